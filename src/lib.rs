@@ -1,0 +1,6 @@
+//! Headwater: one binary that replaces a Kafka cluster in a classroom.
+//!
+//! Modules in floor order; a module imports only from floors below it (`tests/architecture.rs` holds the list).
+
+pub mod config;
+pub mod model;
