@@ -1,0 +1,285 @@
+//! Which topics there are. One admin lock orders every change; look-ups clone an `Arc` out and hold no lock.
+//!
+//! A topic is one file, `topics/<name>.json` in the data folder, written whole and synced before the topic is visible. Deleting
+//! renames it to `<name>.deleting` first, so that a crash in the middle is finished at the next start.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dashmap::DashMap;
+use serde::{Deserialize, Serialize};
+
+use super::configs::Configs;
+use super::partition::Partition;
+use super::topic::Topic;
+use crate::config::TopicConfig;
+use crate::log::DataFolder;
+use crate::model::{ErrorCode, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
+
+const FOLDER: &str = "topics";
+const LIVE: &str = "json";
+const DYING: &str = "deleting";
+/// More partitions than this are not opened (file descriptors and maps).
+pub const PARTITIONS_MAX: usize = 5_000;
+
+pub struct NewTopic {
+    pub name: TopicName,
+    pub partitions: i32,
+    pub overrides: BTreeMap<String, String>,
+}
+
+/// Why a change of the catalog was refused, as the client gets it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Refused {
+    pub error: ErrorCode,
+    pub message: String,
+}
+
+impl Refused {
+    pub fn new(error: ErrorCode, message: impl Into<String>) -> Refused {
+        Refused { error, message: message.into() }
+    }
+
+    fn io(what: &str, error: &io::Error) -> Refused {
+        Refused::new(ErrorCode::KafkaStorageError, format!("{what}: {error}"))
+    }
+}
+
+/// A topic's file.
+#[derive(Serialize, Deserialize)]
+struct TopicFile {
+    format: u32,
+    name: TopicName,
+    id: String,
+    partitions: i32,
+    configs: BTreeMap<String, String>,
+}
+
+const FORMAT: u32 = 1;
+
+pub struct Catalog {
+    folder: Arc<DataFolder>,
+    configs: Arc<Configs>,
+    by_name: DashMap<TopicName, Arc<Topic>>,
+    by_id: DashMap<TopicId, TopicName>,
+    admin: Mutex<()>,
+}
+
+impl Catalog {
+    /// Opens every topic of the folder. Blocks.
+    pub fn open(folder: Arc<DataFolder>, configs: Arc<Configs>, now: Timestamp) -> io::Result<Catalog> {
+        let catalog =
+            Catalog { folder, configs, by_name: DashMap::new(), by_id: DashMap::new(), admin: Mutex::new(()) };
+        fs::create_dir_all(catalog.topics_folder())?;
+        for entry in fs::read_dir(catalog.topics_folder())? {
+            let path = entry?.path();
+            match path.extension().and_then(|e| e.to_str()) {
+                Some(LIVE) => catalog.open_topic(&path, now)?,
+                Some(DYING) => catalog.finish_deleting(&path)?,
+                _ => {}
+            }
+        }
+        Ok(catalog)
+    }
+
+    fn topics_folder(&self) -> PathBuf {
+        self.folder.path().join(FOLDER)
+    }
+
+    fn topic_file(&self, name: &TopicName, extension: &str) -> PathBuf {
+        self.topics_folder().join(format!("{name}.{extension}"))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.admin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn get(&self, name: &str) -> Option<Arc<Topic>> {
+        self.by_name.get(name).map(|t| Arc::clone(&t))
+    }
+
+    pub fn by_id(&self, id: TopicId) -> Option<Arc<Topic>> {
+        let name = self.by_id.get(&id)?.clone();
+        self.get(name.as_str()).filter(|topic| topic.id == id)
+    }
+
+    /// All topics, by name.
+    pub fn list(&self) -> Vec<Arc<Topic>> {
+        let mut topics: Vec<_> = self.by_name.iter().map(|t| Arc::clone(&t)).collect();
+        topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        topics
+    }
+
+    pub fn partition_count(&self) -> usize {
+        self.by_name.iter().map(|t| usize::try_from(t.partition_count()).unwrap_or(0)).sum()
+    }
+
+    /// An existing topic whose name differs from this one only in `.` and `_`.
+    pub fn colliding(&self, name: &TopicName) -> Option<TopicName> {
+        if !name.as_str().contains(['.', '_']) {
+            return None;
+        }
+        self.by_name.iter().map(|t| t.name.clone()).find(|other| other != name && name.collides_with(other.as_str()))
+    }
+
+    /// Says whether `create` would succeed.
+    pub fn check_new(&self, new: &NewTopic) -> Result<TopicConfig, Refused> {
+        let name = &new.name;
+        if self.by_name.contains_key(name) {
+            return Err(Refused::new(ErrorCode::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
+        }
+        if new.partitions < 1 {
+            return Err(Refused::new(ErrorCode::InvalidPartitions, "Number of partitions must be larger than 0."));
+        }
+        self.check_room(usize::try_from(new.partitions).unwrap_or(0))?;
+        TopicConfig::new(new.overrides.clone(), &self.configs.layers()).map_err(|e| Refused::new(e.code, e.message))
+    }
+
+    fn check_room(&self, more: usize) -> Result<(), Refused> {
+        let have = self.partition_count();
+        if have + more > PARTITIONS_MAX {
+            let text = format!("{more} more partitions would make {} in all; this broker holds {PARTITIONS_MAX}.", have + more);
+            return Err(Refused::new(ErrorCode::PolicyViolation, text));
+        }
+        Ok(())
+    }
+
+    /// Creates a topic. Blocks on the disk.
+    pub fn create(&self, new: NewTopic, now: Timestamp) -> Result<Arc<Topic>, Refused> {
+        let _admin = self.lock();
+        let config = self.check_new(&new)?;
+        let id = TopicId(uuid::Uuid::new_v4().into_bytes());
+        self.write_file(&new.name, id, new.partitions, config.values())?;
+        let partitions = self.open_partitions(&new.name, id, 0..new.partitions, &config, now)?;
+        let topic = Arc::new(Topic::new(new.name.clone(), id, partitions, config));
+        self.by_id.insert(id, new.name.clone());
+        self.by_name.insert(new.name, Arc::clone(&topic));
+        Ok(topic)
+    }
+
+    /// Deletes a topic: it is gone for every request that comes after, and its folders go. Blocks on the disk.
+    pub fn delete(&self, name: &TopicName) -> Result<Arc<Topic>, Refused> {
+        let _admin = self.lock();
+        let topic = self.get(name.as_str()).ok_or_else(|| {
+            Refused::new(ErrorCode::UnknownTopicOrPartition, "This server does not host this topic-partition.")
+        })?;
+        let (live, dying) = (self.topic_file(name, LIVE), self.topic_file(name, DYING));
+        fs::rename(&live, &dying).map_err(|e| Refused::io("cannot rename the topic's file", &e))?;
+        self.by_name.remove(name);
+        self.by_id.remove(&topic.id);
+        for partition in topic.partitions().iter() {
+            if let Err(error) = partition.delete() {
+                tracing::error!(topic = %name, partition = partition.id().0, %error, "cannot remove a deleted partition's folder");
+            }
+        }
+        if let Err(error) = fs::remove_file(&dying) {
+            tracing::error!(topic = %name, %error, "cannot remove a deleted topic's file");
+        }
+        Ok(topic)
+    }
+
+    /// Adds partitions up to `count`. Blocks on the disk.
+    pub fn grow(&self, topic: &Topic, count: i32, now: Timestamp) -> Result<(), Refused> {
+        let _admin = self.lock();
+        let have = topic.partition_count();
+        self.check_room(usize::try_from(count.saturating_sub(have)).unwrap_or(0))?;
+        let config = topic.config();
+        self.write_file(&topic.name, topic.id, count, config.values())?;
+        let mut partitions = topic.partitions().to_vec();
+        partitions.extend(self.open_partitions(&topic.name, topic.id, have..count, &config, now)?);
+        topic.set_partitions(partitions);
+        Ok(())
+    }
+
+    /// Replaces a topic's overrides. Blocks on the disk.
+    pub fn set_config(&self, topic: &Topic, config: TopicConfig) -> Result<(), Refused> {
+        let _admin = self.lock();
+        self.write_file(&topic.name, topic.id, topic.partition_count(), config.values())?;
+        topic.set_config(config);
+        self.apply_config(topic);
+        Ok(())
+    }
+
+    /// Gives every log its settings anew, after a broker config changed.
+    pub fn reconfigure(&self) {
+        for topic in self.list() {
+            self.apply_config(&topic);
+        }
+    }
+
+    fn apply_config(&self, topic: &Topic) {
+        let resolved = Arc::new(topic.config().resolve(&self.configs.layers()));
+        for partition in topic.partitions().iter() {
+            partition.set_config(Arc::clone(&resolved));
+        }
+    }
+
+    fn open_partitions(
+        &self,
+        name: &TopicName,
+        id: TopicId,
+        range: std::ops::Range<i32>,
+        config: &TopicConfig,
+        now: Timestamp,
+    ) -> Result<Vec<Arc<Partition>>, Refused> {
+        let resolved = Arc::new(config.resolve(&self.configs.layers()));
+        range
+            .map(|index| {
+                let tp = TopicPartition { topic: name.clone(), partition: PartitionId(index) };
+                Partition::open(&self.folder, tp, id, Arc::clone(&resolved), now).map(Arc::new)
+            })
+            .collect::<Result<_, _>>()
+            .map_err(|e| Refused::new(ErrorCode::KafkaStorageError, format!("cannot open a partition of {name}: {e}")))
+    }
+
+    fn write_file(&self, name: &TopicName, id: TopicId, partitions: i32, configs: &BTreeMap<String, String>) -> Result<(), Refused> {
+        let file = TopicFile { format: FORMAT, name: name.clone(), id: id.to_base64(), partitions, configs: configs.clone() };
+        let write = || -> io::Result<()> {
+            let text = serde_json::to_string_pretty(&file)?;
+            let temporary = self.topic_file(name, "tmp");
+            let mut out = File::create(&temporary)?;
+            out.write_all(text.as_bytes())?;
+            out.sync_all()?;
+            fs::rename(&temporary, self.topic_file(name, LIVE))?;
+            File::open(self.topics_folder())?.sync_all()
+        };
+        write().map_err(|e| Refused::io("cannot write the topic's file", &e))
+    }
+
+    fn open_topic(&self, path: &std::path::Path, now: Timestamp) -> io::Result<()> {
+        let text = fs::read_to_string(path)?;
+        let parsed = serde_json::from_str::<TopicFile>(&text).ok().and_then(|f| TopicId::from_base64(&f.id).map(|id| (f, id)));
+        let Some((file, id)) = parsed else {
+            // Never deleted: its partitions' folders stay, and so does what it says.
+            let aside = path.with_extension("unreadable");
+            tracing::error!(file = %path.display(), moved_to = %aside.display(), "cannot read a topic's file; the topic stays closed");
+            return fs::rename(path, aside);
+        };
+        if file.format > FORMAT {
+            let text = format!("{} has format {}, newer than this version knows; use a newer headwater", path.display(), file.format);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        let config = TopicConfig::restore(file.configs);
+        let partitions = self.open_partitions(&file.name, id, 0..file.partitions, &config, now).map_err(|e| io::Error::other(e.message))?;
+        self.by_id.insert(id, file.name.clone());
+        self.by_name.insert(file.name.clone(), Arc::new(Topic::new(file.name, id, partitions, config)));
+        Ok(())
+    }
+
+    /// A deletion that a crash interrupted.
+    fn finish_deleting(&self, path: &std::path::Path) -> io::Result<()> {
+        let file: Option<TopicFile> = serde_json::from_str(&fs::read_to_string(path)?).ok();
+        if let Some(file) = file
+            && !self.topic_file(&file.name, LIVE).exists()
+        {
+            for index in 0..file.partitions {
+                self.folder.remove_partition(&TopicPartition { topic: file.name.clone(), partition: PartitionId(index) })?;
+            }
+        }
+        fs::remove_file(path)
+    }
+}

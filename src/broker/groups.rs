@@ -1,0 +1,227 @@
+//! Runs the group state machine: one task per shard, requests in by a channel, replies out by a oneshot, no locks.
+//!
+//! Groups are spread over shards by the partition of `__consumer_offsets` that holds their records, so that each partition has one
+//! writer. A shard replays its partitions before it takes its first request; requests wait for that in its inbox.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use tokio::sync::{mpsc, oneshot};
+
+use super::catalog::{Catalog, NewTopic};
+use super::clock;
+use crate::coordinator::group::{GroupConfig, GroupId, GroupShard, Output, Reply, Request};
+use crate::coordinator::records::{self, Record};
+use crate::coordinator::{Output as Step, Token};
+use crate::model::record::RecordData;
+use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
+
+pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+const SHARDS: usize = 2;
+const INBOX: usize = 4096;
+const NEVER: Duration = Duration::from_secs(3600);
+
+pub struct Groups {
+    shards: Vec<mpsc::Sender<Job>>,
+    catalog: Arc<Catalog>,
+    partitions: i32,
+}
+
+struct Job {
+    request: Request,
+    reply: oneshot::Sender<Reply>,
+}
+
+impl Groups {
+    /// Starts the shard tasks. `partitions` is `offsets.topic.num.partitions`, for when the topic has to be made.
+    pub fn start(catalog: Arc<Catalog>, config: &GroupConfig, partitions: i32, seed: u64) -> Groups {
+        let shards = (0..SHARDS)
+            .map(|index| {
+                let (sender, inbox) = mpsc::channel(INBOX);
+                let shard = Shard {
+                    index,
+                    machine: GroupShard::new(config.clone()),
+                    catalog: Arc::clone(&catalog),
+                    partitions,
+                    ids: rand_chacha::ChaCha12Rng::seed_from_u64(seed.wrapping_add(index as u64)),
+                    waiting: HashMap::new(),
+                    next_token: 0,
+                    wake: None,
+                };
+                tokio::spawn(shard.run(inbox));
+                sender
+            })
+            .collect();
+        Groups { shards, catalog, partitions }
+    }
+
+    /// Asks the shard of this group.
+    pub async fn ask(&self, group: &GroupId, request: Request) -> Result<Reply, ErrorCode> {
+        let partition = records::offsets_partition_for(group, self.partition_count());
+        let shard = usize::try_from(partition.0).unwrap_or(0) % SHARDS;
+        self.send(shard, request).await
+    }
+
+    /// Asks every shard, for what is not about one group.
+    pub async fn ask_all(&self, request: Request) -> Result<Vec<Reply>, ErrorCode> {
+        let mut replies = Vec::with_capacity(SHARDS);
+        for shard in 0..SHARDS {
+            replies.push(self.send(shard, request.clone()).await?);
+        }
+        Ok(replies)
+    }
+
+    async fn send(&self, shard: usize, request: Request) -> Result<Reply, ErrorCode> {
+        let (reply, answer) = oneshot::channel();
+        let inbox = self.shards.get(shard).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+        inbox.send(Job { request, reply }).await.map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
+        answer.await.map_err(|_| ErrorCode::CoordinatorNotAvailable)
+    }
+
+    fn partition_count(&self) -> i32 {
+        self.catalog.get(OFFSETS_TOPIC).map_or(self.partitions, |topic| topic.partition_count())
+    }
+
+    /// `__consumer_offsets` is made when the first coordinator is looked up, as in Kafka.
+    pub async fn ensure_offsets_topic(&self) -> Result<(), ErrorCode> {
+        if self.catalog.get(OFFSETS_TOPIC).is_some() {
+            return Ok(());
+        }
+        let (catalog, partitions) = (Arc::clone(&self.catalog), self.partitions);
+        let made = tokio::task::spawn_blocking(move || ensure_offsets_topic_blocking(&catalog, partitions)).await;
+        made.unwrap_or(Err(ErrorCode::CoordinatorNotAvailable))
+    }
+}
+
+fn ensure_offsets_topic_blocking(catalog: &Catalog, partitions: i32) -> Result<(), ErrorCode> {
+    let configs = [("cleanup.policy", "compact"), ("compression.type", "producer"), ("segment.bytes", "104857600")];
+    let new = NewTopic {
+        name: TopicName::new(OFFSETS_TOPIC),
+        partitions,
+        overrides: configs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+    };
+    match catalog.create(new, clock::now()) {
+        Ok(_) => Ok(()),
+        Err(refused) if refused.error == ErrorCode::TopicAlreadyExists => Ok(()),
+        Err(refused) => {
+            tracing::error!(error = refused.message, "cannot create {OFFSETS_TOPIC}");
+            Err(ErrorCode::CoordinatorNotAvailable)
+        }
+    }
+}
+
+struct Shard {
+    index: usize,
+    machine: GroupShard,
+    catalog: Arc<Catalog>,
+    partitions: i32,
+    ids: rand_chacha::ChaCha12Rng,
+    waiting: HashMap<Token, oneshot::Sender<Reply>>,
+    next_token: u64,
+    wake: Option<Timestamp>,
+}
+
+impl Shard {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Job>) {
+        self.replay();
+        let first = self.machine.start(clock::now());
+        self.carry_out(first);
+        loop {
+            let rest = self.wake.map_or(NEVER, |at| Duration::from_millis(u64::try_from(at.since(clock::now())).unwrap_or(0)));
+            tokio::select! {
+                job = inbox.recv() => match job {
+                    Some(job) => self.take(job),
+                    None => return,
+                },
+                () = tokio::time::sleep(rest) => {
+                    self.wake = None;
+                    let due = self.machine.tick(clock::now());
+                    self.carry_out(due);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, job: Job) {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        self.waiting.insert(token, job.reply);
+        let steps = self.machine.decide(clock::now(), token, job.request, &mut self.ids);
+        self.carry_out(steps);
+    }
+
+    fn carry_out(&mut self, steps: Vec<Output>) {
+        let mut failed: Option<ErrorCode> = None;
+        let mut afterwards = Vec::new();
+        for step in steps {
+            match step {
+                Step::Persist(list) => {
+                    failed = self.append(&list).err();
+                    match failed {
+                        None => list.iter().for_each(|record| self.machine.apply(record)),
+                        Some(error) => afterwards.extend(self.machine.persist_failed(clock::now(), &list, error)),
+                    }
+                }
+                Step::Reply(token, reply) => {
+                    let reply = match failed {
+                        Some(error) => reply.refused(error),
+                        None => reply,
+                    };
+                    if let Some(waiting) = self.waiting.remove(&token) {
+                        // The connection may be gone.
+                        let _ = waiting.send(reply);
+                    }
+                }
+                Step::Wake(at) => self.wake = Some(at),
+            }
+        }
+        if !afterwards.is_empty() {
+            self.carry_out(afterwards);
+        }
+    }
+
+    /// One batch per partition.
+    fn append(&self, list: &[Record]) -> Result<(), ErrorCode> {
+        if self.catalog.get(OFFSETS_TOPIC).is_none() {
+            ensure_offsets_topic_blocking(&self.catalog, self.partitions)?;
+        }
+        let topic = self.catalog.get(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+        let now = clock::now();
+        let mut batches: BTreeMap<PartitionId, Vec<RecordData>> = BTreeMap::new();
+        for record in list {
+            let partition = records::offsets_partition_for(record.group(), topic.partition_count());
+            let (key, value) = record.encode();
+            batches.entry(partition).or_default().push(RecordData { timestamp: now, key: Some(key), value, headers: Vec::new() });
+        }
+        for (id, batch) in batches {
+            let partition = topic.partition(id).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+            partition.append_own(&batch, now).map_err(|error| {
+                tracing::error!(topic = OFFSETS_TOPIC, partition = id.0, %error, "cannot write group state");
+                ErrorCode::CoordinatorNotAvailable
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Reads back what this shard's partitions hold.
+    fn replay(&mut self) {
+        let Some(topic) = self.catalog.get(OFFSETS_TOPIC) else { return };
+        for partition in topic.partitions().iter() {
+            if usize::try_from(partition.id().0).unwrap_or(0) % SHARDS != self.index {
+                continue;
+            }
+            for (offset, record) in partition.read_all_own() {
+                match Record::decode(&record.key.unwrap_or_default(), record.value.as_ref()) {
+                    Ok(Some(record)) => self.machine.apply(&record),
+                    // A kind of record that this version does not know: it stays in the log and is left alone.
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::error!(topic = OFFSETS_TOPIC, partition = partition.id().0, offset = offset.0, %error, "unreadable group record skipped");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Floor 2: what is shared and changes: topics, partitions, configs, groups, sessions, counters.
+//!
+//! It never sees a socket or a wire message. `Broker` is a struct of parts; a handler borrows the part it names. Verbs on `Broker`
+//! itself are those that touch several parts (a deleted topic's offsets go too).
+//! Invariants: a partition's log is behind one lock that is never held across an await; readers hold a cloned view; what blocks on
+//! the disk runs on a blocking thread. Start with `partition.rs`.
+
+mod bell;
+pub mod catalog;
+pub mod clock;
+mod configs;
+pub mod fetch_sessions;
+mod groups;
+mod housekeeping;
+pub mod metrics;
+mod node;
+mod partition;
+mod producer_ids;
+mod start;
+mod topic;
+
+pub use bell::{Bell, Waiter};
+pub use catalog::{Catalog, NewTopic, Refused};
+pub use configs::Configs;
+pub use groups::{Groups, OFFSETS_TOPIC};
+pub use metrics::Metrics;
+pub use node::{Advertise, Node};
+pub use partition::{AppendRefused, OwnRecord, Partition};
+pub use start::{BrokerOptions, StartError};
+pub use topic::{Topic, is_internal};
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::{BrokerLayers, TopicConfig};
+use crate::coordinator::group::Request;
+use crate::log::DataFolder;
+use crate::model::{Timestamp, TopicName};
+use fetch_sessions::FetchSessions;
+use producer_ids::ProducerIds;
+
+pub struct Broker {
+    pub node: Node,
+    pub folder: Arc<DataFolder>,
+    pub configs: Arc<Configs>,
+    pub catalog: Arc<Catalog>,
+    pub groups: Groups,
+    pub producer_ids: ProducerIds,
+    pub fetch_sessions: FetchSessions,
+    pub metrics: Metrics,
+    /// True once the broker stops.
+    pub shutdown: watch::Sender<bool>,
+}
+
+impl Broker {
+    pub fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    /// Runs what blocks on the disk away from the network thread.
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        what: impl FnOnce(&Broker) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let broker = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || what(&broker)).await;
+        done.unwrap_or_else(|_| Err(Refused::new(crate::model::ErrorCode::UnknownServerError, "the broker failed at this request")))
+    }
+
+    pub async fn create_topic(self: &Arc<Self>, new: NewTopic) -> Result<Arc<Topic>, Refused> {
+        self.blocking(move |broker| broker.catalog.create(new, broker.now())).await
+    }
+
+    /// Creates a topic because somebody asked for it. One that collides with another or exists by now is left alone.
+    pub async fn auto_create(self: &Arc<Self>, name: &TopicName) -> Result<(), Refused> {
+        if self.catalog.colliding(name).is_some() || self.catalog.get(name.as_str()).is_some() {
+            return Ok(());
+        }
+        if name.as_str() == OFFSETS_TOPIC {
+            let made = self.groups.ensure_offsets_topic().await;
+            return made.map_err(|error| Refused::new(error, format!("cannot create {OFFSETS_TOPIC}")));
+        }
+        let partitions = self.configs.broker().num_partitions;
+        self.create_topic(NewTopic { name: name.clone(), partitions, overrides: Default::default() }).await.map(|_| ())
+    }
+
+    pub async fn delete_topic(self: &Arc<Self>, name: &TopicName) -> Result<Arc<Topic>, Refused> {
+        let name = name.clone();
+        self.blocking(move |broker| broker.catalog.delete(&name)).await
+    }
+
+    /// The committed offsets of deleted topics go too, else a topic of the same name would start with them.
+    pub async fn forget_offsets(&self, topics: Vec<TopicName>) {
+        if !topics.is_empty()
+            && let Err(error) = self.groups.ask_all(Request::TopicsDeleted(topics)).await
+        {
+            tracing::error!(?error, "cannot drop the committed offsets of deleted topics");
+        }
+    }
+
+    pub async fn grow_topic(self: &Arc<Self>, topic: Arc<Topic>, count: i32) -> Result<(), Refused> {
+        self.blocking(move |broker| broker.catalog.grow(&topic, count, broker.now())).await
+    }
+
+    pub async fn set_topic_config(self: &Arc<Self>, topic: Arc<Topic>, config: TopicConfig) -> Result<(), Refused> {
+        self.blocking(move |broker| broker.catalog.set_config(&topic, config)).await
+    }
+
+    pub async fn set_broker_configs(self: &Arc<Self>, layers: BrokerLayers) -> Result<(), Refused> {
+        self.blocking(move |broker| {
+            broker.configs.replace(layers).map_err(|e| {
+                Refused::new(crate::model::ErrorCode::KafkaStorageError, format!("cannot write the broker's configs: {e}"))
+            })?;
+            broker.catalog.reconfigure();
+            Ok(())
+        })
+        .await
+    }
+}

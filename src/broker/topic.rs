@@ -1,0 +1,56 @@
+//! A topic: its identity, its partitions, its overrides.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::partition::Partition;
+use crate::config::TopicConfig;
+use crate::model::{PartitionId, TopicId, TopicName};
+
+pub struct Topic {
+    pub name: TopicName,
+    pub id: TopicId,
+    partitions: RwLock<Arc<[Arc<Partition>]>>,
+    config: RwLock<Arc<TopicConfig>>,
+}
+
+/// Topics that Kafka's clients call internal: they are skipped by pattern subscriptions and refused to producers.
+const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+
+impl Topic {
+    pub(super) fn new(name: TopicName, id: TopicId, partitions: Vec<Arc<Partition>>, config: TopicConfig) -> Topic {
+        Topic { name, id, partitions: RwLock::new(partitions.into()), config: RwLock::new(Arc::new(config)) }
+    }
+
+    pub fn is_internal(&self) -> bool {
+        is_internal(self.name.as_str())
+    }
+
+    pub fn partitions(&self) -> Arc<[Arc<Partition>]> {
+        Arc::clone(&self.partitions.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn partition(&self, id: PartitionId) -> Option<Arc<Partition>> {
+        let index = usize::try_from(id.0).ok()?;
+        self.partitions.read().unwrap_or_else(PoisonError::into_inner).get(index).cloned()
+    }
+
+    pub fn partition_count(&self) -> i32 {
+        i32::try_from(self.partitions.read().unwrap_or_else(PoisonError::into_inner).len()).unwrap_or(i32::MAX)
+    }
+
+    pub fn config(&self) -> Arc<TopicConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_partitions(&self, partitions: Vec<Arc<Partition>>) {
+        *self.partitions.write().unwrap_or_else(PoisonError::into_inner) = partitions.into();
+    }
+
+    pub(super) fn set_config(&self, config: TopicConfig) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+}
+
+pub fn is_internal(name: &str) -> bool {
+    INTERNAL.contains(&name)
+}

@@ -1,0 +1,86 @@
+//! AlterConfigs (33), versions 0-2: the given configs become the resource's whole set. Deprecated in favour of
+//! IncrementalAlterConfigs (KIP-339), still what AKHQ and old clients send.
+
+use kafka_protocol::messages::AlterConfigsRequest;
+use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
+
+use super::describe_configs::{resource, this_broker, topic};
+use super::{Api, Context, HangUp, Reply};
+use crate::broker::Refused;
+use crate::config::{BrokerLayers, BrokerScope, ConfigError, TopicConfig};
+use crate::model::ErrorCode;
+use crate::wire::convert::text;
+
+pub struct AlterConfigs;
+
+impl Api for AlterConfigs {
+    const KEY: i16 = 33;
+    const NAME: &'static str = "AlterConfigs";
+    const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+    type Request = AlterConfigsRequest;
+
+    async fn handle(ctx: &Context, _version: i16, request: AlterConfigsRequest) -> Result<Reply, HangUp> {
+        let mut response = AlterConfigsResponse::default();
+        for (at, asked) in request.resources.iter().enumerate() {
+            let alike = |(other, r): (usize, &kafka_protocol::messages::alter_configs_request::AlterConfigsResource)| {
+                other != at && r.resource_type == asked.resource_type && r.resource_name == asked.resource_name
+            };
+            let outcome = if request.resources.iter().enumerate().any(alike) {
+                Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
+            } else {
+                let entries: Vec<(String, Option<String>)> = asked
+                    .configs
+                    .iter()
+                    .map(|c| (c.name.as_str().to_owned(), c.value.as_ref().map(|v| v.as_str().to_owned())))
+                    .collect();
+                let change = Change {
+                    topic: &|_, layers| TopicConfig::replaced(&entries, layers),
+                    broker: &|layers, scope| layers.replaced(scope, &entries),
+                };
+                alter(ctx, asked.resource_type, asked.resource_name.as_str(), request.validate_only, &change).await
+            };
+            let mut result = AlterConfigsResourceResponse::default();
+            result.resource_type = asked.resource_type;
+            result.resource_name = asked.resource_name.clone();
+            if let Err(refused) = outcome {
+                result.error_code = refused.error.code();
+                result.error_message = Some(text(&refused.message));
+            }
+            response.responses.push(result);
+        }
+        ctx.reply(&response)
+    }
+}
+
+/// What a request makes of the configs that are there, for either kind of resource.
+pub struct Change<'a> {
+    pub topic: &'a (dyn Fn(&TopicConfig, &BrokerLayers) -> Result<TopicConfig, ConfigError> + Send + Sync),
+    pub broker: &'a (dyn Fn(&BrokerLayers, BrokerScope) -> Result<BrokerLayers, ConfigError> + Send + Sync),
+}
+
+/// Makes a change of one resource, or only says whether it could be made.
+pub async fn alter(ctx: &Context, kind: i8, name: &str, validate_only: bool, change: &Change<'_>) -> Result<(), Refused> {
+    let layers = ctx.broker.configs.layers();
+    let refused = |e: ConfigError| Refused::new(e.code, e.message);
+    match kind {
+        resource::TOPIC => {
+            let topic = topic(ctx, name)?;
+            let config = (change.topic)(&topic.config(), &layers).map_err(refused)?;
+            if validate_only { Ok(()) } else { ctx.broker.set_topic_config(topic, config).await }
+        }
+        resource::BROKER => {
+            let scope = if name.is_empty() {
+                BrokerScope::AllBrokers
+            } else {
+                this_broker(ctx, name)?;
+                BrokerScope::ThisBroker
+            };
+            let altered = (change.broker)(&layers, scope).map_err(refused)?;
+            if validate_only { Ok(()) } else { ctx.broker.set_broker_configs(altered).await }
+        }
+        other => {
+            let text = format!("Resource type {other} has no configs that can be changed here; topics (2) and brokers (4) have.");
+            Err(Refused::new(ErrorCode::InvalidRequest, text))
+        }
+    }
+}

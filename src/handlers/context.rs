@@ -1,0 +1,73 @@
+//! What a handler is given beside its request.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use kafka_protocol::protocol::{Encodable, StrBytes};
+
+use super::HangUp;
+use crate::broker::Broker;
+use crate::wire::request::RequestHeader;
+use crate::wire::response;
+
+/// The other end of a connection, and which end of ours it reached.
+pub struct Peer {
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+    /// Name and version as the client gave them in ApiVersions (KIP-511), empty before.
+    software: Mutex<(String, String)>,
+}
+
+impl Peer {
+    pub fn new(remote: SocketAddr, local: SocketAddr) -> Peer {
+        Peer { remote, local, software: Mutex::default() }
+    }
+
+    pub fn set_software(&self, name: &str, version: &str) {
+        *self.software.lock().unwrap_or_else(PoisonError::into_inner) = (name.to_owned(), version.to_owned());
+    }
+
+    pub fn software(&self) -> (String, String) {
+        self.software.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+pub struct Context {
+    pub broker: Arc<Broker>,
+    pub header: RequestHeader,
+    pub peer: Arc<Peer>,
+}
+
+/// What goes back on the connection.
+pub enum Reply {
+    /// Whole frame, size prefix first.
+    Frame(Bytes),
+    /// The pieces of one frame, in order: small headers and big slices that nobody copied.
+    Parts(Vec<Bytes>),
+    /// Nothing is sent (acks=0).
+    Nothing,
+}
+
+impl Context {
+    pub fn reply<R: Encodable>(&self, response: &R) -> Result<Reply, HangUp> {
+        let header = &self.header;
+        Ok(Reply::Frame(response::encode(header.api_key, header.api_version, header.correlation_id, response)?))
+    }
+
+    /// Host and port that clients are told to connect to.
+    pub fn advertised(&self) -> (StrBytes, i32) {
+        let (host, port) = self.broker.node.advertised(self.peer.local);
+        (StrBytes::from_string(host), i32::from(port))
+    }
+
+    pub fn client_id(&self) -> &str {
+        self.header.client_id.as_deref().unwrap_or("")
+    }
+
+    /// The client as a log line names it: software if it said, and client id.
+    pub fn client_name(&self) -> String {
+        let (name, version) = self.peer.software();
+        if name.is_empty() { format!("client id {:?}", self.client_id()) } else { format!("{name} {version}") }
+    }
+}

@@ -1,0 +1,195 @@
+//! Fetch (1), versions 4-17 (incremental sessions: KIP-227 from v7, epochs: KIP-320 from v9, diverging epoch: KIP-595 in v12,
+//! topic ids: KIP-516 from v13, current leader: KIP-951 from v16).
+//!
+//! Whole batches only, as slices of the segment maps. A request with less than `min_bytes` to answer waits on the bells of its
+//! partitions until `max_wait_ms`. A topic or partition that does not exist does not end the wait of the others; an error found
+//! while reading does. Not implemented: preferred read replicas (there is one replica), fetches by followers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::messages::FetchRequest;
+use tokio::time::Instant;
+
+use super::fetch_read::{Limits, Served, read_all, warm};
+use super::{Api, Context, HangUp, Reply};
+use crate::broker::fetch_sessions::{Answered, FetchAsk, FetchKey, FetchScope, TopicRef, Wanted};
+use crate::broker::{Partition, Waiter};
+use crate::model::{ErrorCode, PartitionId, TopicId, TopicName};
+use crate::wire::fetch_response::{self, FetchResponse, FetchedTopic};
+
+pub struct Fetch;
+
+const IDS_FROM: i16 = 13;
+
+/// A partition of the request and where its records are, or why there are none.
+pub struct Source {
+    pub wanted: Wanted,
+    pub partition: Result<Arc<Partition>, ErrorCode>,
+}
+
+impl Api for Fetch {
+    const KEY: i16 = 1;
+    const NAME: &'static str = "Fetch";
+    const VERSIONS: std::ops::RangeInclusive<i16> = 4..=17;
+    type Request = FetchRequest;
+
+    async fn handle(ctx: &Context, version: i16, request: FetchRequest) -> Result<Reply, HangUp> {
+        if !matches!(request.isolation_level, 0 | 1) {
+            return answer(ctx, version, refused(ErrorCode::UnknownServerError));
+        }
+        let by_id = version >= IDS_FROM;
+        let asked = asked(ctx, by_id, &request);
+        let forgotten = forgotten(by_id, &request);
+        let (session_id, session_epoch) = if version >= 7 { (request.session_id, request.session_epoch) } else { (0, -1) };
+        let sessions = &ctx.broker.fetch_sessions;
+        let begun = sessions.begin(session_id, session_epoch, by_id, asked, forgotten, ctx.broker.now());
+        let (scope, wanted) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return answer(ctx, version, refused(error)),
+        };
+        let limits = Limits::of(ctx, version, &request);
+        let sources: Vec<Source> = wanted.into_iter().map(|w| resolve(ctx, w)).collect();
+        let served = serve(&sources, &limits, &request).await;
+        let served = warm(served).await;
+        finish(ctx, version, scope, by_id, sources, served)
+    }
+}
+
+/// The partitions of the request in order, each once; of a partition named twice the last wish counts.
+fn asked(ctx: &Context, by_id: bool, request: &FetchRequest) -> Vec<Wanted> {
+    let mut places: HashMap<FetchKey, usize> = HashMap::new();
+    let mut asked: Vec<Wanted> = Vec::new();
+    for topic in &request.topics {
+        let (reference, name) = if by_id {
+            let id = TopicId(topic.topic_id.into_bytes());
+            (TopicRef::Id(id), ctx.broker.catalog.by_id(id).map(|t| t.name.clone()))
+        } else {
+            (TopicRef::Name(TopicName::new(&topic.topic.0)), None)
+        };
+        for p in &topic.partitions {
+            let ask = FetchAsk {
+                fetch_offset: p.fetch_offset,
+                current_leader_epoch: p.current_leader_epoch,
+                last_fetched_epoch: p.last_fetched_epoch,
+                partition_max_bytes: p.partition_max_bytes,
+            };
+            let partition = PartitionId(p.partition);
+            let wanted = Wanted { topic: reference.clone(), partition, ask, name: name.clone() };
+            let place = *places.entry((reference.clone(), partition)).or_insert(asked.len());
+            match asked.get_mut(place) {
+                Some(earlier) => *earlier = wanted,
+                None => asked.push(wanted),
+            }
+        }
+    }
+    asked
+}
+
+fn forgotten(by_id: bool, request: &FetchRequest) -> Vec<FetchKey> {
+    let reference = |name: &str, id: uuid::Uuid| {
+        if by_id { TopicRef::Id(TopicId(id.into_bytes())) } else { TopicRef::Name(TopicName::new(name)) }
+    };
+    request
+        .forgotten_topics_data
+        .iter()
+        .flat_map(|t| t.partitions.iter().map(move |p| (reference(&t.topic.0, t.topic_id), PartitionId(*p))))
+        .collect()
+}
+
+fn resolve(ctx: &Context, wanted: Wanted) -> Source {
+    let topic = match &wanted.topic {
+        TopicRef::Name(name) => ctx.broker.catalog.get(name.as_str()).ok_or(ErrorCode::UnknownTopicOrPartition),
+        TopicRef::Id(id) => ctx.broker.catalog.by_id(*id).ok_or(match wanted.name {
+            Some(_) => ErrorCode::UnknownTopicOrPartition,
+            None => ErrorCode::UnknownTopicId,
+        }),
+    };
+    let partition = topic.and_then(|t| t.partition(wanted.partition).ok_or(ErrorCode::UnknownTopicOrPartition));
+    Source { wanted, partition }
+}
+
+/// Reads, and waits for more where the request says so.
+async fn serve(sources: &[Source], limits: &Limits, request: &FetchRequest) -> Vec<Served> {
+    let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let min_bytes = u64::try_from(request.min_bytes).unwrap_or(0).min(limits.total_bytes as u64);
+    let nothing_to_wait_for = request.max_wait_ms <= 0 || !sources.iter().any(|s| s.partition.is_ok());
+    let enough = |served: &[Served]| {
+        nothing_to_wait_for
+            || served.iter().zip(sources).any(|(s, source)| source.partition.is_ok() && (s.error != ErrorCode::None || s.diverging.is_some()))
+            || served.iter().map(|s| s.bytes as u64).sum::<u64>() >= min_bytes
+    };
+    let served = read_all(sources, limits);
+    if enough(&served) {
+        return served;
+    }
+    let waiter = Waiter::new();
+    loop {
+        for partition in sources.iter().filter_map(|s| s.partition.as_ref().ok()) {
+            partition.bell().hang(&waiter);
+        }
+        let served = read_all(sources, limits);
+        if enough(&served) || Instant::now() >= deadline {
+            return served;
+        }
+        if tokio::time::timeout_at(deadline, waiter.woken()).await.is_err() {
+            return read_all(sources, limits);
+        }
+    }
+}
+
+fn finish(
+    ctx: &Context,
+    version: i16,
+    scope: FetchScope,
+    by_id: bool,
+    sources: Vec<Source>,
+    mut served: Vec<Served>,
+) -> Result<Reply, HangUp> {
+    let notes: Vec<Answered> = served.iter().map(Served::note).collect();
+    let mut response = refused(ErrorCode::None);
+    let carried: Vec<bool> = match scope {
+        FetchScope::Sessionless => vec![true; served.len()],
+        FetchScope::Full => {
+            let list = sources.iter().map(|s| s.wanted.clone()).zip(notes).collect();
+            response.session_id = ctx.broker.fetch_sessions.establish(by_id, list, ctx.broker.now());
+            vec![true; served.len()]
+        }
+        FetchScope::Incremental(handle) => {
+            let list: Vec<_> = sources.iter().map(|s| (s.wanted.topic.clone(), s.wanted.partition)).zip(notes).collect();
+            response.session_id = handle.id;
+            match handle.changed(&list) {
+                Ok(changed) => changed,
+                Err(error) => return answer(ctx, version, refused(error)),
+            }
+        }
+    };
+    for ((source, served), carried) in sources.iter().zip(served.drain(..)).zip(carried) {
+        if carried {
+            push(&mut response, source, served);
+        }
+    }
+    answer(ctx, version, response)
+}
+
+/// Consecutive partitions of one topic share its entry.
+fn push(response: &mut FetchResponse, source: &Source, served: Served) {
+    let partition = served.into_response(source.wanted.partition);
+    let (name, id) = match &source.wanted.topic {
+        TopicRef::Name(name) => (name.clone(), TopicId::ZERO),
+        TopicRef::Id(id) => (TopicName::new(""), *id),
+    };
+    match response.topics.last_mut() {
+        Some(last) if last.name == name && last.id == id => last.partitions.push(partition),
+        _ => response.topics.push(FetchedTopic { name, id, partitions: vec![partition] }),
+    }
+}
+
+fn refused(error_code: ErrorCode) -> FetchResponse {
+    FetchResponse { throttle_time_ms: 0, error_code, session_id: 0, topics: Vec::new(), node_endpoints: Vec::new() }
+}
+
+fn answer(ctx: &Context, version: i16, response: FetchResponse) -> Result<Reply, HangUp> {
+    Ok(Reply::Parts(fetch_response::encode(version, ctx.header.correlation_id, response)?))
+}

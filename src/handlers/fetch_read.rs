@@ -1,0 +1,183 @@
+//! Reads the partitions of one fetch request under its limits.
+
+use bytes::Bytes;
+use kafka_protocol::messages::FetchRequest;
+
+use super::Context;
+use super::fetch::Source;
+use crate::broker::Partition;
+use crate::broker::fetch_sessions::{Answered, FetchAsk};
+use crate::log::LogView;
+use crate::model::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId};
+use crate::wire::fetch_response::{AbortedTransaction, CurrentLeader, DivergingEpoch, FetchedPartition};
+
+/// What bounds one answer.
+pub struct Limits {
+    pub total_bytes: usize,
+    read_committed: bool,
+    /// A follower's id: nobody follows this broker.
+    from_replica: bool,
+    /// A negative total is refused at the first partition, as Kafka does.
+    negative_total: bool,
+    node_id: BrokerId,
+    leader_in_errors: bool,
+}
+
+impl Limits {
+    pub fn of(ctx: &Context, version: i16, request: &FetchRequest) -> Limits {
+        let replica = if version >= 15 { request.replica_state.replica_id } else { request.replica_id };
+        let cap = ctx.broker.configs.broker().fetch_max_bytes;
+        Limits {
+            total_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(cap),
+            read_committed: request.isolation_level == 1,
+            from_replica: replica.0 >= 0,
+            negative_total: request.max_bytes < 0,
+            node_id: ctx.broker.node.id,
+            leader_in_errors: version >= 16,
+        }
+    }
+}
+
+/// What one partition contributes to the answer.
+pub struct Served {
+    pub error: ErrorCode,
+    pub high_watermark: Offset,
+    pub log_start: Offset,
+    pub diverging: Option<(LeaderEpoch, Offset)>,
+    pub records: Vec<Bytes>,
+    pub bytes: usize,
+    /// Some of the records may have to come from the disk.
+    cold: bool,
+    aborted: Option<Vec<AbortedTransaction>>,
+    current_leader: Option<CurrentLeader>,
+}
+
+impl Served {
+    fn refused(error: ErrorCode, read_committed: bool) -> Served {
+        Served {
+            error,
+            high_watermark: Offset::NONE,
+            log_start: Offset::NONE,
+            diverging: None,
+            records: Vec::new(),
+            bytes: 0,
+            cold: false,
+            aborted: read_committed.then(Vec::new),
+            current_leader: None,
+        }
+    }
+
+    pub fn note(&self) -> Answered {
+        Answered {
+            error: self.error,
+            has_records: self.bytes > 0,
+            diverging: self.diverging.is_some(),
+            high_watermark: self.high_watermark,
+            log_start: self.log_start,
+        }
+    }
+
+    pub fn into_response(self, partition: PartitionId) -> FetchedPartition {
+        FetchedPartition {
+            index: partition,
+            error_code: self.error,
+            high_watermark: self.high_watermark,
+            last_stable_offset: self.high_watermark,
+            log_start_offset: self.log_start,
+            aborted_transactions: self.aborted,
+            diverging_epoch: self.diverging.map(|(epoch, end_offset)| DivergingEpoch { epoch, end_offset }),
+            current_leader: self.current_leader,
+            records: self.records,
+        }
+    }
+}
+
+/// Reads in order until the limit is reached. The first partition with records gives at least one batch, however large.
+pub fn read_all(sources: &[Source], limits: &Limits) -> Vec<Served> {
+    let mut left = limits.total_bytes;
+    let mut none_yet = true;
+    let mut served = Vec::with_capacity(sources.len());
+    for source in sources {
+        let one = match &source.partition {
+            Err(error) => Served { aborted: Some(Vec::new()), ..Served::refused(*error, limits.read_committed) },
+            Ok(partition) => read(partition, &source.wanted.ask, limits, left, none_yet),
+        };
+        left = left.saturating_sub(one.bytes);
+        none_yet &= one.bytes == 0;
+        served.push(one);
+    }
+    served
+}
+
+fn read(partition: &Partition, ask: &FetchAsk, limits: &Limits, left: usize, none_yet: bool) -> Served {
+    let refused = |error| Served::refused(error, limits.read_committed);
+    if partition.is_deleted() {
+        return refused(ErrorCode::UnknownTopicOrPartition);
+    }
+    if limits.from_replica {
+        return refused(ErrorCode::NotLeaderOrFollower);
+    }
+    if limits.negative_total && none_yet {
+        return refused(ErrorCode::UnknownServerError);
+    }
+    let view = partition.view();
+    if let Some(error) = fenced(ask.current_leader_epoch, view.leader_epoch()) {
+        let current = CurrentLeader { leader_id: limits.node_id, leader_epoch: view.leader_epoch() };
+        return Served { current_leader: limits.leader_in_errors.then_some(current), ..refused(error) };
+    }
+    let mut served = Served {
+        high_watermark: view.end_offset(),
+        log_start: view.start_offset(),
+        ..Served::refused(ErrorCode::None, limits.read_committed)
+    };
+    if ask.last_fetched_epoch >= 0 {
+        match diverging(&view, ask) {
+            Err(error) => return refused(error),
+            Ok(Some(end)) => return Served { diverging: Some(end), ..served },
+            Ok(None) => {}
+        }
+    }
+    let max_bytes = left.min(usize::try_from(ask.partition_max_bytes).unwrap_or(0));
+    match view.read(Offset(ask.fetch_offset), max_bytes, none_yet) {
+        Ok(read) => {
+            served.bytes = read.bytes;
+            served.cold = read.cold;
+            served.records = read.slices;
+            served
+        }
+        Err(error) => refused(partition.error_code(&error)),
+    }
+}
+
+/// KIP-320: a client that knows another leader epoch than ours must look again.
+pub fn fenced(asked: i32, current: LeaderEpoch) -> Option<ErrorCode> {
+    match asked {
+        ..0 => None,
+        _ if asked < current.0 => Some(ErrorCode::FencedLeaderEpoch),
+        _ if asked > current.0 => Some(ErrorCode::UnknownLeaderEpoch),
+        _ => None,
+    }
+}
+
+/// Where the log of a reader that last read `last_fetched_epoch` parted from ours, if it did.
+fn diverging(view: &LogView, ask: &FetchAsk) -> Result<Option<(LeaderEpoch, Offset)>, ErrorCode> {
+    let (epoch, end) =
+        view.end_offset_for_epoch(LeaderEpoch(ask.last_fetched_epoch)).ok_or(ErrorCode::OffsetOutOfRange)?;
+    let parted = epoch.0 < ask.last_fetched_epoch || end.0 < ask.fetch_offset;
+    Ok(parted.then_some((epoch, end)))
+}
+
+/// Brings cold records into memory on a blocking thread: a page fault must not stop the network thread.
+pub async fn warm(served: Vec<Served>) -> Vec<Served> {
+    let cold: Vec<Bytes> = served.iter().filter(|s| s.cold).flat_map(|s| s.records.iter().cloned()).collect();
+    if !cold.is_empty() {
+        let touched = tokio::task::spawn_blocking(move || cold.iter().map(touch).fold(0, |sum: u8, b| sum ^ b)).await;
+        std::hint::black_box(touched.unwrap_or(0));
+    }
+    served
+}
+
+fn touch(slice: &Bytes) -> u8 {
+    const PAGE: usize = 4096;
+    slice.iter().step_by(PAGE).chain(slice.last()).fold(0, |sum, byte| sum ^ byte)
+}

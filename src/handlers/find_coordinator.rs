@@ -1,0 +1,63 @@
+//! FindCoordinator (10), versions 0-5 (key types: KIP-98, batches from v4: KIP-699).
+//!
+//! This broker coordinates everything, so the answer is always itself. The first look-up of a group creates `__consumer_offsets`.
+//! Not implemented: share groups (key type 2, v6).
+
+use kafka_protocol::messages::find_coordinator_response::Coordinator;
+use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
+use kafka_protocol::protocol::StrBytes;
+
+use super::{Api, Context, HangUp, Reply};
+use crate::model::ErrorCode;
+
+pub struct FindCoordinator;
+
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+
+impl Api for FindCoordinator {
+    const KEY: i16 = 10;
+    const NAME: &'static str = "FindCoordinator";
+    const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+    type Request = FindCoordinatorRequest;
+
+    async fn handle(ctx: &Context, version: i16, request: FindCoordinatorRequest) -> Result<Reply, HangUp> {
+        let key_type = if version >= 1 { request.key_type } else { GROUP };
+        let error = match key_type {
+            GROUP => ctx.broker.groups.ensure_offsets_topic().await.err(),
+            TRANSACTION => None,
+            _ => Some(ErrorCode::InvalidRequest),
+        };
+        let keys = if version >= 4 { request.coordinator_keys } else { vec![request.key] };
+        let found: Vec<Coordinator> = keys.into_iter().map(|key| coordinator(ctx, key, error)).collect();
+        let mut response = FindCoordinatorResponse::default();
+        if version >= 4 {
+            response.coordinators = found;
+        } else if let Some(one) = found.into_iter().next() {
+            response.error_code = one.error_code;
+            response.error_message = one.error_message;
+            response.node_id = one.node_id;
+            response.host = one.host;
+            response.port = one.port;
+        }
+        ctx.reply(&response)
+    }
+}
+
+fn coordinator(ctx: &Context, key: StrBytes, error: Option<ErrorCode>) -> Coordinator {
+    let mut found = Coordinator::default();
+    found.key = key;
+    if let Some(error) = error {
+        found.error_code = error.code();
+        found.error_message = Some(StrBytes::from_static_str("the key type is neither group (0) nor transaction (1)"));
+        found.node_id = BrokerId(-1);
+        found.port = -1;
+        return found;
+    }
+    let (host, port) = ctx.advertised();
+    found.error_message = Some(StrBytes::from_static_str("NONE"));
+    found.node_id = BrokerId(ctx.broker.node.id.0);
+    found.host = host;
+    found.port = port;
+    found
+}

@@ -1,0 +1,53 @@
+//! ListGroups (16), versions 0-5 (states filter: KIP-518 in v4, types filter: KIP-848 in v5).
+
+use kafka_protocol::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
+use kafka_protocol::messages::ListGroupsRequest;
+
+use super::{Api, Context, HangUp, Reply};
+use crate::coordinator::group::request::ListGroups as List;
+use crate::coordinator::group::{Reply as Answer, Request};
+use crate::model::ErrorCode;
+use crate::wire::convert::{owned, text};
+
+pub struct ListGroups;
+
+impl Api for ListGroups {
+    const KEY: i16 = 16;
+    const NAME: &'static str = "ListGroups";
+    const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+    type Request = ListGroupsRequest;
+
+    async fn handle(ctx: &Context, version: i16, request: ListGroupsRequest) -> Result<Reply, HangUp> {
+        let list = List {
+            states: request.states_filter.iter().map(owned).collect(),
+            types: request.types_filter.iter().map(owned).collect(),
+        };
+        let mut response = ListGroupsResponse::default();
+        let answers = match ctx.broker.groups.ask_all(Request::ListGroups(list)).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                response.error_code = error.code();
+                Vec::new()
+            }
+        };
+        for answer in answers {
+            let Answer::ListGroups(reply) = answer else { continue };
+            if reply.error != ErrorCode::None {
+                response.error_code = reply.error.code();
+            }
+            response.groups.extend(reply.groups.into_iter().map(|g| {
+                let mut listed = ListedGroup::default();
+                listed.group_id = kafka_protocol::messages::GroupId(text(&g.group));
+                listed.protocol_type = text(&g.protocol_type);
+                if version >= 4 {
+                    listed.group_state = text(g.state);
+                }
+                if version >= 5 {
+                    listed.group_type = text(g.group_type);
+                }
+                listed
+            }));
+        }
+        ctx.reply(&response)
+    }
+}

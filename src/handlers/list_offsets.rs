@@ -1,0 +1,126 @@
+//! ListOffsets (2), versions 1-10 (max timestamp: KIP-734 in v7, earliest local: KIP-405 in v8, latest tiered: KIP-1005 in v9,
+//! server-side timeout: v10).
+//!
+//! Special stamps -1 latest, -2 earliest, -3 earliest record with the largest timestamp, -4 earliest local (= earliest), -5 latest
+//! tiered (none). A time is looked up record by record, also inside compressed batches.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use kafka_protocol::messages::ListOffsetsRequest;
+use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
+use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse};
+
+use super::fetch_read::fenced;
+use super::{Api, Context, HangUp, Reply};
+use crate::broker::Partition;
+use crate::log::LogView;
+use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, Timestamp};
+
+pub struct ListOffsets;
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+
+type Found = (Offset, Timestamp, LeaderEpoch);
+const NOTHING: Found = (Offset::NONE, Timestamp::NONE, LeaderEpoch::UNKNOWN);
+
+impl Api for ListOffsets {
+    const KEY: i16 = 2;
+    const NAME: &'static str = "ListOffsets";
+    const VERSIONS: std::ops::RangeInclusive<i16> = 1..=10;
+    type Request = ListOffsetsRequest;
+
+    async fn handle(ctx: &Context, version: i16, request: ListOffsetsRequest) -> Result<Reply, HangUp> {
+        let isolation = if version >= 2 { request.isolation_level } else { 0 };
+        let twice = named_twice(&request);
+        let mut response = ListOffsetsResponse::default();
+        for topic in &request.topics {
+            let mut answered = ListOffsetsTopicResponse::default();
+            answered.name = topic.name.clone();
+            for asked in &topic.partitions {
+                let outcome = if !matches!(isolation, 0 | 1) {
+                    Err(ErrorCode::UnknownServerError)
+                } else if twice.contains(&(topic.name.0.clone(), asked.partition_index)) {
+                    Err(ErrorCode::InvalidRequest)
+                } else {
+                    let topic = ctx.broker.catalog.get(&topic.name.0);
+                    match topic.and_then(|t| t.partition(PartitionId(asked.partition_index))) {
+                        None => Err(ErrorCode::UnknownTopicOrPartition),
+                        Some(partition) => look_up(version, partition, asked).await,
+                    }
+                };
+                answered.partitions.push(answer(version, asked.partition_index, outcome));
+            }
+            response.topics.push(answered);
+        }
+        ctx.reply(&response)
+    }
+}
+
+fn named_twice(request: &ListOffsetsRequest) -> HashSet<(kafka_protocol::protocol::StrBytes, i32)> {
+    let mut seen = HashSet::new();
+    let all = request.topics.iter().flat_map(|t| t.partitions.iter().map(|p| (t.name.0.clone(), p.partition_index)));
+    all.filter(|key| !seen.insert(key.clone())).collect()
+}
+
+fn answer(version: i16, index: i32, outcome: Result<Found, ErrorCode>) -> ListOffsetsPartitionResponse {
+    let (error, (offset, timestamp, epoch)) = match outcome {
+        Ok(found) => (ErrorCode::None, found),
+        Err(error) => (error, NOTHING),
+    };
+    let mut answered = ListOffsetsPartitionResponse::default();
+    answered.partition_index = index;
+    answered.error_code = error.code();
+    answered.offset = offset.0;
+    answered.timestamp = timestamp.0;
+    if version >= 4 {
+        answered.leader_epoch = epoch.0;
+    }
+    answered
+}
+
+async fn look_up(version: i16, partition: Arc<Partition>, asked: &ListOffsetsPartition) -> Result<Found, ErrorCode> {
+    let view = partition.view();
+    // Below -1 is fenced here, unlike in Fetch.
+    if version >= 4 && asked.current_leader_epoch < -1 {
+        return Err(ErrorCode::FencedLeaderEpoch);
+    }
+    if version >= 4
+        && let Some(error) = fenced(asked.current_leader_epoch, view.leader_epoch())
+    {
+        return Err(error);
+    }
+    match asked.timestamp {
+        LATEST => Ok((view.end_offset(), Timestamp::NONE, view.leader_epoch())),
+        EARLIEST => Ok(earliest(&view)),
+        EARLIEST_LOCAL if version >= 8 => Ok(earliest(&view)),
+        LATEST_TIERED if version >= 9 => Ok(NOTHING),
+        MAX_TIMESTAMP if version >= 7 => search(partition, move |view| view.offset_of_max_timestamp()).await,
+        ..0 => Err(ErrorCode::UnsupportedVersion),
+        time => search(partition, move |view| view.offset_for_timestamp(Timestamp(time))).await,
+    }
+}
+
+fn earliest(view: &LogView) -> Found {
+    let epoch = if view.start_offset() < view.end_offset() { view.epoch_at(view.start_offset()) } else { view.leader_epoch() };
+    (view.start_offset(), Timestamp::NONE, epoch)
+}
+
+/// Searching reads batches, maybe from the disk: not on the network thread.
+async fn search<F, E>(partition: Arc<Partition>, find: F) -> Result<Found, ErrorCode>
+where
+    F: FnOnce(LogView) -> Result<Option<Found>, E> + Send + 'static,
+    E: Into<ErrorCode> + Send + 'static,
+{
+    let view = partition.view();
+    let found = tokio::task::spawn_blocking(move || find(view)).await;
+    match found {
+        Ok(Ok(found)) => Ok(found.unwrap_or(NOTHING)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(ErrorCode::UnknownServerError),
+    }
+}

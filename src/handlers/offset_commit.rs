@@ -1,0 +1,91 @@
+//! OffsetCommit (8), versions 2-9 (leader epoch: KIP-320 in v6, static members: KIP-345 in v7, member epochs: KIP-848 in v9).
+//!
+//! Partitions that do not exist are refused one by one; the rest goes to the group. Version 10 (topic ids) is not served: requests by
+//! name do everything, and clients negotiate down.
+
+use std::collections::HashMap;
+
+use kafka_protocol::messages::OffsetCommitRequest;
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+
+use super::{Api, Context, HangUp, Reply};
+use crate::coordinator::group::request::{CommitPartition, OffsetCommit as Commit};
+use crate::coordinator::group::{GroupId, Reply as Answer, Request};
+use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, TopicName};
+
+pub struct OffsetCommit;
+
+impl Api for OffsetCommit {
+    const KEY: i16 = 8;
+    const NAME: &'static str = "OffsetCommit";
+    const VERSIONS: std::ops::RangeInclusive<i16> = 2..=9;
+    type Request = OffsetCommitRequest;
+
+    async fn handle(ctx: &Context, version: i16, request: OffsetCommitRequest) -> Result<Reply, HangUp> {
+        let group = GroupId::from(request.group_id.as_str());
+        let topics = known_partitions(ctx, version, &request);
+        let errors: HashMap<(TopicName, PartitionId), ErrorCode> = if topics.is_empty() {
+            HashMap::new()
+        } else {
+            let commit = Commit {
+                version,
+                group: group.clone(),
+                generation: request.generation_id_or_member_epoch,
+                member_id: request.member_id.as_str().into(),
+                instance_id: request.group_instance_id.as_ref().map(|id| id.as_str().into()),
+                retention_ms: if version <= 4 { request.retention_time_ms } else { -1 },
+                topics: topics.clone(),
+            };
+            let listed = match ctx.broker.groups.ask(&group, Request::OffsetCommit(commit)).await {
+                Ok(Answer::OffsetCommit(listed)) => listed,
+                other => {
+                    let error = other.err().unwrap_or(ErrorCode::UnknownServerError);
+                    topics.iter().map(|(t, list)| (t.clone(), list.iter().map(|p| (p.partition, error)).collect())).collect()
+                }
+            };
+            listed.into_iter().flat_map(|(topic, list)| list.into_iter().map(move |(p, e)| ((topic.clone(), p), e))).collect()
+        };
+        let mut response = OffsetCommitResponse::default();
+        for topic in &request.topics {
+            let mut answered = OffsetCommitResponseTopic::default();
+            answered.name = topic.name.clone();
+            answered.partitions = topic
+                .partitions
+                .iter()
+                .map(|p| {
+                    let key = (TopicName::new(&topic.name.0), PartitionId(p.partition_index));
+                    let mut one = OffsetCommitResponsePartition::default();
+                    one.partition_index = p.partition_index;
+                    one.error_code = errors.get(&key).copied().unwrap_or(ErrorCode::UnknownTopicOrPartition).code();
+                    one
+                })
+                .collect();
+            response.topics.push(answered);
+        }
+        ctx.reply(&response)
+    }
+}
+
+fn known_partitions(ctx: &Context, version: i16, request: &OffsetCommitRequest) -> Vec<(TopicName, Vec<CommitPartition>)> {
+    let mut known = Vec::new();
+    for topic in &request.topics {
+        let Some(existing) = ctx.broker.catalog.get(&topic.name.0) else { continue };
+        let partitions: Vec<CommitPartition> = topic
+            .partitions
+            .iter()
+            .filter(|p| existing.partition(PartitionId(p.partition_index)).is_some())
+            .map(|p| CommitPartition {
+                partition: PartitionId(p.partition_index),
+                offset: Offset(p.committed_offset),
+                leader_epoch: LeaderEpoch(if version >= 6 { p.committed_leader_epoch } else { -1 }),
+                metadata: p.committed_metadata.as_ref().map_or(String::new(), |m| m.as_str().to_owned()),
+            })
+            .collect();
+        if !partitions.is_empty() {
+            known.push((existing.name.clone(), partitions));
+        }
+    }
+    known
+}

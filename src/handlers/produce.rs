@@ -1,0 +1,122 @@
+//! Produce (0), versions 3-12; 0-2 are listed and refused, as in Kafka (old librdkafka probes them to enable compression, KAFKA-18659).
+//! Record errors: KIP-467 in v8, current leader: KIP-951 in v10, implicit transaction members: KIP-890 in v12.
+//!
+//! One batch per partition, checked, stamped and appended untouched. acks=0 is never answered: an error closes the connection.
+//! acks=1 and acks=-1 are the same with one replica. Not implemented: transactional batches.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use kafka_protocol::messages::ProduceRequest;
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+};
+
+use super::{Api, Context, HangUp, Reply};
+use crate::broker::{AppendRefused, is_internal};
+use crate::log::AppendOutcome;
+use crate::model::batch::BatchHeader;
+use crate::model::{ErrorCode, PartitionId};
+use crate::wire::convert::text;
+
+pub struct Produce;
+
+type Outcome = Result<AppendOutcome, AppendRefused>;
+
+impl Api for Produce {
+    const KEY: i16 = 0;
+    const NAME: &'static str = "Produce";
+    const VERSIONS: std::ops::RangeInclusive<i16> = 0..=12;
+    const SERVED_FROM: i16 = 3;
+    type Request = ProduceRequest;
+
+    async fn handle(ctx: &Context, version: i16, request: ProduceRequest) -> Result<Reply, HangUp> {
+        let acks = request.acks;
+        let mut response = ProduceResponse::default();
+        let mut failure = None;
+        for topic in &request.topic_data {
+            let mut answered = TopicProduceResponse::default();
+            answered.name = topic.name.clone();
+            // Of a partition named twice only the last batch counts.
+            let mut batches: Vec<(i32, &Option<Bytes>)> = Vec::with_capacity(topic.partition_data.len());
+            let mut places: HashMap<i32, usize> = HashMap::new();
+            for data in &topic.partition_data {
+                let place = *places.entry(data.index).or_insert(batches.len());
+                match batches.get_mut(place) {
+                    Some(earlier) => earlier.1 = &data.records,
+                    None => batches.push((data.index, &data.records)),
+                }
+            }
+            for (index, records) in batches {
+                let outcome = append(ctx, version, &request, &topic.name.0, PartitionId(index), records).await;
+                if let Err(refused) = &outcome {
+                    failure.get_or_insert_with(|| format!("{:?} for {}-{index}", refused.error, topic.name.as_str()));
+                }
+                answered.partition_responses.push(answer(version, index, outcome));
+            }
+            response.responses.push(answered);
+        }
+        match (acks, failure) {
+            (0, None) => Ok(Reply::Nothing),
+            (0, Some(failure)) => Err(HangUp::UnacknowledgedProduce(failure)),
+            _ => ctx.reply(&response),
+        }
+    }
+}
+
+async fn append(ctx: &Context, version: i16, request: &ProduceRequest, topic: &str, index: PartitionId, records: &Option<Bytes>) -> Outcome {
+    let refused = |error| Err(AppendRefused::new(error));
+    if !matches!(request.acks, -1..=1) {
+        return refused(ErrorCode::InvalidRequiredAcks);
+    }
+    if is_internal(topic) {
+        return refused(ErrorCode::InvalidTopicException);
+    }
+    let Some(partition) = ctx.broker.catalog.get(topic).and_then(|t| t.partition(index)) else {
+        return refused(ErrorCode::UnknownTopicOrPartition);
+    };
+    let Some(records) = records else { return refused(ErrorCode::InvalidRecord) };
+    if BatchHeader::parse(records).is_ok_and(|header| header.attributes.is_transactional()) {
+        // No transactional id was ever given out.
+        let named = request.transactional_id.is_some();
+        return refused(if named { ErrorCode::InvalidProducerIdMapping } else { ErrorCode::TransactionalIdAuthorizationFailed });
+    }
+    let outcome = partition.append(records, version, ctx.broker.now())?;
+    ctx.broker.metrics.produced(records.len() as u64, outcome.last_offset.0 - outcome.base_offset.0 + 1);
+    if request.acks != 0 && partition.acks_wait_for_the_disk() {
+        partition.flushed().await?;
+    }
+    Ok(outcome)
+}
+
+fn answer(version: i16, index: i32, outcome: Outcome) -> PartitionProduceResponse {
+    let mut answered = PartitionProduceResponse::default();
+    answered.index = index;
+    match outcome {
+        Ok(appended) => {
+            answered.base_offset = appended.base_offset.0;
+            answered.log_append_time_ms = appended.log_append_time.0;
+            answered.log_start_offset = if version >= 5 { appended.log_start.0 } else { -1 };
+        }
+        Err(refused) => {
+            answered.error_code = refused.error.code();
+            answered.base_offset = -1;
+            answered.log_append_time_ms = -1;
+            answered.log_start_offset = if version >= 5 { refused.log_start.map_or(-1, |o| o.0) } else { -1 };
+            if version >= 8 {
+                answered.error_message = refused.message.as_deref().map(text);
+                answered.record_errors = refused
+                    .record_errors
+                    .iter()
+                    .map(|e| {
+                        let mut one = BatchIndexAndErrorMessage::default();
+                        one.batch_index = e.batch_index;
+                        one.batch_index_error_message = Some(text(&e.message));
+                        one
+                    })
+                    .collect();
+            }
+        }
+    }
+    answered
+}

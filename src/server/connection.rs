@@ -1,0 +1,230 @@
+//! One connection: requests in, replies out in the same order.
+//!
+//! Requests are handled one after the other, as Kafka does: a long poll holds back what follows on its connection. Replies of
+//! requests that arrived together leave in one write, unless one of them has to wait.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::Limits;
+use crate::broker::Broker;
+use crate::handlers::{self, Context, HangUp, Peer, Reply};
+use crate::wire::frame::FrameSplitter;
+use crate::wire::WireError;
+use crate::wire::request::RequestHeader;
+
+const READ_BYTES: usize = 16 * 1024;
+/// Replies are held back for the next request of the same turn up to this many bytes.
+const TURN_BYTES: usize = 1024 * 1024;
+/// Slices handed to one vectored write; the kernel takes no more than 1024.
+const SLICES_MAX: usize = 256;
+
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("closed by the client")]
+    Closed,
+    #[error("idle for too long")]
+    Idle,
+    #[error("a frame was not complete within the time allowed")]
+    SlowFrame,
+    #[error("the client does not read its answers")]
+    SlowReader,
+    #[error("the broker shuts down")]
+    Shutdown,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    HangUp(#[from] HangUp),
+}
+
+impl From<WireError> for Ended {
+    fn from(error: WireError) -> Self {
+        Ended::HangUp(HangUp::Wire(error))
+    }
+}
+
+pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, peer: Arc<Peer>) {
+    let mut connection = Connection {
+        broker,
+        limits,
+        stream,
+        peer: Arc::clone(&peer),
+        frames: FrameSplitter::new(limits.request_bytes_max),
+        buffer: BytesMut::new(),
+        client: String::new(),
+        memory: None,
+        out: Outbox::default(),
+    };
+    let Err(ended) = connection.run().await else { return };
+    match &ended {
+        Ended::Closed | Ended::Idle | Ended::Shutdown => {}
+        Ended::Io(error) => tracing::debug!(remote = %peer.remote, %error, "connection lost"),
+        Ended::SlowFrame | Ended::SlowReader => tracing::info!(remote = %peer.remote, reason = %ended, "connection closed"),
+        Ended::HangUp(reason) => broker.metrics.hang_up(peer.remote, &connection.client, reason.kind(), &reason.to_string()),
+    }
+}
+
+struct Connection<'a> {
+    broker: &'a Arc<Broker>,
+    limits: &'a Limits,
+    stream: TcpStream,
+    peer: Arc<Peer>,
+    frames: FrameSplitter,
+    buffer: BytesMut,
+    /// Who is at the other end, as far as it said, for the log line of a hang-up.
+    client: String,
+    /// Memory taken for the frame that is being read or answered.
+    memory: Option<OwnedSemaphorePermit>,
+    out: Outbox,
+}
+
+impl Connection<'_> {
+    /// Ends with the reason, never by itself.
+    async fn run(&mut self) -> Result<std::convert::Infallible, Ended> {
+        loop {
+            let done = self.turn().await;
+            // What was answered before the end still goes out, as Kafka's does.
+            self.out.flush(&mut self.stream, self.limits).await?;
+            done?;
+            self.memory = None;
+            if self.buffer.is_empty() {
+                // An idle connection holds no buffer.
+                self.buffer = BytesMut::new();
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Handles every complete frame in the buffer.
+    async fn turn(&mut self) -> Result<(), Ended> {
+        while let Some(frame) = self.frames.split(&mut self.buffer)? {
+            self.answer(frame).await?;
+            if self.out.bytes >= TURN_BYTES {
+                self.out.flush(&mut self.stream, self.limits).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until the buffer holds at least one more complete frame.
+    async fn fill(&mut self) -> Result<(), Ended> {
+        let mut shutdown = self.broker.shutdown.subscribe();
+        if self.buffer.is_empty() {
+            tokio::select! {
+                ready = timeout(self.limits.idle, self.stream.readable()) => ready.map_err(|_| Ended::Idle)??,
+                _ = shutdown.wait_for(|down| *down) => return Err(Ended::Shutdown),
+            }
+        }
+        tokio::select! {
+            read = timeout(self.limits.frame_within, self.read_frame()) => read.map_err(|_| Ended::SlowFrame)?,
+            _ = shutdown.wait_for(|down| *down) => Err(Ended::Shutdown),
+        }
+    }
+
+    async fn read_frame(&mut self) -> Result<(), Ended> {
+        loop {
+            let missing = self.frames.missing(&self.buffer)?;
+            match missing {
+                Some(0) => return Ok(()),
+                Some(missing) if missing > READ_BYTES => {
+                    if self.memory.is_none() {
+                        self.memory = self.limits.memory(missing).await;
+                    }
+                    self.buffer.reserve(missing);
+                }
+                _ => self.buffer.reserve(READ_BYTES),
+            }
+            let read = self.stream.read_buf(&mut self.buffer).await?;
+            if read == 0 {
+                return Err(Ended::Closed);
+            }
+            self.broker.metrics.bytes_in.add(read as u64);
+        }
+    }
+
+    async fn answer(&mut self, frame: Bytes) -> Result<(), Ended> {
+        let started = std::time::Instant::now();
+        let (header, body) = RequestHeader::split(&frame)?;
+        drop(frame);
+        let (key, version) = (header.api_key, header.api_version);
+        let context = Context { broker: Arc::clone(self.broker), header, peer: Arc::clone(&self.peer) };
+        let mut handled = pin!(handlers::dispatch(&context, body));
+        // A request that has to wait must not hold back the answers before it.
+        let first = std::future::poll_fn(|cx| std::task::Poll::Ready(handled.as_mut().poll(cx))).await;
+        let reply = match first {
+            std::task::Poll::Ready(reply) => reply,
+            std::task::Poll::Pending => {
+                self.out.flush(&mut self.stream, self.limits).await?;
+                let mut shutdown = self.broker.shutdown.subscribe();
+                tokio::select! {
+                    reply = handled => reply,
+                    _ = shutdown.wait_for(|down| *down) => return Err(Ended::Shutdown),
+                }
+            }
+        };
+        self.broker.metrics.request(key, version, started.elapsed());
+        if let Err(HangUp::Unsupported { .. } | HangUp::UnacknowledgedProduce(_)) = &reply {
+            self.client = context.client_name();
+        }
+        match reply? {
+            Reply::Frame(frame) => self.out.push(frame),
+            Reply::Parts(parts) => parts.into_iter().for_each(|part| self.out.push(part)),
+            Reply::Nothing => {}
+        }
+        Ok(())
+    }
+}
+
+/// Replies that have not left yet. Record slices stay what they are: views of a segment's map.
+#[derive(Default)]
+struct Outbox {
+    parts: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Outbox {
+    fn push(&mut self, part: Bytes) {
+        if !part.is_empty() {
+            self.bytes += part.len();
+            self.parts.push_back(part);
+        }
+    }
+
+    async fn flush(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<(), Ended> {
+        if self.parts.is_empty() {
+            return Ok(());
+        }
+        timeout(limits.drain_within, self.write_all(stream)).await.map_err(|_| Ended::SlowReader)??;
+        self.parts = VecDeque::new();
+        self.bytes = 0;
+        Ok(())
+    }
+
+    async fn write_all(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+        while !self.parts.is_empty() {
+            let slices: Vec<IoSlice<'_>> = self.parts.iter().take(SLICES_MAX).map(|p| IoSlice::new(p)).collect();
+            let mut written = stream.write_vectored(&slices).await?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            while let Some(part) = self.parts.front_mut() {
+                if written < part.len() {
+                    let _ = part.split_to(written);
+                    break;
+                }
+                written -= part.len();
+                self.parts.pop_front();
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! Accepts connections and gives each its task.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::{Limits, connection};
+use crate::broker::Broker;
+use crate::handlers::Peer;
+
+/// How long an accept loop rests when the process is out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// After this the connections that still wait are cut.
+const GRACE: Duration = Duration::from_millis(1500);
+
+pub struct Listener {
+    listener: TcpListener,
+}
+
+impl Listener {
+    pub async fn bind(address: SocketAddr) -> io::Result<Listener> {
+        Ok(Listener { listener: TcpListener::bind(address).await? })
+    }
+
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// Serves the Kafka protocol on one listener until the broker shuts down.
+pub struct Server {
+    pub broker: Arc<Broker>,
+    pub limits: Limits,
+}
+
+impl Server {
+    pub async fn run(self, listener: Listener) {
+        let mut connections = JoinSet::new();
+        let mut shutdown = self.broker.shutdown.subscribe();
+        loop {
+            tokio::select! {
+                accepted = listener.listener.accept() => match accepted {
+                    Ok((stream, remote)) => self.accept(&mut connections, stream, remote),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                    if let Err(error) = ended && error.is_panic() {
+                        self.broker.metrics.panics.add(1);
+                    }
+                }
+                _ = shutdown.wait_for(|down| *down) => break,
+            }
+        }
+        drop(listener);
+        let ended = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(GRACE, ended).await;
+        connections.shutdown().await;
+    }
+
+    fn accept(&self, connections: &mut JoinSet<()>, stream: TcpStream, remote: SocketAddr) {
+        let Some(place) = self.limits.connection() else {
+            tracing::warn!(%remote, "refused: the limit of open connections is reached");
+            self.broker.metrics.connections_refused.add(1);
+            return;
+        };
+        let Ok(local) = stream.local_addr() else { return };
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let broker = Arc::clone(&self.broker);
+        let limits = self.limits.clone();
+        connections.spawn(async move {
+            broker.metrics.connections.add(1);
+            broker.metrics.connections_opened.add(1);
+            let peer = Arc::new(Peer::new(remote, local));
+            connection::serve(&broker, &limits, stream, peer).await;
+            broker.metrics.connections.sub(1);
+            drop(place);
+        });
+    }
+}

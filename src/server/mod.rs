@@ -1,0 +1,13 @@
+//! Floor 4: sockets. Accepts connections, cuts them into requests, sends replies in order, holds the limits.
+//!
+//! It never looks into a body and knows no API key but those it must answer before a handler can.
+//! Invariants: one task per connection; memory for a frame is taken before the frame is read; replies leave in the order of
+//! the requests; a connection that breaks the protocol is closed and nothing else notices.
+//! Start with `listener.rs`.
+
+mod connection;
+mod limits;
+mod listener;
+
+pub use limits::Limits;
+pub use listener::{Listener, Server};
