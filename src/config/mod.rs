@@ -1,5 +1,21 @@
 //! Floor 0: every setting, each a row in a table. Parses and validates; never reads a file or the environment.
+//!
+//! `def.rs` is what a row is. `topic.rs` and `broker.rs` are Kafka's configs with their tables in `*_rows.rs`: a topic's
+//! overrides sit on top of the broker's layers. `log.rs` and `settings.rs` are what comes out: typed values.
 
+pub mod broker;
+mod broker_rows;
+pub mod def;
+pub mod docs;
+pub mod entry;
 pub mod log;
+pub mod settings;
+pub mod topic;
+mod topic_rows;
 
+pub use broker::{BrokerLayers, BrokerScope};
+pub use def::{ConfigDef, ConfigError, ConfigType};
+pub use entry::{AlterOp, Alteration, ConfigEntry, ConfigSource, ConfigSynonym, ConfigValues};
 pub use log::{CompressionType, LogConfig, TimestampType};
+pub use settings::BrokerConfig;
+pub use topic::TopicConfig;
