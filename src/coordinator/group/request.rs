@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{GroupId, InstanceId, MemberId};
-use crate::model::{LeaderEpoch, Offset, PartitionId, TopicName};
+use crate::model::{LeaderEpoch, Offset, PartitionId, TopicId, TopicName};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -91,7 +91,15 @@ pub struct OffsetCommit {
     pub instance_id: Option<InstanceId>,
     /// v2-v4 only; -1 everywhere else.
     pub retention_ms: i64,
-    pub topics: Vec<(TopicName, Vec<CommitPartition>)>,
+    pub topics: Vec<CommitTopic>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommitTopic {
+    pub topic: TopicName,
+    /// Written beside the offset, so that a topic that is made again under the same name does not inherit it. `TopicId::ZERO` if unknown.
+    pub topic_id: TopicId,
+    pub partitions: Vec<CommitPartition>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
