@@ -1,0 +1,17 @@
+//! Consumer groups: who is a member, who owns what, what was committed.
+//!
+//! A [`GroupShard`] holds many groups; each group belongs to one shard, each shard to one task. Requests name their group. Requests over
+//! several groups (DescribeGroups, DeleteGroups, OffsetFetch v8+) are taken apart by the handler; ListGroups and TopicsDeleted go to
+//! every shard.
+//!
+//! Start with `state.rs` (what a group is), then `classic.rs` (what requests do to it) and `offsets.rs`.
+
+mod id;
+pub mod reply;
+pub mod request;
+pub mod shard;
+
+pub use id::{GroupId, InstanceId, MemberId};
+pub use reply::Reply;
+pub use request::Request;
+pub use shard::{GroupConfig, GroupShard, Hard, MemberIds, Output, Soft};
