@@ -2,12 +2,22 @@
 //!
 //! Start with `batch.rs`: record batches are the unit that everything above passes around untouched.
 
+pub mod batch;
+pub mod batch_builder;
+pub mod compress;
 pub mod error;
 pub mod ids;
 pub mod offset;
+pub mod produce_check;
+pub mod record;
 pub mod time;
 
+pub use batch::{Attributes, Batch, BatchDefect, BatchHeader, BatchView, Batches};
+pub use batch_builder::{BatchBuilder, ControlType, NewRecord};
+pub use compress::Codec;
 pub use error::ErrorCode;
 pub use ids::{BrokerId, LeaderEpoch, PartitionId, ProducerEpoch, ProducerId, TopicId, TopicName, TopicPartition};
 pub use offset::Offset;
+pub use produce_check::{BatchError, CheckedBatch, ProduceRules, RecordError, check_produced};
+pub use record::{DecodedRecords, Record};
 pub use time::Timestamp;
