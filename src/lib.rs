@@ -2,7 +2,17 @@
 //!
 //! Modules in floor order; a module imports only from floors below it (`tests/architecture.rs` holds the list).
 
-pub mod config;
-pub mod coordinator;
 pub mod model;
+
+pub mod config;
+
+pub mod coordinator;
+pub mod log;
 pub mod wire;
+
+pub mod broker;
+
+pub mod cluster;
+pub mod handlers;
+
+pub mod server;

@@ -26,7 +26,7 @@ struct Current {
 
 impl Current {
     fn of(layers: BrokerLayers) -> Current {
-        Current { broker: Arc::new(BrokerConfig::of(&layers)), layers: Arc::new(layers) }
+        Current { broker: Arc::new(BrokerConfig::new(&layers)), layers: Arc::new(layers) }
     }
 }
 

@@ -15,8 +15,8 @@ use super::clock;
 use crate::coordinator::group::{GroupConfig, GroupId, GroupShard, Output, Reply, Request};
 use crate::coordinator::records::{self, Record};
 use crate::coordinator::{Output as Step, Token};
-use crate::model::record::RecordData;
-use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
+use super::partition::OwnRecord;
+use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 const SHARDS: usize = 2;
@@ -100,7 +100,8 @@ fn ensure_offsets_topic_blocking(catalog: &Catalog, partitions: i32) -> Result<(
     let new = NewTopic {
         name: TopicName::new(OFFSETS_TOPIC),
         partitions,
-        overrides: configs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        overrides: configs
+            .iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
     };
     match catalog.create(new, clock::now()) {
         Ok(_) => Ok(()),
@@ -189,11 +190,14 @@ impl Shard {
         }
         let topic = self.catalog.get(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
         let now = clock::now();
-        let mut batches: BTreeMap<PartitionId, Vec<RecordData>> = BTreeMap::new();
+        let mut batches: BTreeMap<PartitionId, Vec<OwnRecord>> = BTreeMap::new();
         for record in list {
             let partition = records::offsets_partition_for(record.group(), topic.partition_count());
-            let (key, value) = record.encode();
-            batches.entry(partition).or_default().push(RecordData { timestamp: now, key: Some(key), value, headers: Vec::new() });
+            batches.entry(partition).or_default().push(OwnRecord {
+                timestamp: now,
+                key: Some(record.encode_key().into()),
+                value: record.encode_value().map(Into::into),
+            });
         }
         for (id, batch) in batches {
             let partition = topic.partition(id).ok_or(ErrorCode::CoordinatorNotAvailable)?;
@@ -212,15 +216,18 @@ impl Shard {
             if usize::try_from(partition.id().0).unwrap_or(0) % SHARDS != self.index {
                 continue;
             }
-            for (offset, record) in partition.read_all_own() {
-                match Record::decode(&record.key.unwrap_or_default(), record.value.as_ref()) {
-                    Ok(Some(record)) => self.machine.apply(&record),
-                    // A kind of record that this version does not know: it stays in the log and is left alone.
-                    Ok(None) => {}
+            let id = partition.id().0;
+            let machine = &mut self.machine;
+            let read = partition.read_own(Offset::ZERO, |offset, record| {
+                match Record::decode(&record.key.unwrap_or_default(), record.value.as_deref()) {
+                    Ok(record) => machine.apply(&record),
                     Err(error) => {
-                        tracing::error!(topic = OFFSETS_TOPIC, partition = partition.id().0, offset = offset.0, %error, "unreadable group record skipped");
+                        tracing::error!(topic = OFFSETS_TOPIC, partition = id, offset = offset.0, %error, "group record skipped");
                     }
                 }
+            });
+            if let Err(error) = read {
+                tracing::error!(topic = OFFSETS_TOPIC, partition = id, %error, "cannot read back all group records");
             }
         }
     }

@@ -25,7 +25,8 @@ pub use configs::Configs;
 pub use groups::{Groups, OFFSETS_TOPIC};
 pub use metrics::Metrics;
 pub use node::{Advertise, Node};
-pub use partition::{AppendRefused, OwnRecord, Partition};
+pub use crate::log::{AppendOutcome, AtLeast, LogView, ReadError, ReadUpTo, TimestampedOffset};
+pub use partition::{AppendRefused, OwnRecord, Partition, error_code, read_error_code};
 pub use start::{BrokerOptions, StartError};
 pub use topic::{Topic, is_internal};
 

@@ -1,5 +1,6 @@
 //! One partition: its log behind a lock, the view that readers hold, and the bell that wakes them.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,16 +8,17 @@ use bytes::Bytes;
 
 use super::bell::Bell;
 use crate::config::LogConfig;
-use crate::log::{AppendOutcome, DataFolder, LogError, LogView, PartitionLog};
-use crate::model::batch::BatchView;
+use crate::log::{AppendOutcome, AtLeast, DataFolder, LogError, LogView, PartitionLog, ReadError, ReadUpTo, produce_rules};
+use crate::model::batch::Batches;
 use crate::model::batch_builder::{BatchBuilder, NewRecord};
 use crate::model::compress::Codec;
-use crate::model::produce_check::{BatchRefusal, ProduceRules, check_produced};
+use crate::model::produce_check::{BatchError, RecordError, check_produced};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
 
 pub struct Partition {
     pub name: TopicPartition,
-    log: Mutex<PartitionLog>,
+    /// None once the partition was deleted.
+    log: Mutex<Option<PartitionLog>>,
     view: RwLock<LogView>,
     config: RwLock<Arc<LogConfig>>,
     bell: Bell,
@@ -36,13 +38,19 @@ pub struct OwnRecord {
 pub struct AppendRefused {
     pub error: ErrorCode,
     pub message: Option<String>,
-    pub record_errors: Vec<(i32, Option<String>)>,
+    pub record_errors: Vec<RecordError>,
     /// Known when the log was reached.
     pub log_start: Option<Offset>,
 }
 
-impl From<BatchRefusal> for AppendRefused {
-    fn from(refusal: BatchRefusal) -> Self {
+impl AppendRefused {
+    pub fn new(error: ErrorCode) -> AppendRefused {
+        AppendRefused { error, message: None, record_errors: Vec::new(), log_start: None }
+    }
+}
+
+impl From<BatchError> for AppendRefused {
+    fn from(refusal: BatchError) -> Self {
         AppendRefused { error: refusal.code, message: refusal.message, record_errors: refusal.record_errors, log_start: None }
     }
 }
@@ -59,7 +67,7 @@ impl Partition {
         let view = log.view();
         Ok(Partition {
             name,
-            log: Mutex::new(log),
+            log: Mutex::new(Some(log)),
             view: RwLock::new(view),
             config: RwLock::new(config),
             bell: Bell::default(),
@@ -93,11 +101,13 @@ impl Partition {
     }
 
     pub(super) fn set_config(&self, config: Arc<LogConfig>) {
-        self.log().set_config((*config).clone());
+        if let Some(log) = self.log().as_mut() {
+            log.set_config((*config).clone());
+        }
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
-    fn log(&self) -> MutexGuard<'_, PartitionLog> {
+    fn log(&self) -> MutexGuard<'_, Option<PartitionLog>> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,25 +117,17 @@ impl Partition {
     }
 
     /// Appends what a producer sent, checked and stamped.
-    pub fn append(&self, records: &Bytes, now: Timestamp) -> Result<AppendOutcome, AppendRefused> {
+    pub fn append(&self, records: &Bytes, version: i16, now: Timestamp) -> Result<AppendOutcome, AppendRefused> {
         let config = self.config();
-        let batch = check_produced(records, &ProduceRules::of(&config), now)?;
-        let mut log = self.log();
-        if self.is_deleted() {
-            return Err(AppendRefused {
-                error: ErrorCode::UnknownTopicOrPartition,
-                message: None,
-                record_errors: Vec::new(),
-                log_start: None,
-            });
+        // From here on the log was reached, and an error says where it starts.
+        let with_start = |refused: AppendRefused| AppendRefused { log_start: Some(self.view().start_offset()), ..refused };
+        let batch = check_produced(records, &produce_rules(&config, &self.name, version, now)).map_err(|e| with_start(e.into()))?;
+        let mut guard = self.log();
+        let Some(log) = guard.as_mut() else { return Err(AppendRefused::new(ErrorCode::UnknownTopicOrPartition)) };
+        let outcome = log.append(batch, now).map_err(|error| with_start(AppendRefused::new(error_code(&error))))?;
+        if !outcome.duplicate {
+            self.publish(log);
         }
-        let outcome = log.append(batch, now).map_err(|e| AppendRefused {
-            error: error_code(&e),
-            message: e.producer_message(),
-            record_errors: Vec::new(),
-            log_start: Some(log.view().start_offset()),
-        })?;
-        self.publish(&log);
         Ok(outcome)
     }
 
@@ -140,10 +142,11 @@ impl Partition {
                 headers: &[],
             });
         }
-        let batch = builder.build().map_err(LogError::from)?;
-        let mut log = self.log();
-        let outcome = log.append_own(batch, now)?;
-        self.publish(&log);
+        let batch = builder.build().map_err(io::Error::other)?;
+        let mut guard = self.log();
+        let log = guard.as_mut().ok_or_else(deleted)?;
+        let outcome = log.append_internal(batch, now)?;
+        self.publish(log);
         Ok(outcome.base_offset)
     }
 
@@ -152,10 +155,11 @@ impl Partition {
         let view = self.view();
         let mut at = from.max(view.start_offset());
         while at < view.end_offset() {
-            let read = view.read(at, READ_BYTES, true)?;
+            let read = view.read(at, READ_BYTES, AtLeast::OneBatch, ReadUpTo::End).map_err(io::Error::other)?;
             let mut next = at;
             for slice in &read.slices {
-                for batch in BatchView::all(slice) {
+                for batch in Batches::new(slice) {
+                    let batch = batch.map_err(LogError::from)?;
                     next = batch.header.next_offset();
                     if batch.header.attributes.is_control() {
                         continue;
@@ -185,49 +189,103 @@ impl Partition {
     }
 
     /// Moves the log start (DeleteRecords). Blocks.
-    pub fn delete_records(&self, before: Offset) -> Result<Offset, LogError> {
-        let mut log = self.log();
-        let start = log.delete_records(before)?;
-        self.publish(&log);
+    pub fn delete_records(&self, before: Offset, now: Timestamp) -> Result<Offset, LogError> {
+        let mut guard = self.log();
+        let log = guard.as_mut().ok_or_else(deleted)?;
+        let start = log.delete_records(before, now)?;
+        self.publish(log);
         Ok(start)
     }
 
-    /// Rolls and expires segments where they are due. Blocks.
+    /// Expires segments and producers that are due, and notes the recovery point. Blocks.
     pub(super) fn housekeep(&self, now: Timestamp) -> Result<(), LogError> {
-        let mut log = self.log();
-        if log.housekeep(now)? {
-            self.publish(&log);
+        let mut guard = self.log();
+        let Some(log) = guard.as_mut() else { return Ok(()) };
+        log.expire_producers(now);
+        if log.enforce_retention(now)?.segments > 0 {
+            self.publish(log);
         }
         Ok(())
     }
 
-    /// Writes what is dirty to the disk. The lock is not held while the disk works. Blocks.
+    /// Writes what is dirty to the disk. The lock is not held while the disk works. A failed flush takes the partition offline: the
+    /// kernel may have dropped the pages, and trying again would only seem to succeed. Blocks.
     pub(super) fn flush(&self) -> Result<(), LogError> {
-        let Some(work) = self.log().begin_flush() else { return Ok(()) };
-        let outcome = work.sync();
-        self.log().end_flush(work, outcome)
+        let dirty = match self.log().as_mut() {
+            Some(log) => log.dirty_files()?,
+            None => return Ok(()),
+        };
+        if dirty.is_empty() {
+            return Ok(());
+        }
+        let synced = dirty.sync_blocking();
+        let mut guard = self.log();
+        let Some(log) = guard.as_mut() else { return Ok(()) };
+        match synced {
+            Ok(()) => {
+                log.mark_flushed(dirty.up_to);
+                Ok(())
+            }
+            Err(error) => {
+                log.take_offline(format!("fdatasync failed: {error}"));
+                Err(error.into())
+            }
+        }
     }
 
     pub(super) fn close(&self) -> Result<(), LogError> {
-        self.log().close()
+        self.log().as_mut().map_or(Ok(()), PartitionLog::close)
     }
 
-    pub(super) fn delete(&self) -> Result<(), LogError> {
-        let mut log = self.log();
+    pub(super) fn delete(&self) -> io::Result<()> {
+        let log = self.log().take();
         self.deleted.store(true, Ordering::Release);
-        let deleted = log.delete();
         self.bell.ring();
-        deleted
+        log.map_or(Ok(()), PartitionLog::delete)
     }
 
-    pub fn error_code(&self, error: &LogError) -> ErrorCode {
-        error_code(error)
+    /// With `flush.messages=1` an acknowledgement waits until the disk has the records.
+    pub fn acks_wait_for_the_disk(&self) -> bool {
+        self.config().flush_messages <= 1
+    }
+
+    /// Returns once everything appended so far is on the disk.
+    pub async fn flushed(self: &Arc<Self>) -> Result<(), AppendRefused> {
+        let partition = Arc::clone(self);
+        match tokio::task::spawn_blocking(move || partition.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(AppendRefused::new(error_code(&error))),
+            Err(_) => Err(AppendRefused::new(ErrorCode::UnknownServerError)),
+        }
     }
 }
 
 const READ_BYTES: usize = 1 << 20;
 
-/// The one place where a log's error becomes an answer.
+fn deleted() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the partition was deleted")
+}
+
+/// The one place where a failed change of a log becomes an answer.
 pub fn error_code(error: &LogError) -> ErrorCode {
-    error.code()
+    match error {
+        LogError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+        LogError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+        LogError::CoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
+        LogError::BatchLargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
+        LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        LogError::Batch(_) => ErrorCode::InvalidRecord,
+        LogError::Io(_) | LogError::Offline(_) | LogError::NewerFormat { .. } | LogError::OtherTopic { .. } => {
+            ErrorCode::KafkaStorageError
+        }
+    }
+}
+
+/// The one place where a failed read of a log becomes an answer.
+pub fn read_error_code(error: &ReadError) -> ErrorCode {
+    match error {
+        ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        ReadError::Corrupt(_) => ErrorCode::CorruptMessage,
+        ReadError::Io(_) => ErrorCode::KafkaStorageError,
+    }
 }

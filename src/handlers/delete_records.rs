@@ -10,7 +10,7 @@ use kafka_protocol::messages::delete_records_response::{
 };
 
 use super::{Api, Context, HangUp, Reply};
-use crate::broker::Partition;
+use crate::broker::{Partition, error_code};
 use crate::model::{ErrorCode, Offset, PartitionId};
 
 pub struct DeleteRecords;
@@ -61,11 +61,11 @@ async fn delete(ctx: &Context, topic: &str, index: i32, offset: i64) -> Result<O
     if before.0 < 0 || before > view.end_offset() {
         return Err(ErrorCode::OffsetOutOfRange);
     }
-    let deleting = Arc::clone(&partition);
-    let outcome = tokio::task::spawn_blocking(move || deleting.delete_records(before)).await;
+    let (deleting, now) = (Arc::clone(&partition), ctx.broker.now());
+    let outcome = tokio::task::spawn_blocking(move || deleting.delete_records(before, now)).await;
     match outcome {
         Ok(Ok(start)) => Ok(start),
-        Ok(Err(error)) => Err(partition.error_code(&error)),
+        Ok(Err(error)) => Err(error_code(&error)),
         Err(_) => Err(ErrorCode::UnknownServerError),
     }
 }

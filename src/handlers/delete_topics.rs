@@ -75,7 +75,7 @@ impl Api for DeleteTopics {
 }
 
 async fn delete(ctx: &Context, version: i16, asked: &Asked, deleted: &mut Vec<TopicName>) -> Result<(TopicName, TopicId), Refused> {
-    if !ctx.broker.configs.broker().delete_topic_enable {
+    if !ctx.broker.configs.broker().delete_topic {
         let error = if version >= 3 { ErrorCode::TopicDeletionDisabled } else { ErrorCode::InvalidRequest };
         return Err(Refused::new(error, "Topic deletion is disabled (delete.topic.enable)."));
     }

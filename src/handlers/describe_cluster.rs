@@ -8,6 +8,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{Api, Context, HangUp, Reply};
 use crate::model::ErrorCode;
+use crate::wire::convert::optional_text;
 
 pub struct DescribeCluster;
 
@@ -50,7 +51,7 @@ impl Api for DescribeCluster {
         broker.broker_id = BrokerId(ctx.broker.node.id.0);
         broker.host = host;
         broker.port = port;
-        broker.rack = ctx.broker.node.rack();
+        broker.rack = optional_text(ctx.broker.node.rack.as_deref());
         response.cluster_id = StrBytes::from_string(ctx.broker.node.cluster_id.clone());
         response.controller_id = BrokerId(ctx.broker.node.id.0);
         response.brokers = vec![broker];

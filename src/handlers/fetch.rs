@@ -51,8 +51,8 @@ impl Api for Fetch {
         };
         let limits = Limits::of(ctx, version, &request);
         let sources: Vec<Source> = wanted.into_iter().map(|w| resolve(ctx, w)).collect();
+        warm(&sources, &limits).await;
         let served = serve(&sources, &limits, &request).await;
-        let served = warm(served).await;
         finish(ctx, version, scope, by_id, sources, served)
     }
 }

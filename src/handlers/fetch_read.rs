@@ -5,9 +5,8 @@ use kafka_protocol::messages::FetchRequest;
 
 use super::Context;
 use super::fetch::Source;
-use crate::broker::Partition;
+use crate::broker::{AtLeast, LogView, Partition, ReadUpTo, read_error_code};
 use crate::broker::fetch_sessions::{Answered, FetchAsk};
-use crate::log::LogView;
 use crate::model::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId};
 use crate::wire::fetch_response::{AbortedTransaction, CurrentLeader, DivergingEpoch, FetchedPartition};
 
@@ -26,7 +25,7 @@ pub struct Limits {
 impl Limits {
     pub fn of(ctx: &Context, version: i16, request: &FetchRequest) -> Limits {
         let replica = if version >= 15 { request.replica_state.replica_id } else { request.replica_id };
-        let cap = ctx.broker.configs.broker().fetch_max_bytes;
+        let cap = ctx.broker.configs.broker().fetch_bytes_max;
         Limits {
             total_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(cap),
             read_committed: request.isolation_level == 1,
@@ -42,12 +41,11 @@ impl Limits {
 pub struct Served {
     pub error: ErrorCode,
     pub high_watermark: Offset,
+    pub last_stable: Offset,
     pub log_start: Offset,
     pub diverging: Option<(LeaderEpoch, Offset)>,
     pub records: Vec<Bytes>,
     pub bytes: usize,
-    /// Some of the records may have to come from the disk.
-    cold: bool,
     aborted: Option<Vec<AbortedTransaction>>,
     current_leader: Option<CurrentLeader>,
 }
@@ -57,11 +55,11 @@ impl Served {
         Served {
             error,
             high_watermark: Offset::NONE,
+            last_stable: Offset::NONE,
             log_start: Offset::NONE,
             diverging: None,
             records: Vec::new(),
             bytes: 0,
-            cold: false,
             aborted: read_committed.then(Vec::new),
             current_leader: None,
         }
@@ -82,7 +80,7 @@ impl Served {
             index: partition,
             error_code: self.error,
             high_watermark: self.high_watermark,
-            last_stable_offset: self.high_watermark,
+            last_stable_offset: self.last_stable,
             log_start_offset: self.log_start,
             aborted_transactions: self.aborted,
             diverging_epoch: self.diverging.map(|(epoch, end_offset)| DivergingEpoch { epoch, end_offset }),
@@ -127,6 +125,7 @@ fn read(partition: &Partition, ask: &FetchAsk, limits: &Limits, left: usize, non
     }
     let mut served = Served {
         high_watermark: view.end_offset(),
+        last_stable: view.last_stable_offset(),
         log_start: view.start_offset(),
         ..Served::refused(ErrorCode::None, limits.read_committed)
     };
@@ -138,14 +137,15 @@ fn read(partition: &Partition, ask: &FetchAsk, limits: &Limits, left: usize, non
         }
     }
     let max_bytes = left.min(usize::try_from(ask.partition_max_bytes).unwrap_or(0));
-    match view.read(Offset(ask.fetch_offset), max_bytes, none_yet) {
+    let at_least = if none_yet { AtLeast::OneBatch } else { AtLeast::Nothing };
+    let up_to = if limits.read_committed { ReadUpTo::LastStable } else { ReadUpTo::End };
+    match view.read(Offset(ask.fetch_offset), max_bytes, at_least, up_to) {
         Ok(read) => {
-            served.bytes = read.bytes;
-            served.cold = read.cold;
+            served.bytes = read.size;
             served.records = read.slices;
             served
         }
-        Err(error) => refused(partition.error_code(&error)),
+        Err(error) => refused(read_error_code(&error)),
     }
 }
 
@@ -168,16 +168,31 @@ fn diverging(view: &LogView, ask: &FetchAsk) -> Result<Option<(LeaderEpoch, Offs
 }
 
 /// Brings cold records into memory on a blocking thread: a page fault must not stop the network thread.
-pub async fn warm(served: Vec<Served>) -> Vec<Served> {
-    let cold: Vec<Bytes> = served.iter().filter(|s| s.cold).flat_map(|s| s.records.iter().cloned()).collect();
-    if !cold.is_empty() {
-        let touched = tokio::task::spawn_blocking(move || cold.iter().map(touch).fold(0, |sum: u8, b| sum ^ b)).await;
-        std::hint::black_box(touched.unwrap_or(0));
+pub async fn warm(sources: &[Source], limits: &Limits) {
+    let cold: Vec<(LogView, Offset, usize)> = sources
+        .iter()
+        .filter_map(|source| {
+            let view = source.partition.as_ref().ok()?.view();
+            let from = Offset(source.wanted.ask.fetch_offset);
+            let max_bytes = usize::try_from(source.wanted.ask.partition_max_bytes).unwrap_or(0).min(limits.total_bytes);
+            (from >= view.start_offset() && !view.is_hot(from)).then_some((view, from, max_bytes))
+        })
+        .collect();
+    if cold.is_empty() {
+        return;
     }
-    served
-}
-
-fn touch(slice: &Bytes) -> u8 {
-    const PAGE: usize = 4096;
-    slice.iter().step_by(PAGE).chain(slice.last()).fold(0, |sum, byte| sum ^ byte)
+    let total = limits.total_bytes;
+    let read = move || {
+        let mut left = total;
+        for (view, from, max_bytes) in cold {
+            let bytes = max_bytes.min(left);
+            view.populate_blocking(from, bytes);
+            left = left.saturating_sub(bytes);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // A failure shows when the read itself is tried.
+    let _ = tokio::task::spawn_blocking(read).await;
 }

@@ -13,8 +13,7 @@ use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionRespon
 
 use super::fetch_read::fenced;
 use super::{Api, Context, HangUp, Reply};
-use crate::broker::Partition;
-use crate::log::LogView;
+use crate::broker::{LogView, Partition, ReadError, ReadUpTo, TimestampedOffset, read_error_code};
 use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, Timestamp};
 
 pub struct ListOffsets;
@@ -50,7 +49,7 @@ impl Api for ListOffsets {
                     let topic = ctx.broker.catalog.get(&topic.name.0);
                     match topic.and_then(|t| t.partition(PartitionId(asked.partition_index))) {
                         None => Err(ErrorCode::UnknownTopicOrPartition),
-                        Some(partition) => look_up(version, partition, asked).await,
+                        Some(partition) => look_up(version, isolation == 1, partition, asked).await,
                     }
                 };
                 answered.partitions.push(answer(version, asked.partition_index, outcome));
@@ -83,8 +82,14 @@ fn answer(version: i16, index: i32, outcome: Result<Found, ErrorCode>) -> ListOf
     answered
 }
 
-async fn look_up(version: i16, partition: Arc<Partition>, asked: &ListOffsetsPartition) -> Result<Found, ErrorCode> {
+async fn look_up(
+    version: i16,
+    committed: bool,
+    partition: Arc<Partition>,
+    asked: &ListOffsetsPartition,
+) -> Result<Found, ErrorCode> {
     let view = partition.view();
+    let up_to = if committed { ReadUpTo::LastStable } else { ReadUpTo::End };
     // Below -1 is fenced here, unlike in Fetch.
     if version >= 4 && asked.current_leader_epoch < -1 {
         return Err(ErrorCode::FencedLeaderEpoch);
@@ -95,32 +100,32 @@ async fn look_up(version: i16, partition: Arc<Partition>, asked: &ListOffsetsPar
         return Err(error);
     }
     match asked.timestamp {
+        LATEST if committed => Ok((view.last_stable_offset(), Timestamp::NONE, view.leader_epoch())),
         LATEST => Ok((view.end_offset(), Timestamp::NONE, view.leader_epoch())),
         EARLIEST => Ok(earliest(&view)),
         EARLIEST_LOCAL if version >= 8 => Ok(earliest(&view)),
         LATEST_TIERED if version >= 9 => Ok(NOTHING),
         MAX_TIMESTAMP if version >= 7 => search(partition, move |view| view.offset_of_max_timestamp()).await,
         ..0 => Err(ErrorCode::UnsupportedVersion),
-        time => search(partition, move |view| view.offset_for_timestamp(Timestamp(time))).await,
+        time => search(partition, move |view| view.offset_for_timestamp(Timestamp(time), up_to)).await,
     }
 }
 
 fn earliest(view: &LogView) -> Found {
-    let epoch = if view.start_offset() < view.end_offset() { view.epoch_at(view.start_offset()) } else { view.leader_epoch() };
+    let epoch = if view.start_offset() < view.end_offset() { view.epoch_of(view.start_offset()) } else { view.leader_epoch() };
     (view.start_offset(), Timestamp::NONE, epoch)
 }
 
 /// Searching reads batches, maybe from the disk: not on the network thread.
-async fn search<F, E>(partition: Arc<Partition>, find: F) -> Result<Found, ErrorCode>
+async fn search<F>(partition: Arc<Partition>, find: F) -> Result<Found, ErrorCode>
 where
-    F: FnOnce(LogView) -> Result<Option<Found>, E> + Send + 'static,
-    E: Into<ErrorCode> + Send + 'static,
+    F: FnOnce(LogView) -> Result<Option<TimestampedOffset>, ReadError> + Send + 'static,
 {
     let view = partition.view();
     let found = tokio::task::spawn_blocking(move || find(view)).await;
     match found {
-        Ok(Ok(found)) => Ok(found.unwrap_or(NOTHING)),
-        Ok(Err(error)) => Err(error.into()),
+        Ok(Ok(found)) => Ok(found.map_or(NOTHING, |f| (f.offset, f.timestamp, f.leader_epoch))),
+        Ok(Err(error)) => Err(read_error_code(&error)),
         Err(_) => Err(ErrorCode::UnknownServerError),
     }
 }

@@ -31,7 +31,7 @@ impl Api for Metadata {
         broker.node_id = BrokerId(node.id.0);
         broker.host = host;
         broker.port = port;
-        broker.rack = node.rack();
+        broker.rack = convert::optional_text(node.rack.as_deref());
         response.brokers = vec![broker];
         response.cluster_id = Some(StrBytes::from_string(node.cluster_id.clone()));
         response.controller_id = BrokerId(node.id.0);
@@ -98,7 +98,7 @@ fn by_id(ctx: &Context, asked: &[MetadataRequestTopic], answer: impl Fn(&Topic) 
 /// The error for a topic that is not there, after starting its creation where that is allowed.
 async fn missing(ctx: &Context, request: &MetadataRequest, version: i16, name: &str) -> ErrorCode {
     let wanted = version < 4 || request.allow_auto_topic_creation;
-    let allowed = wanted && ctx.broker.configs.broker().auto_create_topics_enable;
+    let allowed = wanted && ctx.broker.configs.broker().auto_create_topics;
     if !TopicName::is_legal(name) {
         return ErrorCode::InvalidTopicException;
     }

@@ -11,7 +11,7 @@ use kafka_protocol::messages::offset_commit_response::{
 };
 
 use super::{Api, Context, HangUp, Reply};
-use crate::coordinator::group::request::{CommitPartition, OffsetCommit as Commit};
+use crate::coordinator::group::request::{CommitPartition, CommitTopic, OffsetCommit as Commit};
 use crate::coordinator::group::{GroupId, Reply as Answer, Request};
 use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, TopicName};
 
@@ -42,7 +42,7 @@ impl Api for OffsetCommit {
                 Ok(Answer::OffsetCommit(listed)) => listed,
                 other => {
                     let error = other.err().unwrap_or(ErrorCode::UnknownServerError);
-                    topics.iter().map(|(t, list)| (t.clone(), list.iter().map(|p| (p.partition, error)).collect())).collect()
+                    topics.iter().map(|t| (t.topic.clone(), t.partitions.iter().map(|p| (p.partition, error)).collect())).collect()
                 }
             };
             listed.into_iter().flat_map(|(topic, list)| list.into_iter().map(move |(p, e)| ((topic.clone(), p), e))).collect()
@@ -68,7 +68,7 @@ impl Api for OffsetCommit {
     }
 }
 
-fn known_partitions(ctx: &Context, version: i16, request: &OffsetCommitRequest) -> Vec<(TopicName, Vec<CommitPartition>)> {
+fn known_partitions(ctx: &Context, version: i16, request: &OffsetCommitRequest) -> Vec<CommitTopic> {
     let mut known = Vec::new();
     for topic in &request.topics {
         let Some(existing) = ctx.broker.catalog.get(&topic.name.0) else { continue };
@@ -84,7 +84,7 @@ fn known_partitions(ctx: &Context, version: i16, request: &OffsetCommitRequest) 
             })
             .collect();
         if !partitions.is_empty() {
-            known.push((existing.name.clone(), partitions));
+            known.push(CommitTopic { topic: existing.name.clone(), topic_id: existing.id, partitions });
         }
     }
     known

@@ -14,7 +14,7 @@ use kafka_protocol::messages::produce_response::{
 
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::{AppendRefused, is_internal};
-use crate::log::AppendOutcome;
+use crate::broker::AppendOutcome;
 use crate::model::batch::BatchHeader;
 use crate::model::{ErrorCode, PartitionId};
 use crate::wire::convert::text;

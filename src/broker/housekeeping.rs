@@ -1,0 +1,69 @@
+//! What happens without a request: flushing, rolling, expiring. One blocking thread, woken by the clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Broker, clock};
+
+/// Segments are looked at this often for rolling by time and for retention, whatever the configured interval is at most.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(300);
+
+impl Broker {
+    /// Starts the background work. It ends when the broker shuts down.
+    pub fn start_housekeeping(self: &Arc<Self>) {
+        tokio::spawn(Arc::clone(self).flush_loop());
+        tokio::spawn(Arc::clone(self).retention_loop());
+    }
+
+    async fn flush_loop(self: Arc<Self>) {
+        let mut shutdown = self.shutdown.subscribe();
+        loop {
+            let every = self.configs.layers().long("log.flush.interval.ms");
+            let rest = match u64::try_from(every) {
+                // Off: the page cache alone, as Kafka does.
+                Ok(ms) if ms < 3_600_000 => Duration::from_millis(ms.max(1)),
+                _ => Duration::from_secs(3600),
+            };
+            tokio::select! {
+                () = tokio::time::sleep(rest) => {}
+                _ = shutdown.wait_for(|down| *down) => return,
+            }
+            let broker = Arc::clone(&self);
+            let _ = tokio::task::spawn_blocking(move || broker.flush_all()).await;
+        }
+    }
+
+    fn flush_all(&self) {
+        for topic in self.catalog.list() {
+            for partition in topic.partitions().iter() {
+                if let Err(error) = partition.flush() {
+                    tracing::error!(partition = %partition.name, %error, "flush failed: the partition is offline until the next start");
+                }
+            }
+        }
+    }
+
+    async fn retention_loop(self: Arc<Self>) {
+        let mut shutdown = self.shutdown.subscribe();
+        loop {
+            let every = self.configs.broker().retention_check_interval_ms;
+            let rest = Duration::from_millis(u64::try_from(every).unwrap_or(1).max(1)).min(LOOK_EVERY_MAX);
+            tokio::select! {
+                () = tokio::time::sleep(rest) => {}
+                _ = shutdown.wait_for(|down| *down) => return,
+            }
+            let broker = Arc::clone(&self);
+            let _ = tokio::task::spawn_blocking(move || broker.housekeep_all()).await;
+        }
+    }
+
+    fn housekeep_all(&self) {
+        for topic in self.catalog.list() {
+            for partition in topic.partitions().iter() {
+                if let Err(error) = partition.housekeep(clock::now()) {
+                    tracing::error!(partition = %partition.name, %error, "cannot roll or expire segments");
+                }
+            }
+        }
+    }
+}

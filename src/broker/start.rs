@@ -1,0 +1,99 @@
+//! Opens a data folder and makes a broker of it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::fetch_sessions::FetchSessions;
+use super::node::{Advertise, Node, cluster_id};
+use super::producer_ids::ProducerIds;
+use super::{Broker, Catalog, Configs, Groups, Metrics, clock};
+use crate::config::BrokerLayers;
+use crate::coordinator::group::GroupConfig;
+use crate::log::DataFolder;
+use crate::model::BrokerId;
+
+pub struct BrokerOptions {
+    pub data_dir: PathBuf,
+    pub advertise: Advertise,
+    /// Broker configs given at the start.
+    pub configs: BrokerLayers,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Folder(#[from] crate::log::FolderError),
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+}
+
+fn io_error(what: &str) -> impl FnOnce(io::Error) -> StartError + use<> {
+    let what = what.to_owned();
+    move |source| StartError::Io { what, source }
+}
+
+impl Broker {
+    /// Blocks on the disk; must run inside the runtime, where the group tasks start.
+    pub fn open(options: BrokerOptions) -> Result<Arc<Broker>, StartError> {
+        let folder = Arc::new(DataFolder::open(&options.data_dir)?);
+        let configs = Configs::open(folder.path(), options.configs).map_err(io_error("cannot read the broker's configs"))?;
+        let configs = Arc::new(configs);
+        let settings = configs.broker();
+        let node = Node {
+            id: BrokerId(settings.node_id),
+            cluster_id: cluster_id(folder.path()).map_err(io_error("cannot read or write the cluster id"))?,
+            rack: settings.rack.clone(),
+            advertise: options.advertise,
+        };
+        let catalog = Catalog::open(Arc::clone(&folder), Arc::clone(&configs), clock::now()).map_err(io_error("cannot open the topics"))?;
+        let catalog = Arc::new(catalog);
+        let seed = uuid::Uuid::new_v4().as_u64_pair();
+        let group_config = GroupConfig {
+            session_timeout_min_ms: settings.group_session_timeout_min_ms,
+            session_timeout_max_ms: settings.group_session_timeout_max_ms,
+            initial_rebalance_delay_ms: i32::try_from(settings.group_initial_rebalance_delay_ms).unwrap_or(i32::MAX),
+            group_size_max: settings.group_members_max,
+            offset_metadata_bytes_max: settings.offset_metadata_bytes_max,
+            offsets_retention_ms: settings.offsets_retention_ms,
+            offsets_retention_check_interval_ms: settings.offsets_retention_check_interval_ms,
+        };
+        let broker = Arc::new(Broker {
+            node,
+            groups: Groups::start(Arc::clone(&catalog), &group_config, settings.offsets_topic_partitions, seed.0),
+            producer_ids: ProducerIds::open(folder.path()).map_err(io_error("cannot read the producer ids"))?,
+            // Odd high bits per run: a session of a former run must not be taken for one of this run.
+            fetch_sessions: FetchSessions::new(settings.fetch_sessions_max, (seed.1 >> 34) as i32),
+            metrics: Metrics::new(),
+            shutdown: watch::Sender::new(false),
+            folder,
+            configs,
+            catalog,
+        });
+        broker.start_housekeeping();
+        Ok(broker)
+    }
+
+    /// Tells everybody to stop. Connections end by themselves; `close` comes after them.
+    pub fn stop(&self) {
+        self.shutdown.send_replace(true);
+    }
+
+    /// Closes every log and says in the folder that all was written. Blocks.
+    pub fn close(&self) {
+        let mut clean = true;
+        for topic in self.catalog.list() {
+            for partition in topic.partitions().iter() {
+                if let Err(error) = partition.close() {
+                    tracing::error!(partition = %partition.name, %error, "cannot close a log cleanly");
+                    clean = false;
+                }
+            }
+        }
+        if clean && let Err(error) = self.folder.mark_clean() {
+            tracing::error!(%error, "cannot write the clean-shutdown marker");
+        }
+    }
+}

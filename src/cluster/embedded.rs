@@ -1,0 +1,233 @@
+//! The broker in this process as a cluster.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{
+    ApiRequests, BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, Inspection, MetricsSnapshot, NewRecord,
+    PartitionSummary, StoredRecord, TopicSummary,
+};
+use crate::broker::metrics::BUCKETS_US;
+use crate::broker::{Broker, NewTopic, OwnRecord, Partition, Refused};
+use crate::coordinator::group::request::{DescribeGroup, ListGroups, OffsetFetch};
+use crate::coordinator::group::{GroupId, MemberId, Reply, Request};
+use crate::model::{ErrorCode, Offset, PartitionId, TopicName};
+
+pub struct Embedded {
+    broker: Arc<Broker>,
+    started: Instant,
+    /// The names of the API keys, for the counters.
+    api_names: Vec<(i16, &'static str)>,
+}
+
+impl Embedded {
+    pub fn new(broker: Arc<Broker>, api_names: Vec<(i16, &'static str)>) -> Embedded {
+        Embedded { broker, started: Instant::now(), api_names }
+    }
+
+    fn partition(&self, topic: &TopicName, id: PartitionId) -> Result<Arc<Partition>, ClusterError> {
+        self.broker.catalog.get(topic.as_str()).and_then(|t| t.partition(id)).ok_or_else(|| ClusterError {
+            code: ErrorCode::UnknownTopicOrPartition,
+            message: format!("there is no partition {topic}-{id}"),
+        })
+    }
+
+    async fn ensure(&self, name: &TopicName, partitions: i32, configs: &[(&str, String)]) -> Result<(), ClusterError> {
+        if self.broker.catalog.get(name.as_str()).is_some() {
+            return Ok(());
+        }
+        let overrides = configs.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        match self.broker.create_topic(NewTopic { name: name.clone(), partitions, overrides }).await {
+            Err(refused) if refused.error != ErrorCode::TopicAlreadyExists => Err(refused.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn read_tail(&self, topic: &TopicName, id: PartitionId, count: usize) -> Result<Vec<StoredRecord>, ClusterError> {
+        let partition = self.partition(topic, id)?;
+        let read = move || {
+            let view = partition.view();
+            let from = Offset(view.end_offset().0.saturating_sub(i64::try_from(count).unwrap_or(i64::MAX))).max(view.start_offset());
+            let mut records = Vec::new();
+            let outcome = partition.read_own(from, |offset, r| {
+                records.push(StoredRecord { offset, timestamp: r.timestamp, key: r.key, value: r.value });
+            });
+            match outcome {
+                Ok(()) => Ok(records),
+                Err(error) => Err(ClusterError { code: crate::broker::error_code(&error), message: error.to_string() }),
+            }
+        };
+        blocking(read).await
+    }
+
+    async fn list_groups(&self) -> Result<Vec<GroupSummary>, ClusterError> {
+        let replies = self.broker.groups.ask_all(Request::ListGroups(ListGroups::default())).await.map_err(code)?;
+        let mut groups = Vec::new();
+        for reply in replies {
+            let Reply::ListGroups(list) = reply else { continue };
+            for listed in list.groups {
+                groups.push(GroupSummary {
+                    group: listed.group.to_string(),
+                    state: listed.state.to_owned(),
+                    protocol_type: listed.protocol_type.to_string(),
+                    members: self.member_count(&listed.group).await?,
+                    offsets: self.offsets(&listed.group).await?,
+                });
+            }
+        }
+        groups.sort_by(|a, b| a.group.cmp(&b.group));
+        Ok(groups)
+    }
+
+    async fn member_count(&self, group: &GroupId) -> Result<usize, ClusterError> {
+        let describe = Request::DescribeGroup(DescribeGroup { version: 5, group: group.clone() });
+        match self.broker.groups.ask(group, describe).await.map_err(code)? {
+            Reply::DescribeGroup(described) => Ok(described.members.len()),
+            _ => Ok(0),
+        }
+    }
+
+    async fn offsets(&self, group: &GroupId) -> Result<Vec<GroupOffset>, ClusterError> {
+        let fetch = OffsetFetch {
+            group: group.clone(),
+            topics: None,
+            member_id: MemberId::default(),
+            member_epoch: -1,
+            require_stable: false,
+        };
+        let Reply::OffsetFetch(fetched) = self.broker.groups.ask(group, Request::OffsetFetch(fetch)).await.map_err(code)? else {
+            return Ok(Vec::new());
+        };
+        let with_end = |topic: &TopicName, partition: PartitionId, committed: Offset| {
+            let end_offset = self.partition(topic, partition).ok()?.view().end_offset();
+            Some(GroupOffset { topic: topic.clone(), partition, committed, end_offset })
+        };
+        let each = fetched.topics.iter().flat_map(|(t, list)| list.iter().map(move |o| (t, o.partition, o.offset)));
+        Ok(each.filter_map(|(t, p, o)| with_end(t, p, o)).collect())
+    }
+}
+
+fn code(code: ErrorCode) -> ClusterError {
+    ClusterError { code, message: "the group coordinator did not answer".to_owned() }
+}
+
+impl From<Refused> for ClusterError {
+    fn from(refused: Refused) -> Self {
+        ClusterError { code: refused.error, message: refused.message }
+    }
+}
+
+async fn blocking<T: Send + 'static>(what: impl FnOnce() -> Result<T, ClusterError> + Send + 'static) -> Result<T, ClusterError> {
+    let failed = |_| Err(ClusterError { code: ErrorCode::UnknownServerError, message: "the broker failed at this request".to_owned() });
+    tokio::task::spawn_blocking(what).await.unwrap_or_else(failed)
+}
+
+impl Cluster for Embedded {
+    fn topics(&self) -> BoxFuture<'_, Result<Vec<TopicSummary>, ClusterError>> {
+        let summary = |partition: &Arc<Partition>| {
+            let view = partition.view();
+            PartitionSummary {
+                partition: partition.id(),
+                start_offset: view.start_offset(),
+                end_offset: view.end_offset(),
+                size_bytes: view.size_bytes(),
+            }
+        };
+        let topics = self.broker.catalog.list();
+        let list = topics.iter().map(|topic| TopicSummary {
+            name: topic.name.clone(),
+            id: topic.id,
+            internal: topic.is_internal(),
+            partitions: topic.partitions().iter().map(summary).collect(),
+        });
+        let list = list.collect();
+        Box::pin(async move { Ok(list) })
+    }
+
+    fn ensure_topic<'a>(
+        &'a self,
+        name: &'a TopicName,
+        partitions: i32,
+        configs: &'a [(&'a str, String)],
+    ) -> BoxFuture<'a, Result<(), ClusterError>> {
+        Box::pin(self.ensure(name, partitions, configs))
+    }
+
+    fn append<'a>(
+        &'a self,
+        topic: &'a TopicName,
+        partition: PartitionId,
+        records: Vec<NewRecord>,
+    ) -> BoxFuture<'a, Result<Offset, ClusterError>> {
+        Box::pin(async move {
+            let partition = self.partition(topic, partition)?;
+            let own: Vec<OwnRecord> =
+                records.into_iter().map(|r| OwnRecord { timestamp: r.timestamp, key: r.key, value: r.value }).collect();
+            partition
+                .append_own(&own, self.broker.now())
+                .map_err(|error| ClusterError { code: crate::broker::error_code(&error), message: error.to_string() })
+        })
+    }
+
+    fn tail<'a>(
+        &'a self,
+        topic: &'a TopicName,
+        partition: PartitionId,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Vec<StoredRecord>, ClusterError>> {
+        Box::pin(self.read_tail(topic, partition, count))
+    }
+
+    fn groups(&self) -> BoxFuture<'_, Result<Vec<GroupSummary>, ClusterError>> {
+        Box::pin(self.list_groups())
+    }
+
+    fn inspection(&self) -> Option<&dyn Inspection> {
+        Some(self)
+    }
+}
+
+impl Inspection for Embedded {
+    fn metrics(&self) -> MetricsSnapshot {
+        let m = &self.broker.metrics;
+        let requests = m.requests().filter_map(|(key, stats)| {
+            let by_version: Vec<(i16, u64)> = (0_i16..).zip(&stats.by_version).map(|(v, c)| (v, c.get())).filter(|(_, n)| *n > 0).collect();
+            let count = stats.buckets.iter().map(|b| b.get()).sum();
+            if count == 0 {
+                return None;
+            }
+            let mut so_far = 0;
+            let within_us = BUCKETS_US
+                .iter()
+                .zip(&stats.buckets)
+                .map(|(bound, bucket)| {
+                    so_far += bucket.get();
+                    (*bound, so_far)
+                })
+                .collect();
+            let api = self.api_names.iter().find(|(k, _)| *k == key).map_or("unknown", |(_, name)| name);
+            Some(ApiRequests { api, key, by_version, within_us, count, micros: stats.micros.get() })
+        });
+        MetricsSnapshot {
+            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            requests: requests.collect(),
+            bytes_in: m.bytes_in.get(),
+            bytes_out: m.bytes_out.get(),
+            connections_open: m.connections.get(),
+            connections_opened: m.connections_opened.get(),
+            connections_refused: m.connections_refused.get(),
+            produced_records: m.produced_records.get(),
+            produced_bytes: m.produced_bytes.get(),
+            fetched_bytes: m.fetched_bytes.get(),
+            fetch_sessions: u64::try_from(self.broker.fetch_sessions.count()).unwrap_or(u64::MAX),
+            unsupported_requests: m.unsupported.get(),
+            malformed_requests: m.malformed.get(),
+            acks_0_failures: m.acks_0_failures.get(),
+            panics: m.panics.get(),
+        }
+    }
+
+    fn unhealthy(&self) -> Option<String> {
+        (*self.broker.shutdown.borrow()).then(|| "the broker is shutting down".to_owned())
+    }
+}
