@@ -131,9 +131,9 @@ fn partition(data: &PartitionData) -> FetchedPartition {
                 .collect()
         }),
         diverging_epoch: (diverging.epoch >= 0)
-            .then(|| DivergingEpoch { epoch: LeaderEpoch(diverging.epoch), end_offset: Offset(diverging.end_offset) }),
+            .then_some(DivergingEpoch { epoch: LeaderEpoch(diverging.epoch), end_offset: Offset(diverging.end_offset) }),
         current_leader: (leader.leader_id.0 >= 0)
-            .then(|| CurrentLeader { leader_id: BrokerId(leader.leader_id.0), leader_epoch: LeaderEpoch(leader.leader_epoch) }),
+            .then_some(CurrentLeader { leader_id: BrokerId(leader.leader_id.0), leader_epoch: LeaderEpoch(leader.leader_epoch) }),
         records: if records.is_empty() { Vec::new() } else { vec![records.slice(..half), records.slice(half..)] },
     }
 }

@@ -24,7 +24,8 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn fields(&mut self, fields: &'static [Field]) {
-        for field in fields.iter().filter(|field| field.tag.is_none() && field.is_in(self.version)) {
+        let version = self.version;
+        for field in fields.iter().filter(|field| field.tag.is_none() && field.is_in(version)) {
             let null = field.is_nullable_in(self.version) && self.random.random_ratio(1, 4);
             self.value(field.kind, field.is_nullable_in(self.version), null);
         }

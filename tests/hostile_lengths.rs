@@ -69,7 +69,7 @@ fn run_child(mode: &str) -> Outcome {
     };
     let took = begun.elapsed();
     let text = reader.join().expect("reader").expect("output");
-    let last = text.lines().filter(|line| line.starts_with("key") || line.starts_with("decoded")).last();
+    let last = text.lines().filter(|line| line.starts_with("key") || line.starts_with("decoded")).next_back();
     Outcome { success, took, last: last.map(String::from).into_iter().collect() }
 }
 

@@ -4,13 +4,14 @@
 Not run by the tests. How the files beside this one were made, with Apache Kafka 4.3.1 on 127.0.0.1:19300
 (one node, KRaft, `group.initial.rebalance.delay.ms=0`, everything else default):
 
-    python3 capture.py 19400 19300 . &     # listen, Kafka, folder of the golden files
+    python3 capture.py 19400 19300 . DATA & # listen, Kafka, folder of the golden files, Kafka's log.dirs
     (cd gen && go run . 127.0.0.1:19400)   # every (key, version) of the request table, by an independent encoder
     ./clients.sh 127.0.0.1:19400           # the clients themselves
     kill -INT %1                           # writes the files
 
 On the way to the client the address that Kafka advertises is replaced by the proxy's, so that all connections pass here,
-and the highest versions by Headwater's, so that clients speak those. What is recorded is what Kafka sent. A request is filed under its client id. Of several with the same key, version and
+and the highest versions by Headwater's, so that clients speak those. What is recorded is what Kafka sent, except that its
+log folder has another name of the same length. A request is filed under its client id. Of several with the same key, version and
 client id the one with the most bytes of request and answer is kept, as long as they are not too many.
 """
 
@@ -28,14 +29,16 @@ CAPS |= {24: (0, 5, 3), 26: (0, 5, 4), 28: (0, 5, 4), 35: (1, 5, 4)}
 
 
 class Recorder:
-    def __init__(self, folder):
+    def __init__(self, folder, data):
         self.folder = folder
+        self.data = data.encode()
         self.best = {}
 
     def add(self, request, answer):
         key, version, _, length = struct.unpack(">hhih", request[:10])
         client = request[10 : 10 + length].decode("utf-8", "replace") if length > 0 else "none"
         client = re.sub(r"[^A-Za-z0-9./_-]", "_", re.sub(r"-\d+$|(-[0-9a-f]{8}-.*)$", "", client)) or "none"
+        answer = answer.replace(self.data, b"/var/lib/kafka".ljust(len(self.data), b"-"))
         place = (key, version, client)
         old = self.best.get(place)
         if old is None or self.worth(request, answer) > self.worth(*old):
@@ -98,8 +101,8 @@ async def serve(reader, writer, recorder, port, kafka_port):
 
 
 async def main():
-    port, kafka_port, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    recorder = Recorder(folder)
+    port, kafka_port = int(sys.argv[1]), int(sys.argv[2])
+    recorder = Recorder(sys.argv[3], sys.argv[4])
     server = await asyncio.start_server(lambda r, w: serve(r, w, recorder, port, kafka_port), "127.0.0.1", port)
     done = asyncio.Event()
     for sig in (signal.SIGINT, signal.SIGTERM):

@@ -281,7 +281,7 @@ func consumerGroups() {
 
 func admin() {
 	topic := `"ResourceType":"TOPIC","ResourceName":"golden-$R-a"`
-	each(32, 1, 4, `{"Resources":[{`+topic+`,"ConfigNames":["retention.ms","cleanup.policy"]},{"ResourceType":"BROKER","ResourceName":"1","ConfigNames":["log.dirs"]},{"ResourceType":"TOPIC","ResourceName":"golden-none","ConfigNames":null}],"IncludeSynonyms":true,"IncludeDocumentation":true}`)
+	each(32, 1, 4, `{"Resources":[{`+topic+`,"ConfigNames":["retention.ms","cleanup.policy"]},{"ResourceType":"BROKER","ResourceName":"1","ConfigNames":["log.dirs"]},{"ResourceType":"TOPIC","ResourceName":"golden-none","ConfigNames":null}],"IncludeSynonyms":true,"IncludeDocumentation":false}`)
 	each(33, 0, 2, `{"Resources":[{`+topic+`,"Configs":[{"Name":"retention.ms","Value":"61000"},{"Name":"segment.bytes","Value":"2000000"}]}],"ValidateOnly":true}`)
 	each(44, 0, 1, `{"Resources":[{`+topic+`,"Configs":[{"Name":"retention.ms","Op":"SET","Value":"61000"},{"Name":"segment.ms","Op":"DELETE","Value":null}]}],"ValidateOnly":true}`)
 	each(35, 1, 4, `{"Topics":[{"Topic":"golden-$R-a","Partitions":[0,1]}]}`)
