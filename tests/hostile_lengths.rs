@@ -8,12 +8,14 @@ mod exchange;
 mod hostile;
 
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use headwater::wire::request::RequestHeader;
 
+const SIGABRT: i32 = 6;
 const CHILD: &str = "HEADWATER_HOSTILE_CHILD";
 /// How much the memory in use may grow while the variants of one request are decoded, one after the other.
 const GROWTH_MAX_KIB: u64 = 1024;
@@ -33,11 +35,12 @@ fn forged_lengths_and_cut_frames_neither_abort_nor_hang_nor_swell() {
 #[test]
 fn without_the_guard_the_child_dies() {
     let outcome = run_child("unguarded");
-    assert!(!outcome.success, "{:?}", outcome.last);
+    assert_eq!(outcome.signal, Some(SIGABRT), "{:?}", outcome.last);
 }
 
 struct Outcome {
     success: bool,
+    signal: Option<i32>,
     took: Duration,
     last: Vec<String>,
 }
@@ -56,21 +59,21 @@ fn run_child(mode: &str) -> Outcome {
         output.read_to_string(&mut text).map(|_| text)
     });
     let begun = Instant::now();
-    let success = loop {
+    let (success, signal) = loop {
         if let Some(status) = child.try_wait().expect("status") {
-            break status.success();
+            break (status.success(), status.signal());
         }
         if begun.elapsed() > DEADLINE {
             child.kill().expect("kill");
             child.wait().expect("wait");
-            break false;
+            break (false, None);
         }
         std::thread::sleep(Duration::from_millis(20));
     };
     let took = begun.elapsed();
     let text = reader.join().expect("reader").expect("output");
-    let last = text.lines().filter(|line| line.starts_with("key") || line.starts_with("decoded")).next_back();
-    Outcome { success, took, last: last.map(String::from).into_iter().collect() }
+    let last = text.lines().rfind(|line| line.starts_with("key") || line.starts_with("decoded"));
+    Outcome { success, signal, took, last: last.map(String::from).into_iter().collect() }
 }
 
 /// The child's part; alone it does nothing.

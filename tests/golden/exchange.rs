@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+#[allow(dead_code, reason = "each test uses its part")]
 pub struct Exchange {
     pub key: i16,
     pub version: i16,
@@ -15,6 +16,7 @@ pub struct Exchange {
     pub answer: Option<Bytes>,
 }
 
+#[allow(dead_code, reason = "each test uses its part")]
 impl Exchange {
     pub fn name(&self) -> String {
         format!("key {} v{} {}", self.key, self.version, self.client)
