@@ -337,3 +337,86 @@ fn put_varint(out: &mut BytesMut, mut value: u32) {
 fn failed(version: i16, reason: &str) -> WireError {
     WireError::Encode { key: FETCH, version, reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::messages::FetchResponse as CodecFetchResponse;
+    use kafka_protocol::protocol::Decodable;
+
+    fn answer() -> FetchResponse {
+        let full = FetchedPartition {
+            error_code: ErrorCode::None,
+            high_watermark: Offset(900),
+            last_stable_offset: Offset(800),
+            log_start_offset: Offset(7),
+            aborted_transactions: Some(vec![AbortedTransaction { producer_id: ProducerId(5), first_offset: Offset(6) }]),
+            diverging_epoch: Some(DivergingEpoch { epoch: LeaderEpoch(3), end_offset: Offset(44) }),
+            current_leader: Some(CurrentLeader { leader_id: BrokerId(2), leader_epoch: LeaderEpoch(9) }),
+            records: vec![Bytes::from(vec![1; 200]), Bytes::new(), Bytes::from(vec![2; 300])],
+            ..FetchedPartition::refused(PartitionId(3), ErrorCode::None)
+        };
+        let partitions = vec![full, FetchedPartition::refused(PartitionId(4), ErrorCode::OffsetOutOfRange)];
+        let rack = Some("r".to_owned());
+        FetchResponse {
+            throttle_time_ms: 1,
+            error_code: ErrorCode::None,
+            session_id: 12,
+            topics: vec![FetchedTopic { name: TopicName::new("town"), id: TopicId([8; 16]), partitions }],
+            node_endpoints: vec![
+                NodeEndpoint { node_id: BrokerId(2), host: "here".to_owned(), port: 9092, rack },
+                NodeEndpoint { node_id: BrokerId(3), host: "there".to_owned(), port: 9093, rack: None },
+            ],
+        }
+    }
+
+    #[test]
+    fn the_codec_reads_back_what_was_written_in_every_version() {
+        for version in 4..=17 {
+            let frame = encode(version, 77, answer()).unwrap().concat();
+            assert_eq!(frame[..4], (frame.len() as i32 - 4).to_be_bytes());
+            assert_eq!(frame[4..8], 77_i32.to_be_bytes());
+            let mut body = Bytes::from(frame).split_off(if version >= FLEXIBLE { 9 } else { 8 });
+            let decoded = CodecFetchResponse::decode(&mut body, version).unwrap();
+            assert!(body.is_empty(), "v{version}");
+            let topic = &decoded.responses[0];
+            if version >= TOPIC_IDS {
+                assert_eq!(topic.topic_id.as_bytes(), &[8; 16]);
+            } else {
+                assert_eq!(topic.topic.as_str(), "town");
+            }
+            let [full, refused] = &topic.partitions[..] else { panic!("v{version}: two partitions") };
+            assert_eq!(full.records.as_deref(), Some(&[vec![1; 200], vec![2; 300]].concat()[..]));
+            assert_eq!((full.high_watermark, full.last_stable_offset), (900, 800));
+            assert_eq!(full.log_start_offset, if version >= 5 { 7 } else { -1 });
+            assert_eq!(full.aborted_transactions.as_ref().map(|list| (list[0].producer_id.0, list[0].first_offset)), Some((5, 6)));
+            let tags = (full.diverging_epoch.end_offset, full.current_leader.leader_epoch);
+            assert_eq!(tags, if version >= FLEXIBLE { (44, 9) } else { (-1, -1) });
+            assert_eq!((refused.partition_index, refused.error_code, refused.aborted_transactions.as_ref()), (4, 1, None));
+            assert_eq!(refused.records.as_deref(), Some(&[][..]), "no records are length 0, not null");
+            let hosts: Vec<&str> = decoded.node_endpoints.iter().map(|node| node.host.as_str()).collect();
+            assert_eq!(hosts, if version >= NODE_ENDPOINTS { vec!["here", "there"] } else { vec![] });
+        }
+    }
+
+    #[test]
+    fn record_slices_go_out_as_they_are() {
+        let answer = answer();
+        let given: Vec<*const u8> = answer.topics[0].partitions[0].records.iter().filter(|r| !r.is_empty()).map(|r| r.as_ptr()).collect();
+        let pieces = encode(12, 1, answer).unwrap();
+        assert_eq!(pieces.iter().map(|piece| piece.as_ptr()).filter(|at| given.contains(at)).collect::<Vec<_>>(), given);
+        assert_eq!(pieces.len(), 4, "small bytes, two slices, small bytes");
+    }
+
+    #[test]
+    fn what_no_frame_can_hold_is_an_error() {
+        assert!(encode(3, 1, answer()).is_err());
+        assert!(encode(18, 1, answer()).is_err());
+        let mut long_name = answer();
+        long_name.topics[0].name = TopicName::new(&"x".repeat(40_000));
+        assert!(encode(4, 1, long_name).is_err());
+        let mut huge = answer();
+        huge.topics[0].partitions[0].records = vec![Bytes::from(vec![0; 1 << 20]); 2048];
+        assert!(encode(4, 1, huge).is_err(), "2 GiB of records");
+    }
+}

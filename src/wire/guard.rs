@@ -325,3 +325,122 @@ impl<'a> Walker<'a> {
         WireError::Malformed { api: self.api.name, version: self.version, field, at: self.position(), problem }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::request::decode_body;
+    use kafka_protocol::messages::{DescribeTopicPartitionsRequest, FetchRequest, JoinGroupRequest, MetadataRequest};
+
+    fn body(parts: &[&[u8]]) -> Bytes {
+        Bytes::from(parts.concat())
+    }
+
+    /// A full Fetch v12 without topics, up to its tag section.
+    const FETCH_V12: &[u8] = b"\xff\xff\xff\xff\0\0\0\x0a\0\0\0\x01\0\0\x03\xe8\0\0\0\0\0\xff\xff\xff\xff\x01\x01\x01";
+
+    #[test]
+    fn a_length_beyond_the_frame_is_refused_before_the_codec_sees_it() {
+        for forged in [&b"\x7f\xff\xff\xff"[..], b"\x00\x00\x00\x02\x00\x00", b"\x00\x00\x00\x01\x7f\xff"] {
+            assert!(matches!(check(3, 1, &body(&[forged])), Err(WireError::Malformed { .. })), "{forged:?}");
+        }
+        let produce_v9 = b"\x00\xff\xff\x00\x00\x00\x01\xff\xff\xff\xff\x07";
+        assert!(matches!(check(0, 9, &body(&[produce_v9])), Err(WireError::Malformed { field: "topic_data", .. })));
+    }
+
+    #[test]
+    fn lengths_below_minus_one_are_null_where_null_may_be() {
+        for null in [&b"\xff\xff\xff\xff"[..], b"\xff\xff\xff\xfe", b"\x80\x00\x00\x00"] {
+            assert_eq!(decode_body::<MetadataRequest>(1, &body(&[null])).unwrap().topics, None);
+            assert!(decode_body::<MetadataRequest>(0, &body(&[null])).is_err(), "version 0 has no null");
+        }
+        let flexible = |length: &[u8]| decode_body::<MetadataRequest>(12, &body(&[length, b"\0\0\0"]));
+        assert_eq!(flexible(b"\x00").unwrap().topics, None);
+        assert_eq!(flexible(b"\xff\xff\xff\xff\x0f").unwrap().topics, None);
+        assert!(flexible(b"\x80\x80\x80\x80\x08").is_err(), "2^31 - 1 elements");
+        assert!(flexible(b"\xff\xff\xff\xff\x8f\x00").is_err(), "six bytes of varint");
+    }
+
+    #[test]
+    fn a_nullable_struct_is_there_unless_its_byte_is_negative() {
+        for present in [0, 1, 2, 0x7f] {
+            let request = body(&[b"\x01\0\0\0\x0a", &[present], b"\x02a\0\0\0\x03\0", b"\0"]);
+            let decoded = decode_body::<DescribeTopicPartitionsRequest>(0, &request).unwrap();
+            assert_eq!(decoded.cursor.expect("a cursor").partition_index, 3, "{present}");
+        }
+        for absent in [0x80, 0xff] {
+            let request = body(&[b"\x01\0\0\0\x0a", &[absent], b"\0"]);
+            assert_eq!(decode_body::<DescribeTopicPartitionsRequest>(0, &request).unwrap().cursor, None);
+        }
+    }
+
+    #[test]
+    fn tags_are_read_as_kafka_reads_them() {
+        let fetch = |tags: &[u8]| decode_body::<FetchRequest>(12, &body(&[FETCH_V12, tags]));
+        let cluster = |tags: &[u8]| fetch(tags).unwrap().cluster_id.map(|id| id.to_string());
+        assert_eq!(cluster(b"\x01\x00\x04\x04abc"), Some("abc".into()));
+        assert_eq!(cluster(b"\x01\x00\x7f\x04abc"), Some("abc".into()), "the declared size of a known tag does not matter");
+        assert_eq!(cluster(b"\x02\x00\x04\x04abc\x00\x04\x04xyz"), Some("xyz".into()), "of two the last counts");
+        assert_eq!(cluster(b"\x03\x50\x02ab\x00\x04\x04abc\x50\x01c"), Some("abc".into()), "unknown ones are skipped");
+        assert_eq!(cluster(b"\xff\xff\xff\xff\x0f"), None, "a negative number of tags is none");
+        assert_eq!(cluster(b"\x01\x01\x0d\0\0\0\x01\0\0\0\0\0\0\0\x01\0"), None, "a tag of version 15 is skipped in version 12");
+        for cut in [&b"\x01\x50\x03ab"[..], b"\x01\x50\xff\xff\xff\xff\x0f", b"\x02\x50\x00", b"\x01\x00\x04\x05abc", b""] {
+            assert!(fetch(cut).is_err(), "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_of_a_later_version_does_not_move_what_follows_it() {
+        let tag_in_five_bytes = b"\x02\x81\x80\x80\x80\x00\x01x\x00\x04\x04abc";
+        let decoded = decode_body::<FetchRequest>(12, &body(&[FETCH_V12, tag_in_five_bytes])).unwrap();
+        assert_eq!(decoded.cluster_id.map(|id| id.to_string()), Some("abc".into()));
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_read_with_marks() {
+        let request = body(&[b"\0\0\0\x01\0\x06a\xff\xe2\x82\xc3b"]);
+        let decoded = decode_body::<MetadataRequest>(1, &request).unwrap();
+        let name = decoded.topics.unwrap().remove(0).name.unwrap();
+        assert_eq!(name.as_str(), "a????b");
+    }
+
+    #[test]
+    fn bytes_after_the_body_are_dropped_and_nothing_is_copied() {
+        let request = body(&[b"\0\0\0\x01\0\x01a", b"garbage"]);
+        let checked = check(3, 1, &request).unwrap();
+        assert_eq!((&checked.body[..], checked.elements), (&b"\0\0\0\x01\0\x01a"[..], 1));
+        assert_eq!(checked.body.as_ptr(), request.as_ptr());
+    }
+
+    #[test]
+    fn the_number_of_elements_is_bounded() {
+        let names = |count: u32| body(&[&count.to_be_bytes(), &vec![0; count as usize * 2]]);
+        assert!(check(3, 1, &names(200_000)).is_ok());
+        assert!(matches!(check(3, 1, &names(200_001)), Err(WireError::Malformed { .. })));
+    }
+
+    #[test]
+    fn length_fields_are_reported_with_place_and_kind() {
+        let group = b"\0\x01g\0\0\0\x01\0\0\0\x01\0\0\0\x01p\0\0\0\x01\0\x01n\0\0\0\x02xy";
+        assert!(decode_body::<JoinGroupRequest>(1, &body(&[group])).is_ok());
+        let found: Vec<(&str, usize, LengthKind)> =
+            length_fields(11, 1, group).unwrap().iter().map(|length| (length.field, length.at, length.kind)).collect();
+        let expected = [
+            ("group_id", 0, LengthKind::Int16),
+            ("member_id", 11, LengthKind::Int16),
+            ("protocol_type", 13, LengthKind::Int16),
+            ("protocols", 16, LengthKind::Int32),
+            ("name", 20, LengthKind::Int16),
+            ("metadata", 23, LengthKind::Int32),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_the_table_does_not_have_is_refused() {
+        assert!(matches!(check(4, 0, &Bytes::new()), Err(WireError::UnknownApi(4))));
+        for version in [-1, 2, 13] {
+            assert!(matches!(check(0, version, &Bytes::new()), Err(WireError::UnknownVersion { .. })), "{version}");
+        }
+    }
+}

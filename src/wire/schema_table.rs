@@ -19,7 +19,7 @@ pub static APIS: &[Api] = &[
             array("partitions", &[
                 int32("partition"), int32("current_leader_epoch").since(9), int64("fetch_offset"),
                 int32("last_fetched_epoch").since(12), int64("log_start_offset").since(5), int32("partition_max_bytes"),
-                uuid("replica_directory_id").tag(0).since(17),
+                uuid("replica_directory_id").tag(0).since(17), int64("high_watermark").tag(1).since(18),
             ]),
         ]),
         array("forgotten_topics_data", &[
