@@ -266,8 +266,12 @@ impl MemberMetadata {
 
 /// The partition of `__consumer_offsets` that keeps a group: Java's string hash, made non-negative, modulo the number of partitions.
 pub fn offsets_partition_for(group: &str, partitions: i32) -> PartitionId {
-    let hash = group.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-    PartitionId((hash & i32::MAX).checked_rem(partitions).unwrap_or(0))
+    PartitionId((java_hash(group) & i32::MAX).checked_rem(partitions).unwrap_or(0))
+}
+
+/// Java's `String.hashCode`: over UTF-16 units.
+pub(super) fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
 
 fn put_string(out: &mut Vec<u8>, text: &str) {

@@ -85,7 +85,8 @@ fn new_and_emptied_groups_are_written_as_kafka_writes_them() {
 
 #[test]
 fn offset_commits_are_written_as_kafka_writes_them() {
-    let record = |partition, value| Record::Offset { group: "golden-group0".into(), topic: topic(), partition: PartitionId(partition), value };
+    let record =
+        |partition, value| Record::Offset { group: "golden-group0".into(), topic: topic(), partition: PartitionId(partition), value };
     golden(PARTITION_0, Some(COMMIT), record(0, Some(commit())));
     let expiring = CommittedOffset {
         offset: Offset(7),
@@ -165,7 +166,11 @@ fn groups_are_spread_as_kafka_spreads_them() {
     // Seen in Apache Kafka 4.3.1 with 50 partitions.
     assert_eq!(offsets_partition_for("golden-group0", 50), PartitionId(11));
     assert_eq!(offsets_partition_for("golden-groupb", 50), PartitionId(11));
-    // Java: "polygenelubricants".hashCode() is Integer.MIN_VALUE; "ä€😀".hashCode() is 56331341.
+    // By Java's String.hashCode.
+    assert_eq!(offsets_partition_for("my-group", 50), PartitionId(36));
+    assert_eq!(java_hash("ä€😀"), 16_603_051);
+    assert_eq!(java_hash("my-group"), -1_906_497_762);
+    assert_eq!(java_hash("polygenelubricants"), i32::MIN);
     assert_eq!(offsets_partition_for("polygenelubricants", 50), PartitionId(0));
     assert_eq!(offsets_partition_for("", 50), PartitionId(0));
     assert_eq!(offsets_partition_for("g", 0), PartitionId(0));

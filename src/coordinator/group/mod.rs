@@ -6,12 +6,19 @@
 //!
 //! Start with `state.rs` (what a group is), then `classic.rs` (what requests do to it) and `offsets.rs`.
 
+mod classic;
 mod id;
+mod inspect;
+mod offsets;
+mod rebalance;
 pub mod reply;
 pub mod request;
 pub mod shard;
+mod state;
+mod subscription;
+mod timers;
 
 pub use id::{GroupId, InstanceId, MemberId};
 pub use reply::Reply;
 pub use request::Request;
-pub use shard::{GroupConfig, GroupShard, Hard, MemberIds, Output, Soft};
+pub use shard::{Effects, GroupConfig, GroupShard, Hard, MemberIds, Output, Soft};

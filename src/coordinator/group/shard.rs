@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{GroupId, Reply, Request};
+use super::rebalance::Turn;
+use super::state::ClassicGroup;
+use super::timers::{Deadline, Timers};
+use super::{GroupId, Reply, Request, classic, inspect, offsets};
 use crate::coordinator::records::{CommittedOffset, GroupMetadata, Record};
 use crate::coordinator::{self, Token};
 use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
@@ -66,31 +69,55 @@ pub(super) struct HardGroup {
     pub offsets: BTreeMap<TopicName, BTreeMap<PartitionId, CommittedOffset>>,
 }
 
+pub(super) type Groups = BTreeMap<GroupId, ClassicGroup>;
+
 /// What is lost with the process: rebalances under way, who waits, deadlines.
 #[derive(Debug)]
 pub struct Soft {
-    pub(super) config: GroupConfig,
+    config: GroupConfig,
+    /// Every group there is: those in `Hard`, and new ones on their way there.
+    groups: Groups,
+    timers: Timers,
 }
 
-/// Life of a shard: `new`, `apply` every record read back, `start`, then `decide`, `tick`, `apply` and `persist_failed` as outputs ask.
+/// Life of a shard: `new`, `apply` every record read back, `start`, then `decide` and `tick`, each time carrying out what they give.
 #[derive(Debug)]
 pub struct GroupShard {
     hard: Hard,
     soft: Soft,
 }
 
+/// What a shard needs done while outputs are carried out.
+pub trait Effects {
+    /// Appends records, all of one group, as one batch to that group's partition of `__consumer_offsets`.
+    fn append(&mut self, group: &GroupId, records: &[Record]) -> Result<(), ErrorCode>;
+    fn reply(&mut self, token: Token, reply: Reply);
+    fn wake(&mut self, at: Timestamp);
+}
+
 impl GroupShard {
     pub fn new(config: GroupConfig) -> GroupShard {
-        GroupShard { hard: Hard::default(), soft: Soft { config } }
+        GroupShard { hard: Hard::default(), soft: Soft { config, groups: Groups::new(), timers: Timers::default() } }
     }
 
-    /// All records of the shard have been applied: members get fresh session deadlines. Gives the first `Wake`.
-    pub fn start(&mut self, _now: Timestamp) -> Vec<Output> {
-        Vec::new()
+    /// All records of the shard have been applied: members get fresh sessions. Gives the first `Wake`.
+    pub fn start(&mut self, now: Timestamp) -> Vec<Output> {
+        let GroupShard { hard, soft } = self;
+        soft.timers = Timers::default();
+        soft.groups = hard.groups.iter().map(|(id, written)| (id.clone(), written.revive(id, now))).collect();
+        soft.turn(now, |groups, turn| {
+            groups.values_mut().for_each(|group| group.begin_sessions(turn));
+            turn.timers.add(now.plus_ms(turn.config.offsets_retention_check_interval_ms), Deadline::Retention);
+        })
     }
 
     pub fn hard(&self) -> &Hard {
         &self.hard
+    }
+
+    /// Settings changed while running: they hold from the next decision on.
+    pub fn set_config(&mut self, config: GroupConfig) {
+        self.soft.config = config;
     }
 
     /// Answers a request, at once or later through its token.
@@ -98,9 +125,9 @@ impl GroupShard {
         decide(&self.hard, &mut self.soft, now, token, request, ids)
     }
 
-    /// Does what is due by now.
-    pub fn tick(&mut self, _now: Timestamp) -> Vec<Output> {
-        Vec::new()
+    /// Does what is due by now. Calling it early or late is harmless.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Output> {
+        tick(&self.hard, &mut self.soft, now)
     }
 
     /// One record that has been written, or is read back.
@@ -108,18 +135,144 @@ impl GroupShard {
         self.hard.apply(record);
     }
 
-    /// These records of one `Persist` could not be appended. Groups whose membership was in them fall back to what is written, as after
-    /// a restart; whoever waits in them is answered with the error.
-    pub fn persist_failed(&mut self, _now: Timestamp, _records: &[Record], _error: ErrorCode) -> Vec<Output> {
-        Vec::new()
+    /// These records of one `Persist` could not be appended. If the group's membership was in them, it falls back to what is written, as
+    /// after a restart, and whoever waits in it is answered with the error. Carry these outputs out after those of the decision.
+    pub fn persist_failed(&mut self, now: Timestamp, records: &[Record], error: ErrorCode) -> Vec<Output> {
+        let GroupShard { hard, soft } = self;
+        let Some(id) = records.first().map(Record::group) else { return Vec::new() };
+        let written = hard.groups.get(id);
+        let only_offsets = records.iter().all(|record| matches!(record, Record::Offset { .. }));
+        if only_offsets && written.is_some() {
+            return Vec::new();
+        }
+        soft.turn(now, |groups, turn| {
+            if let Some(mut group) = groups.remove(id) {
+                group.dissolve(error, turn);
+            }
+            if let Some(written) = written {
+                let mut group = written.revive(id, now);
+                group.begin_sessions(turn);
+                groups.insert(id.clone(), group);
+            }
+        })
+    }
+
+    /// Carries outputs out in order, as `Output` demands.
+    pub fn carry_out(&mut self, now: Timestamp, outputs: Vec<Output>, effects: &mut impl Effects) {
+        let mut outputs = outputs;
+        while !outputs.is_empty() {
+            let mut failed = None;
+            let mut consequences = Vec::new();
+            for output in outputs {
+                match output {
+                    Output::Persist(records) => {
+                        let Some(group) = records.first().map(Record::group) else { continue };
+                        failed = effects.append(group, &records).err();
+                        match failed {
+                            None => records.iter().for_each(|record| self.apply(record)),
+                            Some(error) => consequences.extend(self.persist_failed(now, &records, error)),
+                        }
+                    }
+                    Output::Reply(token, reply) => {
+                        effects.reply(token, if let Some(error) = failed { reply.refused(error) } else { reply })
+                    }
+                    Output::Wake(at) => effects.wake(at),
+                }
+            }
+            outputs = consequences;
+        }
     }
 }
 
 impl Hard {
-    pub fn apply(&mut self, _record: &Record) {}
+    pub fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Group { group, value } => {
+                self.groups.entry(group.clone()).or_default().metadata = value.clone();
+            }
+            Record::Offset { group, topic, partition, value: Some(value) } => {
+                let offsets = &mut self.groups.entry(group.clone()).or_default().offsets;
+                offsets.entry(topic.clone()).or_default().insert(*partition, value.clone());
+            }
+            Record::Offset { group, topic, partition, value: None } => {
+                if let Some(offsets) = self.groups.get_mut(group).map(|group| &mut group.offsets)
+                    && let Some(of_topic) = offsets.get_mut(topic)
+                {
+                    of_topic.remove(partition);
+                    if of_topic.is_empty() {
+                        offsets.remove(topic);
+                    }
+                }
+            }
+        }
+        let id = record.group();
+        if self.groups.get(id).is_some_and(|group| group.metadata.is_none() && group.offsets.is_empty()) {
+            self.groups.remove(id);
+        }
+    }
+}
+
+impl HardGroup {
+    fn revive(&self, id: &GroupId, now: Timestamp) -> ClassicGroup {
+        ClassicGroup::restored(id.clone(), self.metadata.as_ref(), now)
+    }
+}
+
+impl Soft {
+    /// Runs one decision and adds the time to wake up at, if that has changed.
+    fn turn(&mut self, now: Timestamp, act: impl FnOnce(&mut Groups, &mut Turn)) -> Vec<Output> {
+        let Soft { config, groups, timers } = self;
+        let mut turn = Turn { config, timers, now, outputs: Vec::new() };
+        act(groups, &mut turn);
+        let mut outputs = turn.outputs;
+        outputs.extend(timers.news().map(Output::Wake));
+        outputs
+    }
 }
 
 /// Decides what a request means now. Hard state is only looked at.
-pub fn decide(_hard: &Hard, _soft: &mut Soft, _now: Timestamp, _token: Token, _request: Request, _ids: &mut dyn MemberIds) -> Vec<Output> {
-    Vec::new()
+pub fn decide(hard: &Hard, soft: &mut Soft, now: Timestamp, token: Token, request: Request, ids: &mut dyn MemberIds) -> Vec<Output> {
+    soft.turn(now, |groups, turn| {
+        let reply = match request {
+            Request::JoinGroup(request) => return classic::join(groups, token, request, ids, turn),
+            Request::SyncGroup(request) => return classic::sync(groups, token, request, turn),
+            Request::Heartbeat(request) => Reply::Heartbeat(classic::heartbeat(groups, &request, turn)),
+            Request::LeaveGroup(request) => Reply::LeaveGroup(classic::leave(groups, request, turn)),
+            Request::OffsetCommit(request) => Reply::OffsetCommit(offsets::commit(groups, request, turn)),
+            Request::OffsetFetch(request) => Reply::OffsetFetch(offsets::fetch(hard, request)),
+            Request::DescribeGroup(request) => Reply::DescribeGroup(inspect::describe(groups, request)),
+            Request::ListGroups(request) => Reply::ListGroups(inspect::list(groups, &request)),
+            Request::DeleteGroup(group) => Reply::DeleteGroup(inspect::delete(groups, hard, &group, turn)),
+            Request::OffsetDelete(request) => Reply::OffsetDelete(offsets::delete(groups, hard, request, turn)),
+            Request::TopicsDeleted(topics) => {
+                offsets::forget_topics(hard, &topics, turn);
+                Reply::Done(ErrorCode::None)
+            }
+        };
+        turn.reply(token, reply);
+    })
+}
+
+/// Does what is due by now.
+pub fn tick(hard: &Hard, soft: &mut Soft, now: Timestamp) -> Vec<Output> {
+    soft.timers.forget_told();
+    soft.turn(now, |groups, turn| {
+        while let Some(deadline) = turn.timers.pop(now) {
+            match deadline {
+                Deadline::Member(group, member) => on(groups, &group, |group| group.member_deadline_up(&member, turn)),
+                Deadline::Join(group) => on(groups, &group, |group| group.join_deadline_passed(turn)),
+                Deadline::Sync(group) => on(groups, &group, |group| group.sync_deadline_passed(turn)),
+                Deadline::Retention => {
+                    offsets::expire(groups, hard, turn);
+                    turn.timers.add(now.plus_ms(turn.config.offsets_retention_check_interval_ms.max(1)), Deadline::Retention);
+                }
+            }
+        }
+    })
+}
+
+fn on(groups: &mut Groups, id: &GroupId, act: impl FnOnce(&mut ClassicGroup)) {
+    if let Some(group) = groups.get_mut(id) {
+        act(group);
+    }
 }
