@@ -3,4 +3,5 @@
 //! Modules in floor order; a module imports only from floors below it (`tests/architecture.rs` holds the list).
 
 pub mod config;
+pub mod log;
 pub mod model;
