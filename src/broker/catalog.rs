@@ -16,8 +16,8 @@ use super::configs::Configs;
 use super::partition::Partition;
 use super::topic::Topic;
 use crate::config::TopicConfig;
-use crate::log::DataFolder;
-use crate::model::{ErrorCode, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
+use crate::log::{DataFolder, LastStop, OpenFacts, StartReport, Store};
+use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
 
 const FOLDER: &str = "topics";
 const LIVE: &str = "json";
@@ -71,14 +71,14 @@ pub struct Catalog {
 
 impl Catalog {
     /// Opens every topic of the folder. Blocks.
-    pub fn open(folder: Arc<DataFolder>, configs: Arc<Configs>, now: Timestamp) -> io::Result<Catalog> {
+    pub fn open(folder: Arc<DataFolder>, configs: Arc<Configs>, report: &StartReport, now: Timestamp) -> io::Result<Catalog> {
         let catalog =
             Catalog { folder, configs, by_name: DashMap::new(), by_id: DashMap::new(), admin: Mutex::new(()) };
         fs::create_dir_all(catalog.topics_folder())?;
         for entry in fs::read_dir(catalog.topics_folder())? {
             let path = entry?.path();
             match path.extension().and_then(|e| e.to_str()) {
-                Some(LIVE) => catalog.open_topic(&path, now)?,
+                Some(LIVE) => catalog.open_topic(&path, report, now)?,
                 Some(DYING) => catalog.finish_deleting(&path)?,
                 _ => {}
             }
@@ -154,7 +154,7 @@ impl Catalog {
         let config = self.check_new(&new)?;
         let id = TopicId(uuid::Uuid::new_v4().into_bytes());
         self.write_file(&new.name, id, new.partitions, config.values())?;
-        let partitions = self.open_partitions(&new.name, id, 0..new.partitions, &config, now)?;
+        let partitions = self.open_partitions(&new.name, id, 0..new.partitions, &config, |_| new_log(now))?;
         let topic = Arc::new(Topic::new(new.name.clone(), id, partitions, config));
         self.by_id.insert(id, new.name.clone());
         self.by_name.insert(new.name, Arc::clone(&topic));
@@ -190,7 +190,7 @@ impl Catalog {
         let config = topic.config();
         self.write_file(&topic.name, topic.id, count, config.values())?;
         let mut partitions = topic.partitions().to_vec();
-        partitions.extend(self.open_partitions(&topic.name, topic.id, have..count, &config, now)?);
+        partitions.extend(self.open_partitions(&topic.name, topic.id, have..count, &config, |_| new_log(now))?);
         topic.set_partitions(partitions);
         Ok(())
     }
@@ -224,13 +224,14 @@ impl Catalog {
         id: TopicId,
         range: std::ops::Range<i32>,
         config: &TopicConfig,
-        now: Timestamp,
+        facts: impl Fn(&TopicPartition) -> OpenFacts,
     ) -> Result<Vec<Arc<Partition>>, Refused> {
         let resolved = Arc::new(config.resolve(&self.configs.layers()));
         range
             .map(|index| {
                 let tp = TopicPartition { topic: name.clone(), partition: PartitionId(index) };
-                Partition::open(&self.folder, tp, id, Arc::clone(&resolved), now).map(Arc::new)
+                let facts = facts(&tp);
+                Partition::open(Arc::new(self.folder.store(&tp)), tp, id, Arc::clone(&resolved), facts).map(Arc::new)
             })
             .collect::<Result<_, _>>()
             .map_err(|e| Refused::new(ErrorCode::KafkaStorageError, format!("cannot open a partition of {name}: {e}")))
@@ -250,7 +251,7 @@ impl Catalog {
         write().map_err(|e| Refused::io("cannot write the topic's file", &e))
     }
 
-    fn open_topic(&self, path: &std::path::Path, now: Timestamp) -> io::Result<()> {
+    fn open_topic(&self, path: &std::path::Path, report: &StartReport, now: Timestamp) -> io::Result<()> {
         let text = fs::read_to_string(path)?;
         let parsed = serde_json::from_str::<TopicFile>(&text).ok().and_then(|f| TopicId::from_base64(&f.id).map(|id| (f, id)));
         let Some((file, id)) = parsed else {
@@ -264,7 +265,7 @@ impl Catalog {
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         let config = TopicConfig::restore(file.configs);
-        let partitions = self.open_partitions(&file.name, id, 0..file.partitions, &config, now).map_err(|e| io::Error::other(e.message))?;
+        let partitions = self.open_partitions(&file.name, id, 0..file.partitions, &config, |tp| facts(report, tp, now)).map_err(|e| io::Error::other(e.message))?;
         self.by_id.insert(id, file.name.clone());
         self.by_name.insert(file.name.clone(), Arc::new(Topic::new(file.name, id, partitions, config)));
         Ok(())
@@ -277,9 +278,25 @@ impl Catalog {
             && !self.topic_file(&file.name, LIVE).exists()
         {
             for index in 0..file.partitions {
-                self.folder.remove_partition(&TopicPartition { topic: file.name.clone(), partition: PartitionId(index) })?;
+                self.folder.store(&TopicPartition { topic: file.name.clone(), partition: PartitionId(index) }).delete_folder()?;
             }
         }
         fs::remove_file(path)
     }
+}
+
+/// What the folder's checkpoints say about a partition.
+fn facts(report: &StartReport, partition: &TopicPartition, now: Timestamp) -> OpenFacts {
+    let checkpoint = report.checkpoints.get(partition).copied().unwrap_or_default();
+    OpenFacts {
+        last_stop: report.last_stop,
+        recovery_point: checkpoint.recovery_point.unwrap_or(Offset::ZERO),
+        log_start: checkpoint.log_start.unwrap_or(Offset::ZERO),
+        now,
+    }
+}
+
+/// A partition that is being made has nothing to recover.
+fn new_log(now: Timestamp) -> OpenFacts {
+    OpenFacts { last_stop: LastStop::Clean, recovery_point: Offset::ZERO, log_start: Offset::ZERO, now }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::SeedableRng;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::catalog::{Catalog, NewTopic};
 use super::clock;
@@ -25,6 +25,7 @@ const NEVER: Duration = Duration::from_secs(3600);
 
 pub struct Groups {
     shards: Vec<mpsc::Sender<Job>>,
+    stop: watch::Sender<bool>,
     catalog: Arc<Catalog>,
     partitions: i32,
 }
@@ -37,6 +38,7 @@ struct Job {
 impl Groups {
     /// Starts the shard tasks. `partitions` is `offsets.topic.num.partitions`, for when the topic has to be made.
     pub fn start(catalog: Arc<Catalog>, config: &GroupConfig, partitions: i32, seed: u64) -> Groups {
+        let stop = watch::Sender::new(false);
         let shards = (0..SHARDS)
             .map(|index| {
                 let (sender, inbox) = mpsc::channel(INBOX);
@@ -50,11 +52,16 @@ impl Groups {
                     next_token: 0,
                     wake: None,
                 };
-                tokio::spawn(shard.run(inbox));
+                tokio::spawn(shard.run(inbox, stop.subscribe()));
                 sender
             })
             .collect();
-        Groups { shards, catalog, partitions }
+        Groups { shards, stop, catalog, partitions }
+    }
+
+    /// No group changes any more: what is written stays as it is.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
     }
 
     /// Asks the shard of this group.
@@ -125,7 +132,7 @@ struct Shard {
 }
 
 impl Shard {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Job>) {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Job>, mut stop: watch::Receiver<bool>) {
         self.replay();
         let first = self.machine.start(clock::now());
         self.carry_out(first);
@@ -136,6 +143,7 @@ impl Shard {
                     Some(job) => self.take(job),
                     None => return,
                 },
+                _ = stop.wait_for(|stopped| *stopped) => return,
                 () = tokio::time::sleep(rest) => {
                     self.wake = None;
                     let due = self.machine.tick(clock::now());

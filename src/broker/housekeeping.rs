@@ -1,5 +1,6 @@
 //! What happens without a request: flushing, rolling, expiring. One blocking thread, woken by the clock.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +8,15 @@ use super::{Broker, clock};
 
 /// Segments are looked at this often for rolling by time and for retention, whatever the configured interval is at most.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(300);
+/// How much a start after kill -9 has to scan at most, in time.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
 impl Broker {
     /// Starts the background work. It ends when the broker shuts down.
     pub fn start_housekeeping(self: &Arc<Self>) {
         tokio::spawn(Arc::clone(self).flush_loop());
         tokio::spawn(Arc::clone(self).retention_loop());
+        tokio::spawn(Arc::clone(self).checkpoint_loop());
     }
 
     async fn flush_loop(self: Arc<Self>) {
@@ -65,5 +69,31 @@ impl Broker {
                 }
             }
         }
+    }
+
+    async fn checkpoint_loop(self: Arc<Self>) {
+        let mut shutdown = self.shutdown.subscribe();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(CHECKPOINT_EVERY) => {}
+                _ = shutdown.wait_for(|down| *down) => return,
+            }
+            let broker = Arc::clone(&self);
+            let written = tokio::task::spawn_blocking(move || broker.write_checkpoints()).await;
+            if let Ok(Err(error)) = written {
+                tracing::error!(%error, "cannot write the checkpoints; a start after a crash takes longer");
+            }
+        }
+    }
+
+    pub(super) fn write_checkpoints(&self) -> io::Result<()> {
+        let mut rows = Vec::new();
+        for topic in self.catalog.list() {
+            for partition in topic.partitions().iter() {
+                rows.push((partition.name.clone(), partition.checkpoint()?));
+            }
+        }
+        self.folder.write_recovery_points(rows.iter().map(|(name, (recovery_point, _))| (name, *recovery_point)))?;
+        self.folder.write_log_starts(rows.iter().map(|(name, (_, log_start))| (name, *log_start)))
     }
 }

@@ -8,7 +8,9 @@ use bytes::Bytes;
 
 use super::bell::Bell;
 use crate::config::LogConfig;
-use crate::log::{AppendOutcome, AtLeast, DataFolder, LogError, LogView, PartitionLog, ReadError, ReadUpTo, produce_rules};
+use crate::log::{
+    AppendOutcome, AtLeast, LogError, LogView, OpenFacts, PartitionLog, ReadError, ReadUpTo, Store, produce_rules,
+};
 use crate::model::batch::Batches;
 use crate::model::batch_builder::{BatchBuilder, NewRecord};
 use crate::model::compress::Codec;
@@ -57,13 +59,19 @@ impl From<BatchError> for AppendRefused {
 
 impl Partition {
     pub(super) fn open(
-        folder: &DataFolder,
+        store: Arc<dyn Store>,
         name: TopicPartition,
         id: TopicId,
         config: Arc<LogConfig>,
-        now: Timestamp,
+        facts: OpenFacts,
     ) -> Result<Partition, LogError> {
-        let log = PartitionLog::open(folder, name.clone(), id, (*config).clone(), now)?;
+        let (log, report) = PartitionLog::open(store, name.clone(), id, (*config).clone(), facts)?;
+        if report.cut_bytes > 0 {
+            tracing::warn!(partition = %name, bytes = report.cut_bytes, "a torn tail was cut");
+        }
+        if report.is_alarming() {
+            tracing::error!(partition = %name, ?report, "the log is damaged; what can be read is served");
+        }
         let view = log.view();
         Ok(Partition {
             name,
@@ -231,6 +239,15 @@ impl Partition {
                 Err(error.into())
             }
         }
+    }
+
+    /// Notes on disk what a start after kill -9 would otherwise have to find by scanning, and returns what the checkpoint files say:
+    /// recovery point and log start. Blocks.
+    pub(super) fn checkpoint(&self) -> io::Result<(Offset, Offset)> {
+        let mut guard = self.log();
+        let Some(log) = guard.as_mut() else { return Ok((Offset::ZERO, Offset::ZERO)) };
+        log.checkpoint()?;
+        Ok((log.recovery_point(), log.start_offset()))
     }
 
     pub(super) fn close(&self) -> Result<(), LogError> {

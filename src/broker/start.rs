@@ -7,13 +7,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::fetch_sessions::FetchSessions;
-use super::node::{Advertise, Node, cluster_id};
+use super::node::{Advertise, Node};
 use super::producer_ids::ProducerIds;
 use super::{Broker, Catalog, Configs, Groups, Metrics, clock};
 use crate::config::BrokerLayers;
 use crate::coordinator::group::GroupConfig;
-use crate::log::DataFolder;
-use crate::model::BrokerId;
+use crate::log::data_folder::DataFolderError;
+use crate::log::{DataFolder, LastStop, StartReport};
+use crate::model::{BrokerId, TopicId};
 
 pub struct BrokerOptions {
     pub data_dir: PathBuf,
@@ -25,7 +26,7 @@ pub struct BrokerOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
-    Folder(#[from] crate::log::FolderError),
+    Folder(#[from] DataFolderError),
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
 }
@@ -35,20 +36,41 @@ fn io_error(what: &str) -> impl FnOnce(io::Error) -> StartError + use<> {
     move |source| StartError::Io { what, source }
 }
 
+/// One line each for what an operator should know about the start.
+fn tell(report: &StartReport, catalog: &Catalog) {
+    if report.last_stop != LastStop::Clean && report.unclean_starts > 0 {
+        tracing::info!(unclean_starts = report.unclean_starts, "the last run did not end cleanly; logs were checked");
+    }
+    for name in &report.renamed_aside {
+        tracing::warn!(file = name, "a file that could not be read was renamed aside");
+    }
+    for (partition, _) in &report.partitions {
+        if catalog.get(partition.topic.as_str()).and_then(|t| t.partition(partition.partition)).is_none() {
+            tracing::warn!(%partition, "a folder of no known topic was left alone");
+        }
+    }
+}
+
 impl Broker {
     /// Blocks on the disk; must run inside the runtime, where the group tasks start.
     pub fn open(options: BrokerOptions) -> Result<Arc<Broker>, StartError> {
-        let folder = Arc::new(DataFolder::open(&options.data_dir)?);
+        // The id may not change while the broker runs, so what was given at the start is what holds.
+        let node_id = i32::try_from(options.configs.long("node.id")).unwrap_or(1);
+        let fresh = || TopicId(uuid::Uuid::new_v4().into_bytes());
+        let (folder, report) = DataFolder::open(&options.data_dir, node_id, (fresh(), fresh()))?;
+        let folder = Arc::new(folder);
         let configs = Configs::open(folder.path(), options.configs).map_err(io_error("cannot read the broker's configs"))?;
         let configs = Arc::new(configs);
         let settings = configs.broker();
         let node = Node {
             id: BrokerId(settings.node_id),
-            cluster_id: cluster_id(folder.path()).map_err(io_error("cannot read or write the cluster id"))?,
+            cluster_id: folder.cluster_id().to_owned(),
             rack: settings.rack.clone(),
             advertise: options.advertise,
         };
-        let catalog = Catalog::open(Arc::clone(&folder), Arc::clone(&configs), clock::now()).map_err(io_error("cannot open the topics"))?;
+        let catalog = Catalog::open(Arc::clone(&folder), Arc::clone(&configs), &report, clock::now());
+        let catalog = catalog.map_err(io_error("cannot open the topics"))?;
+        tell(&report, &catalog);
         let catalog = Arc::new(catalog);
         let seed = uuid::Uuid::new_v4().as_u64_pair();
         let group_config = GroupConfig {
@@ -84,6 +106,7 @@ impl Broker {
     /// Closes every log and says in the folder that all was written. Blocks.
     pub fn close(&self) {
         let mut clean = true;
+        self.groups.stop();
         for topic in self.catalog.list() {
             for partition in topic.partitions().iter() {
                 if let Err(error) = partition.close() {
@@ -91,6 +114,10 @@ impl Broker {
                     clean = false;
                 }
             }
+        }
+        if let Err(error) = self.write_checkpoints() {
+            tracing::error!(%error, "cannot write the checkpoints");
+            clean = false;
         }
         if clean && let Err(error) = self.folder.mark_clean() {
             tracing::error!(%error, "cannot write the clean-shutdown marker");

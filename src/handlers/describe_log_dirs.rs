@@ -52,7 +52,8 @@ impl Api for DescribeLogDirs {
             })
             .collect();
         if version >= 4 {
-            let (total, usable) = ctx.broker.folder.space().unwrap_or((-1, -1));
+            let bytes = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+            let (usable, total) = ctx.broker.folder.space().map_or((-1, -1), |(free, total)| (bytes(free), bytes(total)));
             (result.total_bytes, result.usable_bytes) = (total, usable);
         }
         let mut response = DescribeLogDirsResponse::default();

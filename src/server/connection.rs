@@ -64,7 +64,7 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
         memory: None,
         out: Outbox::default(),
     };
-    let Err(ended) = connection.run().await else { return };
+    let Err(ended) = connection.run().await;
     match &ended {
         Ended::Closed | Ended::Idle | Ended::Shutdown => {}
         Ended::Io(error) => tracing::debug!(remote = %peer.remote, %error, "connection lost"),

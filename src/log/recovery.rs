@@ -1,0 +1,473 @@
+//! Opening a log: what a stop of any kind left behind becomes a log that can be read and written, or an error.
+//!
+//! - A torn tail is cut, before the file is mapped for good.
+//! - Damage is kept, marked (`damaged-ranges`), answered as CORRUPT_MESSAGE, and the rest is served.
+//! - Lost offsets bump the leader epoch, so that clients notice and no (epoch, offset) is given out twice.
+//! - Files that are not understood are renamed aside; only derived files are deleted.
+
+use std::io;
+use std::sync::Arc;
+
+use super::checkpoint;
+use super::error::LogError;
+use super::leader_epochs::{self, LeaderEpochs};
+use super::log_view::LogView;
+use super::partition_log::{METADATA, PartitionLog};
+use super::producer_snapshot;
+use super::producer_state::{Marker, ProducerStates};
+use super::scan::{Gaps, ScanRules, Scanned, scan};
+use super::segment::{INDEX, Indexes, LOG, NewSegment, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, Walk, file_name, parse_file_name};
+use super::store::{Opening, Store};
+use super::txn_index::AbortedTxn;
+use crate::config::LogConfig;
+use crate::model::batch::BatchView;
+use crate::model::{BatchHeader, ControlType, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
+
+pub use super::segment::BadRange;
+
+/// Rows: segment, first byte, end byte, first offset, end offset.
+const DAMAGE: &str = "damaged-ranges";
+const QUARANTINE: &str = "log.quarantine";
+const ASIDE: &str = ".unknown";
+
+/// How the process that wrote the log before us ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastStop {
+    Clean,
+    /// It was killed; what it wrote is in the page cache: only the last segment's end is scanned.
+    SameBoot,
+    /// The machine went down: everything from the recovery point on is scanned.
+    OtherBoot,
+}
+
+/// What the data folder knows about a partition when it is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenFacts {
+    pub last_stop: LastStop,
+    /// From `recovery-point-offset-checkpoint`, 0 if unknown: everything below was synced.
+    pub recovery_point: Offset,
+    /// From `log-start-offset-checkpoint`, 0 if unknown.
+    pub log_start: Offset,
+    pub now: Timestamp,
+}
+
+/// What opening found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    pub scanned_bytes: u64,
+    /// Bytes cut from a torn tail.
+    pub cut_bytes: u64,
+    /// All damage known, old and new. Anything in it is an alarm.
+    pub damaged: Vec<BadRange>,
+    /// Offsets that were synced once and are gone.
+    pub lost: Option<(Offset, Offset)>,
+    pub epoch_bumped: bool,
+    pub renamed_aside: Vec<String>,
+    pub snapshot_used: Option<Offset>,
+}
+
+impl RecoveryReport {
+    /// Something an operator should look at.
+    pub fn is_alarming(&self) -> bool {
+        !self.damaged.is_empty() || self.lost.is_some() || !self.renamed_aside.is_empty()
+    }
+}
+
+impl PartitionLog {
+    /// Opens the log of a partition. An empty store is an empty log: nothing is created before the first append.
+    pub fn open(
+        store: Arc<dyn Store>,
+        partition: TopicPartition,
+        topic_id: TopicId,
+        config: LogConfig,
+        facts: OpenFacts,
+    ) -> Result<(PartitionLog, RecoveryReport), LogError> {
+        Recovery { store, config, facts, report: RecoveryReport::default(), damaged: Vec::new() }.run(partition, topic_id)
+    }
+}
+
+struct Recovery {
+    store: Arc<dyn Store>,
+    config: LogConfig,
+    facts: OpenFacts,
+    report: RecoveryReport,
+    damaged: Vec<BadRange>,
+}
+
+/// The folder's files that matter, sorted.
+#[derive(Default)]
+struct Listing {
+    segments: Vec<Offset>,
+    snapshots: Vec<Offset>,
+}
+
+/// How the last segment ended.
+struct Tail {
+    end_offset: Offset,
+    last: Option<BatchHeader>,
+    /// The segment cannot be continued: its damaged end stays where it is.
+    sealed: bool,
+}
+
+impl Recovery {
+    fn run(mut self, partition: TopicPartition, topic_id: TopicId) -> Result<(PartitionLog, RecoveryReport), LogError> {
+        let mut listing = self.tidy()?;
+        self.check_metadata(topic_id)?;
+        let mut epochs = self.load_epochs()?;
+        self.damaged = self.load_damage()?;
+        let known_damage = self.damaged.len();
+        self.drop_below_start(&mut listing)?;
+        let (mut segments, tail) = self.load_segments(&listing)?;
+        let mut end = tail.end_offset.max(self.facts.log_start);
+        if let Some(last) = tail.last {
+            epochs.assign(last.leader_epoch, last.base_offset);
+        }
+        epochs.truncate_end(end);
+        let lost = end < self.facts.recovery_point || tail.sealed;
+        if lost {
+            self.report.lost = Some((end, self.facts.recovery_point.max(end)));
+            // Offsets that were given out and synced are never given out again.
+            end = end.max(self.facts.recovery_point);
+        }
+        let torn_by_power = self.report.cut_bytes > 0 && self.facts.last_stop == LastStop::OtherBoot;
+        let epoch = self.settle_epochs(&mut epochs, end, lost || torn_by_power, listing.segments.is_empty())?;
+        if self.damaged.len() > known_damage {
+            self.store_damage()?;
+        }
+        let start = segments.first().map_or(end, |segment| segment.base_offset).max(self.facts.log_start).min(end);
+        if lost && !segments.is_empty() {
+            segments.push(self.new_active(end));
+        }
+        let producers = self.load_producers(&listing, &segments, end)?;
+        let active_len = segments.last().map_or(0, |segment| segment.len());
+        let active_since = segments.last().and_then(|segment| first_timestamp(segment));
+        let view = LogView {
+            start_offset: start,
+            end_offset: end,
+            last_stable_offset: producers.first_unstable().unwrap_or(end),
+            leader_epoch: epoch,
+            epochs: Arc::new(epochs),
+            segments: Arc::new(segments),
+            active_len,
+        };
+        self.report.damaged = self.damaged;
+        let log = PartitionLog {
+            partition,
+            topic_id,
+            config: self.config,
+            store: self.store,
+            view,
+            producers,
+            recovery_point: self.facts.recovery_point.min(end),
+            last_snapshot: self.report.snapshot_used,
+            active_since,
+            folder_is_dirty: false,
+            offline: None,
+        };
+        Ok((log, self.report))
+    }
+
+    /// Sorts the folder's files: leftovers of ours go, what nobody knows is renamed aside.
+    fn tidy(&mut self) -> Result<Listing, LogError> {
+        let names = self.store.list()?;
+        let mut listing = Listing::default();
+        for name in &names {
+            match parse_file_name(name) {
+                Some((base, LOG)) => listing.segments.push(base),
+                Some((offset, SNAPSHOT)) => listing.snapshots.push(offset),
+                Some((_, INDEX | TIME_INDEX | TXN_INDEX | QUARANTINE)) => {}
+                _ if [METADATA, leader_epochs::FILE, DAMAGE].contains(&name.as_str()) || name.ends_with(ASIDE) => {}
+                _ if name.ends_with(".tmp") || name.ends_with(".deleted") || name.ends_with(".cleaned") => self.store.remove(name)?,
+                _ => self.set_aside(name)?,
+            }
+        }
+        listing.segments.sort_unstable();
+        listing.snapshots.sort_unstable();
+        for name in &names {
+            if let Some((base, INDEX | TIME_INDEX | TXN_INDEX)) = parse_file_name(name)
+                && listing.segments.binary_search(&base).is_err()
+            {
+                self.store.remove(name)?;
+            }
+        }
+        Ok(listing)
+    }
+
+    fn set_aside(&mut self, name: &str) -> io::Result<()> {
+        self.report.renamed_aside.push(name.to_owned());
+        self.store.rename(name, &format!("{name}.{}{ASIDE}", self.facts.now))
+    }
+
+    fn check_metadata(&mut self, expected: TopicId) -> Result<(), LogError> {
+        let Some(bytes) = self.store.read(METADATA)? else { return Ok(()) };
+        match parse_metadata(&bytes)? {
+            Some(found) if found != expected => Err(LogError::OtherTopic { expected, found }),
+            Some(_) => Ok(()),
+            None => {
+                self.set_aside(METADATA)?;
+                let text = format!("version: 0\ntopic_id: {expected}");
+                Ok(self.store.replace(METADATA, text.as_bytes())?)
+            }
+        }
+    }
+
+    fn load_epochs(&mut self) -> Result<LeaderEpochs, LogError> {
+        let Some(bytes) = self.store.read(leader_epochs::FILE)? else { return Ok(LeaderEpochs::default()) };
+        match LeaderEpochs::parse(&bytes) {
+            Ok(epochs) => Ok(epochs),
+            Err(defect) => {
+                defect.refuse_newer(leader_epochs::FILE)?;
+                // Every batch carries its epoch, so the latest can be found again.
+                self.set_aside(leader_epochs::FILE)?;
+                Ok(LeaderEpochs::default())
+            }
+        }
+    }
+
+    fn load_damage(&mut self) -> Result<Vec<BadRange>, LogError> {
+        let Some(bytes) = self.store.read(DAMAGE)? else { return Ok(Vec::new()) };
+        match checkpoint::parse(&bytes, parse_damage) {
+            Ok(damaged) => Ok(damaged),
+            Err(defect) => {
+                defect.refuse_newer(DAMAGE)?;
+                self.set_aside(DAMAGE)?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Damage is alarming news: it is on disk before the log is served.
+    fn store_damage(&self) -> io::Result<()> {
+        for bad in &self.damaged {
+            self.store.keep_copy(&file_name(bad.segment, LOG), &file_name(bad.segment, QUARANTINE))?;
+        }
+        let row =
+            |bad: &BadRange| format!("{} {} {} {} {}", bad.segment, bad.bytes.start, bad.bytes.end, bad.offsets.start, bad.offsets.end);
+        self.store.replace(DAMAGE, &checkpoint::format(self.damaged.iter().map(row)))
+    }
+
+    /// Segments that lie wholly below the log's start were deleted on request.
+    fn drop_below_start(&mut self, listing: &mut Listing) -> io::Result<()> {
+        let doomed = listing.segments.iter().skip(1).take_while(|next| **next <= self.facts.log_start).count();
+        for base in listing.segments.drain(..doomed) {
+            for extension in [LOG, INDEX, TIME_INDEX, TXN_INDEX] {
+                self.store.remove(&file_name(base, extension))?;
+            }
+            self.damaged.retain(|bad| bad.segment != base);
+        }
+        Ok(())
+    }
+
+    fn load_segments(&mut self, listing: &Listing) -> Result<(Vec<Arc<Segment>>, Tail), LogError> {
+        let mut segments = Vec::with_capacity(listing.segments.len());
+        let bases = &listing.segments;
+        for (base, next) in bases.iter().zip(bases.iter().skip(1)) {
+            segments.push(Arc::new(self.load_sealed(*base, *next)?));
+        }
+        let Some(active) = bases.last() else {
+            return Ok((segments, Tail { end_offset: self.facts.log_start, last: None, sealed: false }));
+        };
+        let (segment, tail) = self.load_active(*active, listing)?;
+        segments.push(Arc::new(segment));
+        Ok((segments, tail))
+    }
+
+    fn segment(&self, base: Offset, len: u64, capacity: u64, indexes: Option<Indexes>) -> Result<Segment, LogError> {
+        let created = self.store.modified(&file_name(base, LOG)).unwrap_or(self.facts.now);
+        let created = if created == Timestamp::NONE { self.facts.now } else { created };
+        let damaged = self.damaged.iter().filter(|bad| bad.segment == base).cloned().collect();
+        let interval_bytes = self.config.index_interval_bytes;
+        Ok(Segment::new(&self.store, NewSegment { base_offset: base, len, capacity, interval_bytes, created, damaged, indexes }))
+    }
+
+    fn load_sealed(&mut self, base: Offset, next: Offset) -> Result<Segment, LogError> {
+        let len = self.store.size(&file_name(base, LOG))?;
+        if self.facts.last_stop != LastStop::OtherBoot || next <= self.facts.recovery_point {
+            return self.segment(base, len, len, None);
+        }
+        let scanned = self.scan_segment(base, 0, base, len, Indexes::default())?;
+        self.damaged.extend(scanned.damaged);
+        if scanned.end_offset < next || scanned.tail_bytes > 0 {
+            // Later segments exist, so this is no torn tail.
+            self.damaged.push(BadRange { segment: base, bytes: scanned.end..len, offsets: scanned.end_offset..next });
+        }
+        let segment = self.segment(base, len, len, Some(scanned.indexes))?;
+        segment.finish_indexes()?;
+        Ok(segment)
+    }
+
+    fn scan_segment(&mut self, base: Offset, from: u64, expected: Offset, len: u64, indexes: Indexes) -> io::Result<Scanned> {
+        let gaps = if self.config.cleanup_compact { Gaps::Allowed } else { Gaps::None };
+        let rules = ScanRules { segment: base, expected, gaps, interval_bytes: self.config.index_interval_bytes };
+        if from >= len {
+            return Ok(scan(&[], from, rules, &[], indexes));
+        }
+        // Its own short-lived map: a torn tail is cut before the segment's real one is made.
+        let file = self.store.open_segment(&file_name(base, LOG), len, Opening::Existing)?;
+        let bytes = file.slice(from..len).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        self.report.scanned_bytes = self.report.scanned_bytes.saturating_add(len - from);
+        let known: Vec<BadRange> = self.damaged.iter().filter(|bad| bad.segment == base).cloned().collect();
+        Ok(scan(&bytes, from, rules, &known, indexes))
+    }
+
+    fn load_active(&mut self, base: Offset, listing: &Listing) -> Result<(Segment, Tail), LogError> {
+        let len = self.store.size(&file_name(base, LOG))?;
+        let (from, expected, indexes) = self.scan_start(base, len, listing)?;
+        let scanned = self.scan_segment(base, from, expected, len, indexes)?;
+        self.damaged.extend(scanned.damaged);
+        let end_offset = scanned.end_offset;
+        let mut valid_len = scanned.end;
+        let sealed = scanned.tail_bytes > 0 && end_offset < self.facts.recovery_point;
+        if sealed {
+            // These bytes were synced once: damage, not a torn tail. They stay for whoever wants to look.
+            self.damaged.push(BadRange { segment: base, bytes: scanned.end..len, offsets: end_offset..self.facts.recovery_point });
+            valid_len = len;
+        } else if scanned.tail_bytes > 0 {
+            self.store.truncate(&file_name(base, LOG), scanned.end)?;
+            self.report.cut_bytes = scanned.tail_bytes;
+        }
+        let segment = self.segment(base, valid_len, self.config.segment_bytes.max(valid_len), Some(scanned.indexes))?;
+        Ok((segment, Tail { end_offset, last: scanned.last, sealed }))
+    }
+
+    /// From where the last segment must be scanned: position, the offset expected there, and the indexes up to it.
+    fn scan_start(&self, base: Offset, len: u64, listing: &Listing) -> Result<(u64, Offset, Indexes), LogError> {
+        let whole = (0, base, Indexes::default());
+        if self.facts.last_stop == LastStop::OtherBoot {
+            return Ok(whole);
+        }
+        let snapshot = listing.snapshots.iter().rev().find(|offset| self.read_snapshot(**offset).is_some());
+        let Some(snapshot) = snapshot.filter(|snapshot| **snapshot > base) else { return Ok(whole) };
+        // The index as of the last checkpoint; a rebuilt one would be a scan of its own.
+        let segment = self.segment(base, len, len, None)?;
+        let found = segment.with_indexes(|indexes| {
+            let position = indexes.offsets.lookup(base, snapshot.plus(-1));
+            (position, indexes.clone())
+        })?;
+        let (position, mut indexes) = found;
+        let head = segment.slice(position..len)?;
+        let Ok(header) = BatchHeader::parse(&head) else { return Ok(whole) };
+        indexes.truncate(base, position, header.base_offset);
+        Ok((position, header.base_offset, indexes))
+    }
+
+    fn new_active(&self, end: Offset) -> Arc<Segment> {
+        Arc::new(Segment::new(
+            &self.store,
+            NewSegment {
+                base_offset: end,
+                len: 0,
+                capacity: self.config.segment_bytes,
+                interval_bytes: self.config.index_interval_bytes,
+                created: self.facts.now,
+                damaged: Vec::new(),
+                indexes: Some(Indexes::default()),
+            },
+        ))
+    }
+
+    /// The epoch to write with from now on. A bump is on disk before anything is served.
+    fn settle_epochs(&mut self, epochs: &mut LeaderEpochs, end: Offset, bump: bool, empty: bool) -> io::Result<LeaderEpoch> {
+        let before = epochs.clone();
+        let latest = epochs.latest().unwrap_or(LeaderEpoch(0));
+        if bump {
+            let next = LeaderEpoch(latest.0.saturating_add(1));
+            epochs.assign(next, end);
+            self.report.epoch_bumped = true;
+        } else if !empty && epochs.latest().is_none() {
+            epochs.assign(latest, self.facts.log_start);
+        }
+        if *epochs != before {
+            self.store.replace(leader_epochs::FILE, &epochs.format())?;
+        }
+        Ok(epochs.latest().unwrap_or(latest))
+    }
+
+    fn read_snapshot(&self, offset: Offset) -> Option<ProducerStates> {
+        let bytes = self.store.read(&file_name(offset, SNAPSHOT)).ok().flatten()?;
+        producer_snapshot::decode(&bytes)
+    }
+
+    /// Producer state as of `end`: the newest usable snapshot, and the headers of what came after it.
+    fn load_producers(&mut self, listing: &Listing, segments: &[Arc<Segment>], end: Offset) -> Result<ProducerStates, LogError> {
+        let mut producers = ProducerStates::default();
+        for offset in listing.snapshots.iter().rev() {
+            // A snapshot past the log's end knows batches that are gone.
+            match self.read_snapshot(*offset).filter(|_| *offset <= end) {
+                Some(states) => {
+                    producers = states;
+                    self.report.snapshot_used = Some(*offset);
+                    break;
+                }
+                None => self.store.remove(&file_name(*offset, SNAPSHOT))?,
+            }
+        }
+        let from = self.report.snapshot_used.unwrap_or(Offset::ZERO);
+        let first = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
+        for segment in segments.iter().skip(first) {
+            replay_producers(segment, from, &mut producers)?;
+        }
+        producers.remove_expired(self.facts.now, self.config.producer_id_expiration_ms);
+        Ok(producers)
+    }
+}
+
+fn replay_producers(segment: &Segment, from: Offset, producers: &mut ProducerStates) -> Result<(), LogError> {
+    let start = segment.with_indexes(|indexes| indexes.offsets.lookup(segment.base_offset, from))?;
+    let bytes = segment.slice(start.min(segment.len())..segment.len())?;
+    for located in segment.walk(&bytes, start).map_while(Result::ok) {
+        let header = located.header;
+        if header.base_offset < from || !header.has_producer() {
+            continue;
+        }
+        let marker = if header.attributes.is_control() {
+            let batch = BatchView::parse(Walk::batch_bytes(&bytes, start, &located)).and_then(|batch| batch.records());
+            batch.and_then(|records| Marker::read(&records)).ok().flatten()
+        } else {
+            None
+        };
+        let Some(ended) = producers.apply(&header, marker.as_ref()).filter(|ended| ended.kind == ControlType::Abort) else { continue };
+        let aborted = AbortedTxn {
+            producer_id: ended.producer_id,
+            first_offset: ended.first_offset,
+            last_offset: ended.last_offset,
+            last_stable_offset: producers.first_unstable().unwrap_or(header.next_offset()),
+        };
+        segment.with_indexes_mut(|indexes| {
+            if indexes.txns.last().is_none_or(|last| last.last_offset < aborted.last_offset) {
+                indexes.txns.push(aborted);
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn first_timestamp(segment: &Segment) -> Option<Timestamp> {
+    let bytes = segment.slice(0..segment.len()).ok()?;
+    BatchHeader::parse(&bytes).ok().map(|header| header.max_timestamp)
+}
+
+/// The topic id in a `partition.metadata` file, `None` if it cannot be read.
+pub(super) fn parse_metadata(bytes: &[u8]) -> Result<Option<TopicId>, LogError> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(None) };
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':').map(str::trim));
+    let Some(version) = field("version").and_then(|version| version.parse::<i64>().ok()) else { return Ok(None) };
+    if version > 0 {
+        return Err(LogError::NewerFormat { file: METADATA.to_owned(), version });
+    }
+    Ok(field("topic_id").and_then(TopicId::from_base64))
+}
+
+fn parse_damage(row: &str) -> Option<BadRange> {
+    let mut fields = row.split(' ');
+    let mut next = || fields.next();
+    Some(BadRange {
+        segment: Offset(next()?.parse().ok()?),
+        bytes: next()?.parse().ok()?..next()?.parse().ok()?,
+        offsets: Offset(next()?.parse().ok()?)..Offset(next()?.parse().ok()?),
+    })
+}
+
+#[cfg(test)]
+#[path = "recovery_tests.rs"]
+mod tests;
