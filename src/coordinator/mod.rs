@@ -17,7 +17,8 @@ use crate::model::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 
-/// What a coordinator wants done. Outputs are carried out in order, all of them before the next request is decided.
+/// What a coordinator wants done. Outputs are carried out in order, all of them before the next request is decided;
+/// `group::GroupShard::carry_out` does it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output<R, P> {
     /// Append these records as one batch, then `apply` each. If the append fails: apply none, call `persist_failed`, and give the

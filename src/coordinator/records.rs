@@ -264,9 +264,10 @@ impl MemberMetadata {
     }
 }
 
-/// The partition of `__consumer_offsets` that keeps a group: Java's string hash, made non-negative, modulo the number of partitions.
+/// The partition of `__consumer_offsets` that keeps a group: the absolute value of Java's string hash (0 if
+/// it has none), modulo the number of partitions.
 pub fn offsets_partition_for(group: &str, partitions: i32) -> PartitionId {
-    PartitionId((java_hash(group) & i32::MAX).checked_rem(partitions).unwrap_or(0))
+    PartitionId(java_hash(group).checked_abs().unwrap_or(0).checked_rem(partitions).unwrap_or(0))
 }
 
 /// Java's `String.hashCode`: over UTF-16 units.

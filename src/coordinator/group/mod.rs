@@ -18,6 +18,11 @@ mod state;
 mod subscription;
 mod timers;
 
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod script;
+
 pub use id::{GroupId, InstanceId, MemberId};
 pub use reply::Reply;
 pub use request::Request;

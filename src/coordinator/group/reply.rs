@@ -36,7 +36,7 @@ pub struct JoinGroupReply {
     /// v9+.
     pub skip_assignment: bool,
     pub member_id: MemberId,
-    /// Only the leader is told; shared, because it may be big.
+    /// Only the leader is told.
     pub members: Vec<JoinedMember>,
 }
 

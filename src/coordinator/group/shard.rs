@@ -146,11 +146,14 @@ impl GroupShard {
             return Vec::new();
         }
         soft.turn(now, |groups, turn| {
+            let mut generation_told = 0;
             if let Some(mut group) = groups.remove(id) {
+                generation_told = group.generation_told;
                 group.dissolve(error, turn);
             }
             if let Some(written) = written {
                 let mut group = written.revive(id, now);
+                group.generation_told = generation_told;
                 group.begin_sessions(turn);
                 groups.insert(id.clone(), group);
             }
@@ -274,5 +277,17 @@ pub fn tick(hard: &Hard, soft: &mut Soft, now: Timestamp) -> Vec<Output> {
 fn on(groups: &mut Groups, id: &GroupId, act: impl FnOnce(&mut ClassicGroup)) {
     if let Some(group) = groups.get_mut(id) {
         act(group);
+    }
+}
+
+#[cfg(test)]
+impl GroupShard {
+    pub(super) fn knows(&self, group: &GroupId) -> bool {
+        self.soft.groups.contains_key(group)
+    }
+
+    pub(super) fn check(&self) {
+        self.soft.groups.values().for_each(ClassicGroup::check);
+        assert!(self.hard.groups.keys().all(|id| self.soft.groups.contains_key(id)));
     }
 }

@@ -72,6 +72,8 @@ pub(super) struct ClassicGroup {
     /// None until there was a member: a simple group, which only keeps offsets.
     pub protocol_type: Option<Arc<str>>,
     pub generation: i32,
+    /// The highest generation that anybody was told. Above `generation` only if that could not be written: it is not given out again.
+    pub generation_told: i32,
     pub protocol: Option<Arc<str>>,
     pub leader: Option<MemberId>,
     pub members: BTreeMap<MemberId, Member>,
@@ -163,6 +165,7 @@ impl ClassicGroup {
             state_timestamp: now,
             protocol_type: None,
             generation: 0,
+            generation_told: 0,
             protocol: None,
             leader: None,
             members: BTreeMap::new(),
@@ -345,7 +348,8 @@ impl ClassicGroup {
     }
 
     pub fn next_generation(&mut self, now: Timestamp) {
-        self.generation = self.generation.wrapping_add(1).max(0);
+        self.generation = self.generation.max(self.generation_told).checked_add(1).unwrap_or(0);
+        self.generation_told = self.generation;
         self.protocol = self.select_protocol();
         self.subscribed = self.read_subscriptions();
         self.pending_sync.clear();
@@ -413,6 +417,35 @@ impl ClassicGroup {
             leader: self.leader.clone(),
             current_state_timestamp: self.state_timestamp,
             members: self.members.values().map(member).collect(),
+        }
+    }
+
+    #[cfg(test)]
+    pub fn check(&self) {
+        let members = self.members.len();
+        assert!(self.leader.as_ref().is_none_or(|leader| self.members.contains_key(leader)));
+        assert_eq!(self.leader.is_none(), members == 0);
+        assert_eq!(self.joins_awaited, self.members.values().filter(|m| m.is_awaiting_join()).count());
+        let named: BTreeMap<_, _> = self.members.values().filter_map(|m| Some((m.instance_id.clone()?, m.id.clone()))).collect();
+        assert_eq!(self.static_members.iter().map(|(i, m)| (i.clone(), m.clone())).collect::<BTreeMap<_, _>>(), named);
+        let mut offers: HashMap<Arc<str>, usize> = HashMap::new();
+        self.members.values().flat_map(Member::offered_names).for_each(|name| *offers.entry(name).or_insert(0) += 1);
+        assert_eq!(self.offers, offers);
+        assert!(self.members.keys().all(|id| !self.pending.contains_key(id)));
+        assert!(self.pending_sync.iter().all(|id| self.members.contains_key(id)));
+        let settled = matches!(self.state, GroupState::CompletingRebalance | GroupState::Stable);
+        match self.state {
+            GroupState::Empty => assert!(members == 0 && self.protocol.is_none()),
+            GroupState::PreparingRebalance => assert!(self.join_deadline.is_some(), "nothing ends the wait for joins"),
+            _ => assert!(members > 0 && self.joins_awaited == 0),
+        }
+        if settled {
+            assert_eq!(self.protocol.as_ref().and_then(|name| self.offers.get(name)), Some(&members));
+        }
+        for member in self.members.values() {
+            assert!(member.awaiting_sync.is_none() || self.state == GroupState::CompletingRebalance);
+            let waits = member.is_awaiting_join() || member.awaiting_sync.is_some();
+            assert!(member.session.due.is_some() || waits, "nothing ends the session of {}", member.id);
         }
     }
 }
