@@ -2,5 +2,10 @@
 //!
 //! Modules in floor order; a module imports only from floors below it (`tests/architecture.rs` holds the list).
 
+pub mod cli;
+pub mod http;
+
+pub mod cluster;
+
 pub mod config;
 pub mod model;

@@ -4,6 +4,7 @@
 
 pub mod error;
 pub mod ids;
+pub mod metrics;
 pub mod offset;
 pub mod time;
 

@@ -1,0 +1,195 @@
+//! What the start can trip over, each as one line that says what to do; and what it prints when all is well.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use tokio::net::TcpListener;
+
+use crate::config::Address;
+use crate::http::snippet::python_snippet;
+
+/// Why the broker did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The setting's flag, and the address it asked for.
+    PortTaken {
+        flag: &'static str,
+        address: Address,
+    },
+    PortNeedsRights {
+        flag: &'static str,
+        address: Address,
+    },
+    NotThisMachine {
+        flag: &'static str,
+        address: Address,
+    },
+    Listen {
+        flag: &'static str,
+        address: Address,
+        error: io::Error,
+    },
+    FolderNotWritable {
+        folder: PathBuf,
+        error: io::Error,
+    },
+    FolderInUse {
+        folder: PathBuf,
+        pid: Option<u32>,
+    },
+    Runtime(io::Error),
+    Serve(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::PortTaken { flag, address } => {
+                let free = Address { host: address.host.clone(), port: address.port.checked_add(1).unwrap_or(0) };
+                write!(
+                    f,
+                    "port {} on {} is taken by another program; stop that one, or start with {flag} {free}",
+                    address.port, address.host
+                )
+            }
+            StartError::PortNeedsRights { flag, address } => {
+                write!(f, "port {} needs rights that this user does not have; take one from 1024 on with {flag}", address.port)
+            }
+            StartError::NotThisMachine { flag, address } => {
+                write!(
+                    f,
+                    "{} is not an address of this machine; use {flag} 127.0.0.1:{} or 0.0.0.0:{}",
+                    address.host, address.port, address.port
+                )
+            }
+            StartError::Listen { flag, address, error } => write!(f, "cannot listen on {address} ({flag}): {error}"),
+            StartError::FolderNotWritable { folder, error } => {
+                write!(f, "cannot write to the data folder {}: {error}; choose another one with --data-dir", folder.display())
+            }
+            StartError::FolderInUse { folder, pid } => {
+                let by = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+                write!(f, "the data folder {} is in use by {by}; stop it, or choose another folder with --data-dir", folder.display())
+            }
+            StartError::Runtime(error) => write!(f, "cannot start: {error}"),
+            StartError::Serve(error) => write!(f, "stopped serving: {error}"),
+        }
+    }
+}
+impl std::error::Error for StartError {}
+
+/// Binds an address that a setting named.
+pub async fn listen(flag: &'static str, address: &Address) -> Result<TcpListener, StartError> {
+    TcpListener::bind((address.host.as_str(), address.port)).await.map_err(|error| {
+        let address = address.clone();
+        match error.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortTaken { flag, address },
+            io::ErrorKind::PermissionDenied => StartError::PortNeedsRights { flag, address },
+            io::ErrorKind::AddrNotAvailable => StartError::NotThisMachine { flag, address },
+            _ => StartError::Listen { flag, address, error },
+        }
+    })
+}
+
+/// The address that was really bound: port 0 has become a port.
+pub fn bound(listener: &TcpListener, asked: &Address) -> Address {
+    let port = listener.local_addr().map_or(asked.port, |address| address.port());
+    Address { host: asked.host.clone(), port }
+}
+
+/// The data folder, held by this process until dropped (or until the process dies, however it dies).
+#[derive(Debug)]
+pub struct DataFolder {
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Makes the folder if need be and takes its lock. The lock file holds the owner's process id.
+    pub fn claim(folder: &Path) -> Result<DataFolder, StartError> {
+        let unwritable = |error| StartError::FolderNotWritable { folder: folder.to_owned(), error };
+        std::fs::create_dir_all(folder).map_err(unwritable)?;
+        let path = folder.join(".lock");
+        let mut lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(unwritable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let pid = lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+                return Err(StartError::FolderInUse { folder: folder.to_owned(), pid });
+            }
+            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+        }
+        lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(unwritable)?;
+        Ok(DataFolder { _lock: lock })
+    }
+}
+
+/// What stands on the terminal once the broker serves.
+pub fn banner(kafka: &Address, http: Option<&Address>) -> String {
+    let kafka = reachable(kafka);
+    let page = http.map_or_else(|| "off".to_owned(), |http| format!("http://{}/", reachable(http)));
+    let snippet: String =
+        python_snippet(&kafka).lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("    {line}\n") }).collect();
+    format!(
+        "Headwater {}\n\n  Kafka clients   {kafka}\n  Web page        {page}\n\nFirst program, in Python:\n\n{snippet}\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// "All interfaces" is no address to connect to; this machine's own is.
+fn reachable(address: &Address) -> Address {
+    let host = if matches!(address.host.as_str(), "0.0.0.0" | "::") { "127.0.0.1" } else { address.host.as_str() };
+    Address { host: host.to_owned(), port: address.port }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named_with_what_to_do() {
+        let first = listen("--listen", &address("127.0.0.1:0")).await.unwrap();
+        let taken = bound(&first, &address("127.0.0.1:0"));
+        assert_ne!(taken.port, 0);
+        let message = listen("--listen", &taken).await.unwrap_err().to_string();
+        assert!(message.starts_with(&format!("port {} on 127.0.0.1 is taken by another program", taken.port)), "{message}");
+        assert!(message.contains("start with --listen 127.0.0.1:"), "{message}");
+        let message = listen("--http", &address("192.0.2.1:8080")).await.unwrap_err().to_string();
+        assert!(message.starts_with("192.0.2.1 is not an address of this machine; use --http"), "{message}");
+    }
+
+    #[test]
+    fn a_folder_in_use_names_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("made/on/the/way");
+        let held = DataFolder::claim(&data).unwrap();
+        let message = DataFolder::claim(&data).unwrap_err().to_string();
+        assert!(message.contains(&format!("is in use by process {}", std::process::id())), "{message}");
+        drop(held);
+        assert!(DataFolder::claim(&data).is_ok());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let message = DataFolder::claim(&file.join("data")).unwrap_err().to_string();
+        assert!(
+            message.starts_with("cannot write to the data folder") && message.contains("--data-dir") && !message.contains('\n'),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn the_banner_gives_addresses_that_work_on_this_machine() {
+        let text = banner(&address("0.0.0.0:9092"), Some(&address("127.0.0.1:8080")));
+        assert!(text.contains("Kafka clients   127.0.0.1:9092\n") && text.contains("http://127.0.0.1:8080/\n"));
+        assert!(text.contains("    from confluent_kafka import Consumer") && !text.contains("0.0.0.0"));
+    }
+}
