@@ -18,8 +18,8 @@ pub enum Invocation {
 
 const ABOUT: &str = "One binary that replaces a Kafka cluster in a classroom";
 const NOTES: &str = "\
-Each setting is also a variable, HEADWATER_LISTEN for --listen, and a key of the settings file, listen = \"...\".
-A flag beats a variable, a variable beats the file. HEADWATER_SET takes several NAME=VALUE with ; between them;
+Each setting is also a variable, HEADWATER_LISTEN for --listen, and a key of the settings file, listen = \"...\". \
+A flag beats a variable, a variable beats the file. HEADWATER_SET takes several NAME=VALUE with ; between them; \
 the file has them in its table [broker].";
 
 /// Reads arguments (the program's name first), variables and the settings file.

@@ -8,6 +8,7 @@ mod serve;
 pub mod startup;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 pub use arguments::{Invocation, parse};
@@ -20,7 +21,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: impl IntoIt
             Err(error) => refuse(&error, 1),
         },
         Ok(Invocation::Print(text)) => {
-            print!("{text}");
+            let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
         Err(error) => refuse(&error, 2),

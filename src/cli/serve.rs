@@ -1,5 +1,7 @@
 //! `headwater serve`: claims the folder, binds both ports, serves until told to stop.
 
+use std::io::Write;
+
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -22,7 +24,8 @@ pub(super) fn serve(settings: &Settings) -> Result<(), StartError> {
             None => None,
         };
         let web = http.as_ref().zip(settings.http.as_ref()).map(|(listener, asked)| bound(listener, asked));
-        print!("{}", banner(&bound(&kafka, &settings.listen), web.as_ref()));
+        // A closed terminal is no reason to stop.
+        let _ = std::io::stdout().write_all(banner(&bound(&kafka, &settings.listen), web.as_ref()).as_bytes());
         told_to_stop().await.map_err(StartError::Runtime)
     })
 }

@@ -17,6 +17,7 @@ pub enum StartError {
     PortTaken {
         flag: &'static str,
         address: Address,
+        free: Option<u16>,
     },
     PortNeedsRights {
         flag: &'static str,
@@ -46,11 +47,11 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::PortTaken { flag, address } => {
-                let free = Address { host: address.host.clone(), port: address.port.checked_add(1).unwrap_or(0) };
+            StartError::PortTaken { flag, address, free } => {
+                let other = free.map_or_else(|| "HOST:PORT".to_owned(), |port| Address { host: address.host.clone(), port }.to_string());
                 write!(
                     f,
-                    "port {} on {} is taken by another program; stop that one, or start with {flag} {free}",
+                    "port {} on {} is taken by another program; stop that one, or start with {flag} {other}",
                     address.port, address.host
                 )
             }
@@ -84,12 +85,21 @@ pub async fn listen(flag: &'static str, address: &Address) -> Result<TcpListener
     TcpListener::bind((address.host.as_str(), address.port)).await.map_err(|error| {
         let address = address.clone();
         match error.kind() {
-            io::ErrorKind::AddrInUse => StartError::PortTaken { flag, address },
+            io::ErrorKind::AddrInUse => {
+                let free = free_port_after(&address);
+                StartError::PortTaken { flag, address, free }
+            }
             io::ErrorKind::PermissionDenied => StartError::PortNeedsRights { flag, address },
             io::ErrorKind::AddrNotAvailable => StartError::NotThisMachine { flag, address },
             _ => StartError::Listen { flag, address, error },
         }
     })
+}
+
+/// The next port that could be bound just now.
+fn free_port_after(address: &Address) -> Option<u16> {
+    let mut candidates = (1..=20).filter_map(|more| address.port.checked_add(more));
+    candidates.find(|port| std::net::TcpListener::bind((address.host.as_str(), *port)).is_ok())
 }
 
 /// The address that was really bound: port 0 has become a port.
@@ -129,11 +139,11 @@ impl DataFolder {
 pub fn banner(kafka: &Address, http: Option<&Address>) -> String {
     let kafka = reachable(kafka);
     let page = http.map_or_else(|| "off".to_owned(), |http| format!("http://{}/", reachable(http)));
-    let snippet: String =
-        python_snippet(&kafka).lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("    {line}\n") }).collect();
+    // Not indented: what is copied from here has to run as it is.
     format!(
-        "Headwater {}\n\n  Kafka clients   {kafka}\n  Web page        {page}\n\nFirst program, in Python:\n\n{snippet}\n",
-        env!("CARGO_PKG_VERSION")
+        "Headwater {}\n\n  Kafka clients   {kafka}\n  Web page        {page}\n\nFirst program, in Python:\n\n{}\n",
+        env!("CARGO_PKG_VERSION"),
+        python_snippet(&kafka)
     )
 }
 
@@ -190,6 +200,6 @@ mod tests {
     fn the_banner_gives_addresses_that_work_on_this_machine() {
         let text = banner(&address("0.0.0.0:9092"), Some(&address("127.0.0.1:8080")));
         assert!(text.contains("Kafka clients   127.0.0.1:9092\n") && text.contains("http://127.0.0.1:8080/\n"));
-        assert!(text.contains("    from confluent_kafka import Consumer") && !text.contains("0.0.0.0"));
+        assert!(text.contains("\nfrom confluent_kafka import Consumer") && !text.contains("0.0.0.0"));
     }
 }

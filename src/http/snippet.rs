@@ -15,8 +15,8 @@ consumer = Consumer({{
     "auto.offset.reset": "earliest", "enable.auto.commit": False,
 }})
 consumer.subscribe(["{FIRST_TOPIC}"])
-for message in consumer.consume(10, timeout=10):
-    print(message.error() or (message.value() or b"").decode("utf-8", "replace"))
+for event in consumer.consume(10, timeout=10):
+    print(event.error() or str(event.value() or b"", "utf-8", "replace"))
 
 consumer.close()
 "#
