@@ -16,3 +16,7 @@ pub mod cluster;
 pub mod handlers;
 
 pub mod server;
+
+pub mod http;
+
+pub mod cli;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use headwater::broker::{Advertise, AtLeast, Broker, BrokerOptions, NewTopic, OwnRecord, ReadUpTo};
-use headwater::config::BrokerLayers;
+use headwater::broker::{AtLeast, Broker, BrokerOptions, NewTopic, OwnRecord, ReadUpTo};
+use headwater::config::{Advertise, BrokerLayers};
 use headwater::handlers::{Context, Peer, Reply, dispatch};
 use headwater::model::{Offset, Timestamp, TopicName};
 use headwater::server::{Limits, Listener, Server};

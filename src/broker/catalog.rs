@@ -72,8 +72,7 @@ pub struct Catalog {
 impl Catalog {
     /// Opens every topic of the folder. Blocks.
     pub fn open(folder: Arc<DataFolder>, configs: Arc<Configs>, report: &StartReport, now: Timestamp) -> io::Result<Catalog> {
-        let catalog =
-            Catalog { folder, configs, by_name: DashMap::new(), by_id: DashMap::new(), admin: Mutex::new(()) };
+        let catalog = Catalog { folder, configs, by_name: DashMap::new(), by_id: DashMap::new(), admin: Mutex::new(()) };
         fs::create_dir_all(catalog.topics_folder())?;
         for entry in fs::read_dir(catalog.topics_folder())? {
             let path = entry?.path();
@@ -164,9 +163,9 @@ impl Catalog {
     /// Deletes a topic: it is gone for every request that comes after, and its folders go. Blocks on the disk.
     pub fn delete(&self, name: &TopicName) -> Result<Arc<Topic>, Refused> {
         let _admin = self.lock();
-        let topic = self.get(name.as_str()).ok_or_else(|| {
-            Refused::new(ErrorCode::UnknownTopicOrPartition, "This server does not host this topic-partition.")
-        })?;
+        let topic = self
+            .get(name.as_str())
+            .ok_or_else(|| Refused::new(ErrorCode::UnknownTopicOrPartition, "This server does not host this topic-partition."))?;
         let (live, dying) = (self.topic_file(name, LIVE), self.topic_file(name, DYING));
         fs::rename(&live, &dying).map_err(|e| Refused::io("cannot rename the topic's file", &e))?;
         self.by_name.remove(name);
@@ -265,7 +264,9 @@ impl Catalog {
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         let config = TopicConfig::restore(file.configs);
-        let partitions = self.open_partitions(&file.name, id, 0..file.partitions, &config, |tp| facts(report, tp, now)).map_err(|e| io::Error::other(e.message))?;
+        let partitions = self
+            .open_partitions(&file.name, id, 0..file.partitions, &config, |tp| facts(report, tp, now))
+            .map_err(|e| io::Error::other(e.message))?;
         self.by_id.insert(id, file.name.clone());
         self.by_name.insert(file.name.clone(), Arc::new(Topic::new(file.name, id, partitions, config)));
         Ok(())

@@ -46,8 +46,7 @@ impl Configs {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Dynamic::default(),
             Err(e) => return Err(e),
         };
-        let layers =
-            at_start.restore(BrokerScope::AllBrokers, dynamic.all_brokers).restore(BrokerScope::ThisBroker, dynamic.this_broker);
+        let layers = at_start.restore(BrokerScope::AllBrokers, dynamic.all_brokers).restore(BrokerScope::ThisBroker, dynamic.this_broker);
         Ok(Configs { file, current: RwLock::new(Current::of(layers)) })
     }
 

@@ -191,8 +191,7 @@ impl FetchSessions {
         if served.is_empty() {
             return 0;
         }
-        let mut session =
-            Session { epoch: 1, by_id, used: now, next_place: 0, order: BTreeMap::new(), places: HashMap::new() };
+        let mut session = Session { epoch: 1, by_id, used: now, next_place: 0, order: BTreeMap::new(), places: HashMap::new() };
         for (wanted, answered) in served {
             let key = (wanted.topic.clone(), wanted.partition);
             session.put(wanted);

@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::catalog::{Catalog, NewTopic};
 use super::clock;
+use super::partition::OwnRecord;
 use crate::coordinator::group::{GroupConfig, GroupId, GroupShard, Output, Reply, Request};
 use crate::coordinator::records::{self, Record};
 use crate::coordinator::{Output as Step, Token};
-use super::partition::OwnRecord;
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -107,8 +107,7 @@ fn ensure_offsets_topic_blocking(catalog: &Catalog, partitions: i32) -> Result<(
     let new = NewTopic {
         name: TopicName::new(OFFSETS_TOPIC),
         partitions,
-        overrides: configs
-            .iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        overrides: configs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
     };
     match catalog.create(new, clock::now()) {
         Ok(_) => Ok(()),

@@ -20,7 +20,6 @@ impl Broker {
     }
 
     async fn flush_loop(self: Arc<Self>) {
-        let mut shutdown = self.shutdown.subscribe();
         loop {
             let every = self.configs.layers().long("log.flush.interval.ms");
             let rest = match u64::try_from(every) {
@@ -30,7 +29,7 @@ impl Broker {
             };
             tokio::select! {
                 () = tokio::time::sleep(rest) => {}
-                _ = shutdown.wait_for(|down| *down) => return,
+                () = self.stopped() => return,
             }
             let broker = Arc::clone(&self);
             let _ = tokio::task::spawn_blocking(move || broker.flush_all()).await;
@@ -48,13 +47,12 @@ impl Broker {
     }
 
     async fn retention_loop(self: Arc<Self>) {
-        let mut shutdown = self.shutdown.subscribe();
         loop {
             let every = self.configs.broker().retention_check_interval_ms;
             let rest = Duration::from_millis(u64::try_from(every).unwrap_or(1).max(1)).min(LOOK_EVERY_MAX);
             tokio::select! {
                 () = tokio::time::sleep(rest) => {}
-                _ = shutdown.wait_for(|down| *down) => return,
+                () = self.stopped() => return,
             }
             let broker = Arc::clone(&self);
             let _ = tokio::task::spawn_blocking(move || broker.housekeep_all()).await;
@@ -72,11 +70,10 @@ impl Broker {
     }
 
     async fn checkpoint_loop(self: Arc<Self>) {
-        let mut shutdown = self.shutdown.subscribe();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(CHECKPOINT_EVERY) => {}
-                _ = shutdown.wait_for(|down| *down) => return,
+                () = self.stopped() => return,
             }
             let broker = Arc::clone(&self);
             let written = tokio::task::spawn_blocking(move || broker.write_checkpoints()).await;

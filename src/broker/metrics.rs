@@ -1,10 +1,14 @@
 //! What the broker counts. Plain atomics, read by `snapshot`; nothing here decides anything.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::Catalog;
+use crate::model::metrics::{ErrorCount, Histogram, MetricsSnapshot, RequestCount, TopicCount, UnsupportedCount};
+use crate::model::{ErrorCode, Timestamp};
 
 #[derive(Default)]
 pub struct Counter(AtomicU64);
@@ -24,97 +28,179 @@ impl Counter {
 }
 
 /// Upper bounds of the duration buckets, in microseconds.
-pub const BUCKETS_US: [u64; 10] = [100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000, 1_000_000, 5_000_000];
-
-/// One API key's requests: how many by version, and how long they took.
-#[derive(Default)]
-pub struct RequestStats {
-    pub by_version: [Counter; VERSIONS],
-    /// The last bucket has no bound.
-    pub buckets: [Counter; BUCKETS_US.len() + 1],
-    pub micros: Counter,
-}
+const BUCKETS_US: [u64; 10] = [100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000, 1_000_000, 5_000_000];
+/// Error codes and unsupported requests told apart; more are only counted together.
+const TOLD_APART_MAX: usize = 1000;
 
 const KEYS: usize = 96;
 const VERSIONS: usize = 20;
-/// Clients whose unsupported requests were logged; more are only counted.
-const LOGGED_MAX: usize = 1000;
-const LOG_EVERY: Duration = Duration::from_secs(60);
+const PRODUCE: i16 = 0;
+const FETCH: i16 = 1;
 
 #[derive(Default)]
+struct Latency {
+    /// The last bucket has no bound.
+    buckets: [Counter; BUCKETS_US.len() + 1],
+    micros: Counter,
+}
+
+impl Latency {
+    fn note(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS_US.iter().position(|bound| micros <= *bound).unwrap_or(BUCKETS_US.len());
+        if let Some(bucket) = self.buckets.get(bucket) {
+            bucket.add(1);
+        }
+        self.micros.add(micros);
+    }
+
+    fn histogram(&self) -> Histogram {
+        Histogram {
+            bounds: BUCKETS_US.iter().map(|us| *us as f64 / 1e6).collect(),
+            counts: self.buckets.iter().map(Counter::get).collect(),
+            sum_seconds: self.micros.get() as f64 / 1e6,
+        }
+    }
+}
+
+/// One partition's traffic.
+#[derive(Default)]
+pub struct Traffic {
+    pub messages_in: Counter,
+    pub bytes_in: Counter,
+    pub bytes_out: Counter,
+}
+
+const LOG_EVERY: Duration = Duration::from_secs(60);
+
 pub struct Metrics {
-    requests: Vec<RequestStats>,
+    started: Timestamp,
+    /// By API key and version.
+    requests: Vec<[Counter; VERSIONS]>,
+    produce_latency: Latency,
+    fetch_latency: Latency,
     pub bytes_in: Counter,
     pub bytes_out: Counter,
     pub connections: Counter,
     pub connections_opened: Counter,
     pub connections_refused: Counter,
-    pub produced_bytes: Counter,
-    pub produced_records: Counter,
-    pub fetched_bytes: Counter,
     pub panics: Counter,
-    pub unsupported: Counter,
-    pub malformed: Counter,
-    pub acks_0_failures: Counter,
-    logged: Mutex<Logged>,
+    told: Mutex<Told>,
 }
 
+/// What is counted under names.
 #[derive(Default)]
-struct Logged {
-    unsupported: HashSet<String>,
-    malformed: Option<Instant>,
+struct Told {
+    errors: BTreeMap<(i16, i16), u64>,
+    unsupported: BTreeMap<(i16, i16, String), u64>,
+    garbage_logged: Option<Instant>,
 }
 
 impl Metrics {
-    pub fn new() -> Metrics {
-        Metrics { requests: (0..KEYS).map(|_| RequestStats::default()).collect(), ..Metrics::default() }
+    pub fn new(started: Timestamp) -> Metrics {
+        Metrics {
+            started,
+            requests: (0..KEYS).map(|_| Default::default()).collect(),
+            produce_latency: Latency::default(),
+            fetch_latency: Latency::default(),
+            bytes_in: Counter::default(),
+            bytes_out: Counter::default(),
+            connections: Counter::default(),
+            connections_opened: Counter::default(),
+            connections_refused: Counter::default(),
+            panics: Counter::default(),
+            told: Mutex::default(),
+        }
     }
 
     pub fn request(&self, key: i16, version: i16, took: Duration) {
-        let Some(stats) = usize::try_from(key).ok().and_then(|k| self.requests.get(k)) else { return };
-        if let Some(count) = usize::try_from(version).ok().and_then(|v| stats.by_version.get(v)) {
+        let versions = usize::try_from(key).ok().and_then(|k| self.requests.get(k));
+        if let Some(count) = versions.and_then(|v| v.get(usize::try_from(version).ok()?)) {
             count.add(1);
         }
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let bucket = BUCKETS_US.iter().position(|bound| micros <= *bound).unwrap_or(BUCKETS_US.len());
-        if let Some(bucket) = stats.buckets.get(bucket) {
-            bucket.add(1);
-        }
-        stats.micros.add(micros);
-    }
-
-    pub fn requests(&self) -> impl Iterator<Item = (i16, &RequestStats)> {
-        (0_i16..).zip(&self.requests)
-    }
-
-    pub fn produced(&self, bytes: u64, records: i64) {
-        self.produced_bytes.add(bytes);
-        self.produced_records.add(u64::try_from(records).unwrap_or(0));
-    }
-
-    /// Counts a connection that was closed on its client, and says so once: per client and request for unsupported ones, once a
-    /// minute for garbage, which is mostly scanners.
-    pub fn hang_up(&self, remote: SocketAddr, client: &str, kind: &'static str, reason: &str) {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        match kind {
-            "unsupported" => {
-                self.unsupported.add(1);
-                let line = format!("{client}: {reason}");
-                if logged.unsupported.len() < LOGGED_MAX && logged.unsupported.insert(line) {
-                    tracing::warn!(%remote, client, reason, "connection closed on an unsupported request");
-                }
-            }
-            "acks_0" => {
-                self.acks_0_failures.add(1);
-                tracing::info!(%remote, client, reason, "connection closed");
-            }
-            _ => {
-                self.malformed.add(1);
-                if logged.malformed.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
-                    logged.malformed = Some(Instant::now());
-                    tracing::warn!(%remote, reason, "connection closed on bytes that are no Kafka request");
-                }
-            }
+        match key {
+            PRODUCE => self.produce_latency.note(took),
+            FETCH => self.fetch_latency.note(took),
+            _ => {}
         }
     }
+
+    /// An error code that was answered.
+    pub fn error(&self, key: i16, code: ErrorCode) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.errors.len() < TOLD_APART_MAX {
+            *told.errors.entry((key, code.code())).or_default() += 1;
+        }
+    }
+
+    /// A connection closed on a request that is not served. Logged once per client and request.
+    pub fn unsupported(&self, remote: SocketAddr, client: &str, key: i16, version: i16) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = told.unsupported.len() >= TOLD_APART_MAX;
+        let client = if full { "others" } else { client };
+        let count = told.unsupported.entry((key, version, client.to_owned())).or_default();
+        *count += 1;
+        if *count == 1 {
+            tracing::warn!(%remote, client, "connection closed: the client asked for API key {key} version {version}, which is not served");
+        }
+    }
+
+    /// A connection closed on bytes that are no Kafka request: mostly scanners, so logged once a minute.
+    pub fn garbage(&self, remote: SocketAddr, reason: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.garbage_logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
+            told.garbage_logged = Some(Instant::now());
+            tracing::warn!(%remote, reason, "connection closed: not a Kafka request");
+        }
+    }
+
+    pub fn snapshot(&self, api_names: &[(i16, &'static str)], catalog: &Catalog) -> MetricsSnapshot {
+        let name = |key: i16| api_names.iter().find(|(k, _)| *k == key).map_or_else(|| format!("key_{key}"), |(_, n)| (*n).to_owned());
+        let versions = |(key, versions): (i16, &[Counter; VERSIONS])| {
+            let counts: Vec<(i16, u64)> = (0..).zip(versions.iter().map(Counter::get)).filter(|(_, count)| *count > 0).collect();
+            counts.into_iter().map(move |(version, count)| (key, version, count))
+        };
+        let mut requests: Vec<RequestCount> = (0..)
+            .zip(&self.requests)
+            .flat_map(versions)
+            .map(|(key, version, count)| RequestCount { api: name(key), version, count })
+            .collect();
+        requests.sort_by(|a, b| (&a.api, a.version).cmp(&(&b.api, b.version)));
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let errors = told.errors.iter().map(|((key, code), count)| ErrorCount { api: name(*key), code: *code, count: *count });
+        let unsupported = told.unsupported.iter().map(|((api_key, version, client), count)| UnsupportedCount {
+            api_key: *api_key,
+            version: *version,
+            client: client.clone(),
+            count: *count,
+        });
+        MetricsSnapshot {
+            started: Some(self.started),
+            requests,
+            errors: errors.collect(),
+            unsupported: unsupported.collect(),
+            topics: topic_counts(catalog),
+            bytes_in: self.bytes_in.get(),
+            bytes_out: self.bytes_out.get(),
+            connections_open: self.connections.get(),
+            connections_accepted: self.connections_opened.get(),
+            connections_refused: self.connections_refused.get(),
+            produce_latency: self.produce_latency.histogram(),
+            fetch_latency: self.fetch_latency.histogram(),
+            panics: self.panics.get(),
+        }
+    }
+}
+
+fn topic_counts(catalog: &Catalog) -> Vec<TopicCount> {
+    let count = |topic: &Arc<super::Topic>| {
+        let mut total = TopicCount { topic: topic.name.clone(), messages_in: 0, bytes_in: 0, bytes_out: 0 };
+        for partition in topic.partitions().iter() {
+            total.messages_in += partition.traffic.messages_in.get();
+            total.bytes_in += partition.traffic.bytes_in.get();
+            total.bytes_out += partition.traffic.bytes_out.get();
+        }
+        total
+    };
+    catalog.list().iter().map(count).collect()
 }

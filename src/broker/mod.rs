@@ -19,13 +19,13 @@ mod producer_ids;
 mod start;
 mod topic;
 
+pub use crate::log::{AppendOutcome, AtLeast, LogView, ReadError, ReadUpTo, TimestampedOffset};
 pub use bell::{Bell, Waiter};
 pub use catalog::{Catalog, NewTopic, Refused};
 pub use configs::Configs;
 pub use groups::{Groups, OFFSETS_TOPIC};
 pub use metrics::Metrics;
-pub use node::{Advertise, Node};
-pub use crate::log::{AppendOutcome, AtLeast, LogView, ReadError, ReadUpTo, TimestampedOffset};
+pub use node::Node;
 pub use partition::{AppendRefused, OwnRecord, Partition, error_code, read_error_code};
 pub use start::{BrokerOptions, StartError};
 pub use topic::{Topic, is_internal};
@@ -57,6 +57,12 @@ pub struct Broker {
 impl Broker {
     pub fn now(&self) -> Timestamp {
         clock::now()
+    }
+
+    /// Returns once the broker stops.
+    pub async fn stopped(&self) {
+        // The only error is that the sender is gone, which is the same.
+        let _ = self.shutdown.subscribe().wait_for(|down| *down).await;
     }
 
     /// Runs what blocks on the disk away from the network thread.
@@ -110,9 +116,10 @@ impl Broker {
 
     pub async fn set_broker_configs(self: &Arc<Self>, layers: BrokerLayers) -> Result<(), Refused> {
         self.blocking(move |broker| {
-            broker.configs.replace(layers).map_err(|e| {
-                Refused::new(crate::model::ErrorCode::KafkaStorageError, format!("cannot write the broker's configs: {e}"))
-            })?;
+            broker
+                .configs
+                .replace(layers)
+                .map_err(|e| Refused::new(crate::model::ErrorCode::KafkaStorageError, format!("cannot write the broker's configs: {e}")))?;
             broker.catalog.reconfigure();
             Ok(())
         })

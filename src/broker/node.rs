@@ -2,15 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::config::Advertise;
 use crate::model::BrokerId;
-
-/// The address in Metadata answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Advertise {
-    /// The address that the client reached.
-    Auto,
-    Fixed { host: String, port: u16 },
-}
 
 pub struct Node {
     pub id: BrokerId,
@@ -22,7 +15,7 @@ pub struct Node {
 impl Node {
     pub fn advertised(&self, reached: SocketAddr) -> (String, u16) {
         match &self.advertise {
-            Advertise::Fixed { host, port } => (host.clone(), *port),
+            Advertise::As { host, port } => (host.clone(), port.unwrap_or(reached.port())),
             Advertise::Auto => (reached.ip().to_canonical().to_string(), reached.port()),
         }
     }

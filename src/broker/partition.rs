@@ -1,16 +1,15 @@
 //! One partition: its log behind a lock, the view that readers hold, and the bell that wakes them.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 
 use super::bell::Bell;
+use super::metrics::Traffic;
 use crate::config::LogConfig;
-use crate::log::{
-    AppendOutcome, AtLeast, LogError, LogView, OpenFacts, PartitionLog, ReadError, ReadUpTo, Store, produce_rules,
-};
+use crate::log::{AppendOutcome, AtLeast, LogError, LogView, OpenFacts, PartitionLog, ReadError, ReadUpTo, Store, produce_rules};
 use crate::model::batch::Batches;
 use crate::model::batch_builder::{BatchBuilder, NewRecord};
 use crate::model::compress::Codec;
@@ -24,6 +23,7 @@ pub struct Partition {
     view: RwLock<LogView>,
     config: RwLock<Arc<LogConfig>>,
     bell: Bell,
+    pub traffic: Traffic,
     deleted: AtomicBool,
 }
 
@@ -79,6 +79,7 @@ impl Partition {
             view: RwLock::new(view),
             config: RwLock::new(config),
             bell: Bell::default(),
+            traffic: Traffic::default(),
             deleted: AtomicBool::new(false),
         })
     }
@@ -135,8 +136,14 @@ impl Partition {
         let outcome = log.append(batch, now).map_err(|error| with_start(AppendRefused::new(error_code(&error))))?;
         if !outcome.duplicate {
             self.publish(log);
+            self.count_in(&outcome, records.len());
         }
         Ok(outcome)
+    }
+
+    fn count_in(&self, outcome: &AppendOutcome, bytes: usize) {
+        self.traffic.messages_in.add(u64::try_from(outcome.last_offset.0 - outcome.base_offset.0 + 1).unwrap_or(0));
+        self.traffic.bytes_in.add(bytes as u64);
     }
 
     /// Appends records of the broker's own as one batch.
@@ -153,8 +160,10 @@ impl Partition {
         let batch = builder.build().map_err(io::Error::other)?;
         let mut guard = self.log();
         let log = guard.as_mut().ok_or_else(deleted)?;
+        let bytes = batch.len();
         let outcome = log.append_internal(batch, now)?;
         self.publish(log);
+        self.count_in(&outcome, bytes);
         Ok(outcome.base_offset)
     }
 
@@ -292,9 +301,7 @@ pub fn error_code(error: &LogError) -> ErrorCode {
         LogError::BatchLargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
         LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
         LogError::Batch(_) => ErrorCode::InvalidRecord,
-        LogError::Io(_) | LogError::Offline(_) | LogError::NewerFormat { .. } | LogError::OtherTopic { .. } => {
-            ErrorCode::KafkaStorageError
-        }
+        LogError::Io(_) | LogError::Offline(_) | LogError::NewerFormat { .. } | LogError::OtherTopic { .. } => ErrorCode::KafkaStorageError,
     }
 }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::fetch_sessions::FetchSessions;
-use super::node::{Advertise, Node};
+use super::node::Node;
 use super::producer_ids::ProducerIds;
 use super::{Broker, Catalog, Configs, Groups, Metrics, clock};
-use crate::config::BrokerLayers;
+use crate::config::{Advertise, BrokerLayers};
 use crate::coordinator::group::GroupConfig;
 use crate::log::data_folder::DataFolderError;
 use crate::log::{DataFolder, LastStop, StartReport};
@@ -88,7 +88,7 @@ impl Broker {
             producer_ids: ProducerIds::open(folder.path()).map_err(io_error("cannot read the producer ids"))?,
             // Odd high bits per run: a session of a former run must not be taken for one of this run.
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max, (seed.1 >> 34) as i32),
-            metrics: Metrics::new(),
+            metrics: Metrics::new(clock::now()),
             shutdown: watch::Sender::new(false),
             folder,
             configs,

@@ -1,28 +1,23 @@
 //! The broker in this process as a cluster.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use super::{
-    ApiRequests, BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, Inspection, MetricsSnapshot, NewRecord,
-    PartitionSummary, StoredRecord, TopicSummary,
-};
-use crate::broker::metrics::BUCKETS_US;
+use super::{BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, StoredRecord, TopicSummary};
 use crate::broker::{Broker, NewTopic, OwnRecord, Partition, Refused};
 use crate::coordinator::group::request::{DescribeGroup, ListGroups, OffsetFetch};
 use crate::coordinator::group::{GroupId, MemberId, Reply, Request};
+use crate::model::metrics::MetricsSnapshot;
 use crate::model::{ErrorCode, Offset, PartitionId, TopicName};
 
 pub struct Embedded {
     broker: Arc<Broker>,
-    started: Instant,
     /// The names of the API keys, for the counters.
     api_names: Vec<(i16, &'static str)>,
 }
 
 impl Embedded {
     pub fn new(broker: Arc<Broker>, api_names: Vec<(i16, &'static str)>) -> Embedded {
-        Embedded { broker, started: Instant::now(), api_names }
+        Embedded { broker, api_names }
     }
 
     fn partition(&self, topic: &TopicName, id: PartitionId) -> Result<Arc<Partition>, ClusterError> {
@@ -50,7 +45,7 @@ impl Embedded {
             let from = Offset(view.end_offset().0.saturating_sub(i64::try_from(count).unwrap_or(i64::MAX))).max(view.start_offset());
             let mut records = Vec::new();
             let outcome = partition.read_own(from, |offset, r| {
-                records.push(StoredRecord { offset, timestamp: r.timestamp, key: r.key, value: r.value });
+                records.push(StoredRecord { partition: id, offset, timestamp: r.timestamp, key: r.key, value: r.value });
             });
             match outcome {
                 Ok(()) => Ok(records),
@@ -67,15 +62,15 @@ impl Embedded {
             let Reply::ListGroups(list) = reply else { continue };
             for listed in list.groups {
                 groups.push(GroupSummary {
-                    group: listed.group.to_string(),
+                    id: listed.group.to_string(),
+                    protocol: listed.group_type.to_owned(),
                     state: listed.state.to_owned(),
-                    protocol_type: listed.protocol_type.to_string(),
                     members: self.member_count(&listed.group).await?,
                     offsets: self.offsets(&listed.group).await?,
                 });
             }
         }
-        groups.sort_by(|a, b| a.group.cmp(&b.group));
+        groups.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(groups)
     }
 
@@ -88,13 +83,8 @@ impl Embedded {
     }
 
     async fn offsets(&self, group: &GroupId) -> Result<Vec<GroupOffset>, ClusterError> {
-        let fetch = OffsetFetch {
-            group: group.clone(),
-            topics: None,
-            member_id: MemberId::default(),
-            member_epoch: -1,
-            require_stable: false,
-        };
+        let fetch =
+            OffsetFetch { group: group.clone(), topics: None, member_id: MemberId::default(), member_epoch: -1, require_stable: false };
         let Reply::OffsetFetch(fetched) = self.broker.groups.ask(group, Request::OffsetFetch(fetch)).await.map_err(code)? else {
             return Ok(Vec::new());
         };
@@ -123,7 +113,11 @@ async fn blocking<T: Send + 'static>(what: impl FnOnce() -> Result<T, ClusterErr
 }
 
 impl Cluster for Embedded {
-    fn topics(&self) -> BoxFuture<'_, Result<Vec<TopicSummary>, ClusterError>> {
+    fn health(&self) -> Result<(), String> {
+        if *self.broker.shutdown.borrow() { Err("the broker is shutting down".to_owned()) } else { Ok(()) }
+    }
+
+    fn topics(&self) -> Vec<TopicSummary> {
         let summary = |partition: &Arc<Partition>| {
             let view = partition.view();
             PartitionSummary {
@@ -140,8 +134,20 @@ impl Cluster for Embedded {
             internal: topic.is_internal(),
             partitions: topic.partitions().iter().map(summary).collect(),
         });
-        let list = list.collect();
-        Box::pin(async move { Ok(list) })
+        list.collect()
+    }
+
+    fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>> {
+        Box::pin(async move {
+            self.list_groups().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot list the groups");
+                Vec::new()
+            })
+        })
+    }
+
+    fn metrics(&self) -> MetricsSnapshot {
+        self.broker.metrics.snapshot(&self.api_names, &self.broker.catalog)
     }
 
     fn ensure_topic<'a>(
@@ -176,58 +182,5 @@ impl Cluster for Embedded {
         count: usize,
     ) -> BoxFuture<'a, Result<Vec<StoredRecord>, ClusterError>> {
         Box::pin(self.read_tail(topic, partition, count))
-    }
-
-    fn groups(&self) -> BoxFuture<'_, Result<Vec<GroupSummary>, ClusterError>> {
-        Box::pin(self.list_groups())
-    }
-
-    fn inspection(&self) -> Option<&dyn Inspection> {
-        Some(self)
-    }
-}
-
-impl Inspection for Embedded {
-    fn metrics(&self) -> MetricsSnapshot {
-        let m = &self.broker.metrics;
-        let requests = m.requests().filter_map(|(key, stats)| {
-            let by_version: Vec<(i16, u64)> = (0_i16..).zip(&stats.by_version).map(|(v, c)| (v, c.get())).filter(|(_, n)| *n > 0).collect();
-            let count = stats.buckets.iter().map(|b| b.get()).sum();
-            if count == 0 {
-                return None;
-            }
-            let mut so_far = 0;
-            let within_us = BUCKETS_US
-                .iter()
-                .zip(&stats.buckets)
-                .map(|(bound, bucket)| {
-                    so_far += bucket.get();
-                    (*bound, so_far)
-                })
-                .collect();
-            let api = self.api_names.iter().find(|(k, _)| *k == key).map_or("unknown", |(_, name)| name);
-            Some(ApiRequests { api, key, by_version, within_us, count, micros: stats.micros.get() })
-        });
-        MetricsSnapshot {
-            uptime_seconds: self.started.elapsed().as_secs_f64(),
-            requests: requests.collect(),
-            bytes_in: m.bytes_in.get(),
-            bytes_out: m.bytes_out.get(),
-            connections_open: m.connections.get(),
-            connections_opened: m.connections_opened.get(),
-            connections_refused: m.connections_refused.get(),
-            produced_records: m.produced_records.get(),
-            produced_bytes: m.produced_bytes.get(),
-            fetched_bytes: m.fetched_bytes.get(),
-            fetch_sessions: u64::try_from(self.broker.fetch_sessions.count()).unwrap_or(u64::MAX),
-            unsupported_requests: m.unsupported.get(),
-            malformed_requests: m.malformed.get(),
-            acks_0_failures: m.acks_0_failures.get(),
-            panics: m.panics.get(),
-        }
-    }
-
-    fn unhealthy(&self) -> Option<String> {
-        (*self.broker.shutdown.borrow()).then(|| "the broker is shutting down".to_owned())
     }
 }

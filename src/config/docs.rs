@@ -2,6 +2,7 @@
 
 use super::broker::broker_rows;
 use super::def::{ConfigDef, Honoured, UpdateMode};
+use super::settings::{SETTING_ROWS, SettingRow};
 use super::topic::{TopicRow, topic_rows};
 
 const INTRO: &str = "\
@@ -21,6 +22,11 @@ Headwater's default is not Kafka's, Kafka's stands behind it.
 /// The whole page.
 pub fn config_page() -> String {
     let mut page = INTRO.to_owned();
+    page.push_str("\n## Headwater's own settings\n\n| flag | variable | file key | default | what it does |\n|---|---|---|---|---|\n");
+    for row in SETTING_ROWS {
+        page.push_str(&setting_line(row));
+    }
+    page.push_str("\nA flag beats a variable, a variable beats the file, each setting by itself. In the file, `-` and `_` are the same.\n");
     let topics = topic_rows();
     page.push_str(
         "\n## Topic configs, honoured\n\n| config | type | default | values | falls back to | what it does |\n|---|---|---|---|---|---|\n",
@@ -47,6 +53,17 @@ pub fn config_page() -> String {
         page.push_str(&idle_line(def));
     }
     page
+}
+
+fn setting_line(row: &SettingRow) -> String {
+    let key = match row.name {
+        "set" => "table `[broker]`".to_owned(),
+        name if row.in_file => format!("`{name}`"),
+        _ => String::new(),
+    };
+    let default = if row.default.is_empty() { String::new() } else { format!("`{}`", row.default) };
+    let value = row.value.replace('|', "\\|");
+    format!("| `--{} {value}` | `{}` | {key} | {default} | {}. |\n", row.name, row.variable(), row.doc)
 }
 
 fn topic_line(row: &TopicRow) -> String {

@@ -1,9 +1,11 @@
 //! Floor 0: every setting, each a row in a table. Parses and validates; never reads a file or the environment.
 //!
 //! `def.rs` is what a row is. `topic.rs` and `broker.rs` are Kafka's configs with their tables in `*_rows.rs`: a topic's
-//! overrides sit on top of the broker's layers. `log.rs` and `settings.rs` are what comes out: typed values.
+//! overrides sit on top of the broker's layers. `log.rs` and `broker_config.rs` are what comes out: typed values.
+//! `settings.rs` is the command's own: flags, variables and file keys from one table.
 
 pub mod broker;
+pub mod broker_config;
 mod broker_rows;
 pub mod def;
 pub mod docs;
@@ -14,8 +16,9 @@ pub mod topic;
 mod topic_rows;
 
 pub use broker::{BrokerLayers, BrokerScope};
+pub use broker_config::BrokerConfig;
 pub use def::{ConfigDef, ConfigError, ConfigType};
 pub use entry::{AlterOp, Alteration, ConfigEntry, ConfigSource, ConfigSynonym, ConfigValues};
 pub use log::{CompressionType, LogConfig, TimestampType};
-pub use settings::BrokerConfig;
+pub use settings::{Address, Advertise, Given, SettingError, Settings};
 pub use topic::TopicConfig;

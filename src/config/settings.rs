@@ -1,105 +1,561 @@
-//! The broker configs that Headwater works by, typed.
+//! Headwater's own settings: one table of rows, each a flag, an environment variable and a key of the settings file.
+//!
+//! Flag over variable over file over default, for each setting by itself. Reading the environment and the file is the
+//! caller's; here texts become `Settings` or one sentence that says which text is wrong and what is accepted.
 
-use super::broker::BrokerLayers;
+use std::fmt;
+use std::path::PathBuf;
 
-/// Broker-wide settings in force. Per-topic ones are in `LogConfig`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BrokerConfig {
-    pub node_id: i32,
-    pub rack: Option<String>,
-    pub auto_create_topics: bool,
-    pub delete_topic: bool,
-    pub num_partitions: i32,
-    pub default_replication_factor: i32,
+use super::broker::{BrokerLayers, broker_row, broker_rows};
+use super::def::Honoured;
+use super::entry::ConfigValues;
 
-    pub request_bytes_max: usize,
-    pub fetch_bytes_max: usize,
-    pub connections_max: usize,
-    pub connections_idle_max_ms: i64,
-    pub failed_authentication_delay_ms: i64,
-    pub sasl_receive_bytes_max: usize,
-    pub fetch_sessions_max: usize,
-    pub request_partitions_max: usize,
-
-    pub group_session_timeout_min_ms: i32,
-    pub group_session_timeout_max_ms: i32,
-    pub group_initial_rebalance_delay_ms: i64,
-    pub group_members_max: usize,
-    pub consumer_session_timeout_ms: i32,
-    pub consumer_heartbeat_interval_ms: i32,
-    pub consumer_members_max: usize,
-    pub consumer_assignors: Vec<String>,
-    pub offset_metadata_bytes_max: usize,
-    pub offsets_retention_ms: i64,
-    pub offsets_retention_check_interval_ms: i64,
-    pub offsets_topic_partitions: i32,
-    pub offsets_topic_segment_bytes: u64,
-
-    pub transaction_timeout_max_ms: i64,
-    pub transactional_id_expiration_ms: i64,
-    pub transaction_abort_interval_ms: i64,
-    pub transaction_expiry_interval_ms: i64,
-    pub transaction_topic_partitions: i32,
-    pub transaction_topic_segment_bytes: u64,
-    pub producer_id_expiration_ms: i64,
-
-    pub retention_check_interval_ms: i64,
-    pub cleaner_enabled: bool,
-    pub cleaner_backoff_ms: i64,
+/// What a setting's text has to look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingKind {
+    Path,
+    /// `host:port`.
+    Address,
+    /// `host:port` or `off`.
+    AddressOrOff,
+    /// `host`, `host:port` or `auto`.
+    Advertise,
+    OnOff,
+    Number,
+    Choice(&'static [&'static str]),
+    /// `name=value` of a broker config; may be given many times.
+    BrokerConfig,
 }
 
-impl BrokerConfig {
-    pub fn new(layers: &BrokerLayers) -> BrokerConfig {
-        let int = |name: &str| i32::try_from(layers.long(name)).unwrap_or(i32::MAX);
-        let size = |name: &str| usize::try_from(layers.long(name)).unwrap_or(0);
-        let long = |name: &str| layers.long(name);
-        BrokerConfig {
-            node_id: int("node.id"),
-            rack: layers.value("broker.rack").filter(|rack| !rack.is_empty()),
-            auto_create_topics: layers.flag("auto.create.topics.enable"),
-            delete_topic: layers.flag("delete.topic.enable"),
-            num_partitions: int("num.partitions"),
-            default_replication_factor: int("default.replication.factor"),
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct SettingRow {
+    /// The flag without its dashes; the variable and the file key are made from it.
+    pub name: &'static str,
+    /// How the value is called in the help.
+    pub value: &'static str,
+    pub default: &'static str,
+    pub kind: SettingKind,
+    /// The broker config that this setting is the short form of.
+    pub broker_config: Option<&'static str>,
+    /// May stand in the settings file.
+    pub in_file: bool,
+    pub doc: &'static str,
+}
 
-            request_bytes_max: size("socket.request.max.bytes"),
-            fetch_bytes_max: size("fetch.max.bytes"),
-            connections_max: size("max.connections"),
-            connections_idle_max_ms: long("connections.max.idle.ms"),
-            failed_authentication_delay_ms: long("connection.failed.authentication.delay.ms"),
-            sasl_receive_bytes_max: size("sasl.server.max.receive.size"),
-            fetch_sessions_max: size("max.incremental.fetch.session.cache.slots"),
-            request_partitions_max: size("max.request.partition.size.limit"),
+const fn row(name: &'static str, value: &'static str, default: &'static str, kind: SettingKind, doc: &'static str) -> SettingRow {
+    SettingRow { name, value, default, kind, broker_config: None, in_file: true, doc }
+}
 
-            group_session_timeout_min_ms: int("group.min.session.timeout.ms"),
-            group_session_timeout_max_ms: int("group.max.session.timeout.ms"),
-            group_initial_rebalance_delay_ms: long("group.initial.rebalance.delay.ms"),
-            group_members_max: size("group.max.size"),
-            consumer_session_timeout_ms: int("group.consumer.session.timeout.ms"),
-            consumer_heartbeat_interval_ms: int("group.consumer.heartbeat.interval.ms"),
-            consumer_members_max: size("group.consumer.max.size"),
-            consumer_assignors: list(layers, "group.consumer.assignors"),
-            offset_metadata_bytes_max: size("offset.metadata.max.bytes"),
-            offsets_retention_ms: long("offsets.retention.minutes").saturating_mul(60_000),
-            offsets_retention_check_interval_ms: long("offsets.retention.check.interval.ms"),
-            offsets_topic_partitions: int("offsets.topic.num.partitions"),
-            offsets_topic_segment_bytes: size("offsets.topic.segment.bytes") as u64,
+impl SettingRow {
+    const fn broker(mut self, config: &'static str) -> SettingRow {
+        self.broker_config = Some(config);
+        self
+    }
 
-            transaction_timeout_max_ms: long("transaction.max.timeout.ms"),
-            transactional_id_expiration_ms: long("transactional.id.expiration.ms"),
-            transaction_abort_interval_ms: long("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
-            transaction_expiry_interval_ms: long("transaction.remove.expired.transaction.cleanup.interval.ms"),
-            transaction_topic_partitions: int("transaction.state.log.num.partitions"),
-            transaction_topic_segment_bytes: size("transaction.state.log.segment.bytes") as u64,
-            producer_id_expiration_ms: long("producer.id.expiration.ms"),
+    const fn not_in_file(mut self) -> SettingRow {
+        self.in_file = false;
+        self
+    }
 
-            retention_check_interval_ms: long("log.retention.check.interval.ms"),
-            cleaner_enabled: layers.flag("log.cleaner.enable"),
-            cleaner_backoff_ms: long("log.cleaner.backoff.ms"),
-        }
+    /// `HEADWATER_DATA_DIR` for `data-dir`.
+    pub fn variable(&self) -> String {
+        format!("HEADWATER_{}", self.name.replace('-', "_").to_uppercase())
     }
 }
 
-fn list(layers: &BrokerLayers, name: &str) -> Vec<String> {
-    let text = layers.value(name).unwrap_or_default();
-    super::def::split_list(&text).into_iter().map(str::to_owned).collect()
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+
+use SettingKind as Kind;
+
+/// Every setting, in the order of the help.
+#[rustfmt::skip]
+pub const SETTING_ROWS: &[SettingRow] = &[
+    row("data-dir", "FOLDER", "headwater-data", Kind::Path, "Folder for topics, offsets and settings. Made if it is not there"),
+    row("listen", "HOST:PORT", "127.0.0.1:9092", Kind::Address, "Where Kafka clients connect. 0.0.0.0:9092 opens it to the network"),
+    row("http", "HOST:PORT", "127.0.0.1:8080", Kind::AddressOrOff, "Where the web page, /metrics and /healthz are, or off"),
+    row("advertise", "HOST[:PORT]", "auto", Kind::Advertise, "Address that clients are told to come back to. auto: the one they came to"),
+    row("generators", "on|off", "on", Kind::OnOff, "Fill the four workshop topics"),
+    row("seed", "NUMBER", "42", Kind::Number, "Seed of the generators: the same seed gives the same town"),
+    row("num-partitions", "NUMBER", "4", Kind::Number, "Partitions of topics created without a count").broker("num.partitions"),
+    row("auto-create-topics", "on|off", "on", Kind::OnOff, "Create topics when they are first asked for").broker("auto.create.topics.enable"),
+    row("node-id", "NUMBER", "1", Kind::Number, "Number of this broker").broker("node.id"),
+    row("log-level", "LEVEL", "info", Kind::Choice(LEVELS), "How much is logged: error, warn, info, debug or trace"),
+    row("config", "FILE", "", Kind::Path, "Settings file (TOML) with these names as keys").not_in_file(),
+    row("set", "NAME=VALUE", "", Kind::BrokerConfig, "A Kafka broker config, such as log.retention.hours=24. Repeatable").not_in_file(),
+];
+
+/// The table of the settings file that holds Kafka broker configs.
+pub const BROKER_TABLE: &str = "broker";
+
+pub fn setting_row(name: &str) -> Option<&'static SettingRow> {
+    SETTING_ROWS.iter().find(|row| row.name == name)
+}
+
+/// A host and a port. Port 0 asks for any free one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub host: String,
+    pub port: u16,
+}
+
+impl Address {
+    /// `host:port`, `[v6]:port`.
+    pub fn parse(text: &str) -> Option<Address> {
+        let (host, port) = text.trim().rsplit_once(':')?;
+        let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        let host = bare.unwrap_or(host);
+        if !is_host(host) || (bare.is_none() && host.contains(':')) {
+            return None;
+        }
+        Some(Address { host: host.to_owned(), port: port.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'%'))
+}
+
+/// The address that clients are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advertise {
+    /// The one that each client came to.
+    Auto,
+    /// This one. Without a port: the port listened on.
+    As { host: String, port: Option<u16> },
+}
+
+/// All settings, typed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    pub listen: Address,
+    pub http: Option<Address>,
+    pub advertise: Advertise,
+    pub generators: bool,
+    pub seed: u64,
+    pub log_level: String,
+    /// Broker configs given at the start, own settings included as Kafka names them.
+    pub broker: BrokerLayers,
+    /// Sentences worth printing that stop nothing.
+    pub warnings: Vec<String>,
+}
+
+/// The texts that were given, by setting name (`set` may come many times).
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    pub flags: Vec<(String, String)>,
+    /// Environment variables that begin with `HEADWATER_`, by their full name.
+    pub variables: Vec<(String, String)>,
+    /// The settings file: how to name it in messages, and its text.
+    pub file: Option<(String, String)>,
+}
+
+/// A text that is wrong: where it stands, what it is, what is accepted. One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingError {
+    pub origin: String,
+    pub message: String,
+}
+
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.origin, self.message.replace('\n', " "))
+    }
+}
+impl std::error::Error for SettingError {}
+
+/// One text with the place it stands in.
+#[derive(Clone, Debug)]
+struct Text {
+    name: String,
+    text: String,
+    origin: String,
+}
+
+impl Text {
+    fn refuse(&self, accepted: &str) -> SettingError {
+        SettingError { origin: self.origin.clone(), message: format!("\"{}\" is not accepted; give {accepted}", self.text) }
+    }
+}
+
+/// What one level (flags, variables, file) says.
+#[derive(Clone, Debug, Default)]
+struct Level {
+    settings: Vec<Text>,
+    configs: Vec<Text>,
+}
+
+impl Settings {
+    pub fn from_given(given: &Given) -> Result<Settings, SettingError> {
+        let mut warnings = Vec::new();
+        let levels = [flag_level(&given.flags)?, variable_level(&given.variables, &mut warnings)?, file_level(given.file.as_ref())?];
+        let text = |name: &str| {
+            let found = levels.iter().find_map(|level| level.settings.iter().rev().find(|t| t.name == name));
+            found.cloned().unwrap_or_else(|| Text {
+                name: name.to_owned(),
+                text: setting_row(name).map_or("", |row| row.default).to_owned(),
+                origin: "default".to_owned(),
+            })
+        };
+        let listen = address(&text("listen"))?;
+        let http = Some(text("http")).filter(|t| t.text != "off").map(|t| address(&t)).transpose()?;
+        let advertise = advertise(&text("advertise"))?;
+        let seed = text("seed");
+        let log_level = text("log-level");
+        if !LEVELS.contains(&log_level.text.as_str()) {
+            return Err(log_level.refuse(&LEVELS.join(", ")));
+        }
+        let data_dir = text("data-dir");
+        if data_dir.text.trim().is_empty() {
+            return Err(data_dir.refuse("a folder"));
+        }
+        let mut at_start = broker_configs(&levels)?;
+        for (name, value) in own_configs(&data_dir.text, &listen, &advertise) {
+            at_start.insert(name.to_owned(), value);
+        }
+        let node_id = at_start.entry("node.id".to_owned()).or_insert_with(|| "1".to_owned()).clone();
+        at_start.insert("broker.id".to_owned(), node_id);
+        let broker = BrokerLayers::new(at_start).map_err(|e| SettingError { origin: "broker configs".to_owned(), message: e.message })?;
+        Ok(Settings {
+            data_dir: PathBuf::from(&data_dir.text),
+            listen,
+            http,
+            advertise,
+            generators: on_off(&text("generators"))?,
+            seed: seed.text.trim().parse().map_err(|_| seed.refuse("a whole number from 0 on"))?,
+            log_level: log_level.text,
+            broker,
+            warnings,
+        })
+    }
+}
+
+/// The settings that DescribeConfigs shows under Kafka's names.
+fn own_configs(data_dir: &str, listen: &Address, advertise: &Advertise) -> Vec<(&'static str, String)> {
+    let mut configs = vec![("log.dirs", data_dir.to_owned()), ("listeners", format!("PLAINTEXT://{listen}"))];
+    if let Advertise::As { host, port } = advertise {
+        let address = Address { host: host.clone(), port: port.unwrap_or(listen.port) };
+        configs.push(("advertised.listeners", format!("PLAINTEXT://{address}")));
+    }
+    configs
+}
+
+fn flag_level(flags: &[(String, String)]) -> Result<Level, SettingError> {
+    let mut level = Level::default();
+    for (name, text) in flags {
+        let given = Text { name: name.clone(), text: text.clone(), origin: format!("--{name}") };
+        match name.as_str() {
+            "set" => level.configs.push(assignment(&given)?),
+            _ => level.settings.push(given),
+        }
+    }
+    Ok(level)
+}
+
+fn variable_level(variables: &[(String, String)], warnings: &mut Vec<String>) -> Result<Level, SettingError> {
+    let mut level = Level::default();
+    for (variable, text) in variables {
+        let row = SETTING_ROWS.iter().find(|row| row.variable() == *variable);
+        let given = |name: &str, text: &str| Text { name: name.to_owned(), text: text.to_owned(), origin: variable.clone() };
+        match row.map(|row| row.name) {
+            Some("set") => {
+                for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+                    level.configs.push(assignment(&given("set", part))?);
+                }
+            }
+            Some(name) => level.settings.push(given(name, text)),
+            // Container platforms make variables of their own from a service's name, so an unknown one is no error.
+            None => {
+                let names: Vec<String> = SETTING_ROWS.iter().map(SettingRow::variable).collect();
+                if let Some(near) = nearest(variable, names.iter().map(String::as_str), 2) {
+                    warnings.push(format!("{variable} is not a setting and was ignored; did you mean {near}?"));
+                }
+            }
+        }
+    }
+    Ok(level)
+}
+
+fn file_level(file: Option<&(String, String)>) -> Result<Level, SettingError> {
+    let mut level = Level::default();
+    let Some((path, text)) = file else { return Ok(level) };
+    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+        let line = e.span().map_or(1, |span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1);
+        SettingError { origin: format!("{path}, line {line}"), message: format!("not TOML: {}", e.message()) }
+    })?;
+    for (key, value) in &table {
+        let origin = format!("{path}: {key}");
+        if key == BROKER_TABLE {
+            let configs = value.as_table().ok_or_else(|| SettingError {
+                origin: origin.clone(),
+                message: format!("write a table, [{BROKER_TABLE}], with lines such as \"log.retention.hours\" = 24"),
+            })?;
+            broker_table(path, "", configs, &mut level.configs)?;
+            continue;
+        }
+        let name = key.replace('_', "-");
+        if !setting_row(&name).is_some_and(|row| row.in_file) {
+            return Err(SettingError { origin, message: unknown_key(key) });
+        }
+        let text = scalar(value)
+            .ok_or_else(|| SettingError { origin: origin.clone(), message: "give one text, number or true/false".to_owned() })?;
+        level.settings.push(Text { name, text, origin });
+    }
+    Ok(level)
+}
+
+/// Both `"log.retention.hours" = 24` and `log.retention.hours = 24`, which TOML reads as nested tables.
+fn broker_table(path: &str, prefix: &str, table: &toml::Table, configs: &mut Vec<Text>) -> Result<(), SettingError> {
+    for (key, value) in table {
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        if let toml::Value::Table(inner) = value {
+            broker_table(path, &name, inner, configs)?;
+            continue;
+        }
+        let origin = format!("{path}: [{BROKER_TABLE}] {name}");
+        let text = match value {
+            toml::Value::Array(items) => items.iter().map(scalar).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
+            one => scalar(one),
+        };
+        let text =
+            text.ok_or_else(|| SettingError { origin: origin.clone(), message: "give one text, number, true/false or a list".to_owned() })?;
+        configs.push(known_config(Text { name, text, origin })?);
+    }
+    Ok(())
+}
+
+fn scalar(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn unknown_key(key: &str) -> String {
+    let names = SETTING_ROWS.iter().filter(|row| row.in_file).map(|row| row.name).chain([BROKER_TABLE]);
+    match nearest(&key.replace('_', "-"), names, 3) {
+        Some(near) => format!("there is no such setting; did you mean {near}?"),
+        None if broker_row(key).is_some() => format!("Kafka's configs stand under [{BROKER_TABLE}]"),
+        None => "there is no such setting; `headwater --help` lists them".to_owned(),
+    }
+}
+
+/// `name=value`.
+fn assignment(given: &Text) -> Result<Text, SettingError> {
+    let (name, value) = given.text.split_once('=').ok_or_else(|| given.refuse("NAME=VALUE, as log.retention.hours=24"))?;
+    let name = name.trim().to_owned();
+    known_config(Text { origin: format!("{} {name}", given.origin), name, text: value.to_owned() })
+}
+
+fn known_config(given: Text) -> Result<Text, SettingError> {
+    let refuse = |message: String| SettingError { origin: given.origin.clone(), message };
+    let Some(row) = broker_row(&given.name) else {
+        let near = nearest(&given.name, broker_rows().iter().map(|row| row.name), 4);
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        return Err(refuse(format!("Kafka has no broker config of that name{hint}")));
+    };
+    if let Honoured::SetBy(setting) = row.honoured {
+        return Err(refuse(format!("use {setting} for this")));
+    }
+    row.normalise(&given.text).map_err(|e| {
+        let accepted = row.valid_text();
+        let accepted = if accepted.is_empty() { format!("a value of type {}", row.kind.name().to_lowercase()) } else { accepted };
+        refuse(format!("{}; give {accepted}", e.message))
+    })?;
+    Ok(given)
+}
+
+/// The broker configs of all levels, own short forms included. The same config twice on one level is refused: which of
+/// the two was meant cannot be told.
+fn broker_configs(levels: &[Level]) -> Result<ConfigValues, SettingError> {
+    let mut values = ConfigValues::new();
+    for level in levels.iter().rev() {
+        for config in &level.configs {
+            values.insert(config.name.clone(), config.text.clone());
+        }
+        for row in SETTING_ROWS {
+            let Some(config) = row.broker_config else { continue };
+            let Some(given) = level.settings.iter().rev().find(|t| t.name == row.name) else { continue };
+            if let Some(other) = level.configs.iter().find(|c| c.name == config) {
+                return Err(SettingError {
+                    origin: given.origin.clone(),
+                    message: format!("{} says the same thing; give one of them", other.origin),
+                });
+            }
+            let text = if row.kind == SettingKind::OnOff { on_off(given)?.to_string() } else { given.text.clone() };
+            let checked = known_config(Text { name: config.to_owned(), text, origin: given.origin.clone() })?;
+            values.insert(checked.name, checked.text);
+        }
+    }
+    Ok(values)
+}
+
+fn address(given: &Text) -> Result<Address, SettingError> {
+    let off = if given.name == "http" { ", or off" } else { "" };
+    Address::parse(&given.text).ok_or_else(|| given.refuse(&format!("HOST:PORT with a port up to 65535, as 127.0.0.1:9092{off}")))
+}
+
+fn advertise(given: &Text) -> Result<Advertise, SettingError> {
+    let text = given.text.trim();
+    if text == "auto" {
+        return Ok(Advertise::Auto);
+    }
+    if let Some(Address { host, port }) = Address::parse(text).filter(|a| a.port != 0) {
+        return Ok(Advertise::As { host, port: Some(port) });
+    }
+    if is_host(text) && !text.contains(':') {
+        return Ok(Advertise::As { host: text.to_owned(), port: None });
+    }
+    Err(given.refuse("auto, HOST or HOST:PORT"))
+}
+
+fn on_off(given: &Text) -> Result<bool, SettingError> {
+    match given.text.trim() {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err(given.refuse("on or off")),
+    }
+}
+
+/// The name with the fewest edits to `wrong`, if it takes at most `most`.
+pub fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>, most: usize) -> Option<&'a str> {
+    names.map(|name| (edits(wrong, name), name)).filter(|(edits, _)| *edits <= most).min().map(|(_, name)| name)
+}
+
+/// How many letters have to be put in, taken out or changed.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut costs: Vec<usize> = (0..=to.len()).collect();
+    for (row, letter) in from.chars().enumerate() {
+        let mut diagonal = row;
+        let mut left = row + 1;
+        for (cost, other) in costs.iter_mut().skip(1).zip(&to) {
+            let changed = diagonal + usize::from(letter != *other);
+            diagonal = *cost;
+            left = changed.min(left + 1).min(diagonal + 1);
+            *cost = left;
+        }
+        if let Some(first) = costs.first_mut() {
+            *first = row + 1;
+        }
+    }
+    costs.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::BrokerConfig;
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    fn settings(flags: &[(&str, &str)], variables: &[(&str, &str)], file: &str) -> Result<Settings, String> {
+        let given = Given { flags: pairs(flags), variables: pairs(variables), file: Some(("hw.toml".to_owned(), file.to_owned())) };
+        Settings::from_given(&given).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn nothing_given_is_a_workshop_on_loopback() {
+        let settings = Settings::from_given(&Given::default()).unwrap();
+        assert_eq!(
+            (settings.listen.to_string(), settings.http.map(|a| a.to_string())),
+            ("127.0.0.1:9092".into(), Some("127.0.0.1:8080".into()))
+        );
+        assert_eq!((settings.data_dir.to_str(), settings.generators, settings.advertise), (Some("headwater-data"), true, Advertise::Auto));
+        let config = BrokerConfig::new(&settings.broker);
+        assert_eq!((config.num_partitions, config.auto_create_topics, config.node_id), (4, true, 1));
+        assert_eq!(settings.broker.value("listeners").as_deref(), Some("PLAINTEXT://127.0.0.1:9092"));
+    }
+
+    #[test]
+    fn every_default_is_accepted_and_every_name_is_there_once() {
+        for row in SETTING_ROWS.iter().filter(|row| !row.default.is_empty()) {
+            assert!(settings(&[(row.name, row.default)], &[], "").is_ok(), "{}", row.name);
+            assert!(settings(&[], &[(&row.variable(), row.default)], "").is_ok(), "{}", row.name);
+            assert!(settings(&[], &[], &format!("{} = {:?}", row.name, row.default)).is_ok(), "{}", row.name);
+        }
+        let mut names: Vec<&str> = SETTING_ROWS.iter().map(|row| row.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), SETTING_ROWS.len());
+        for row in SETTING_ROWS {
+            assert!(row.broker_config.is_none_or(|config| broker_row(config).is_some_and(|def| def.honoured == Honoured::Yes)));
+        }
+    }
+
+    #[test]
+    fn a_flag_beats_a_variable_beats_the_file_each_setting_by_itself() {
+        let file = "listen = '127.0.0.1:1'\nseed = 3\nnum_partitions = 3\n[broker]\nlog.retention.hours = 3\n\"log.roll.hours\" = 3";
+        let variables =
+            [("HEADWATER_LISTEN", "127.0.0.1:2"), ("HEADWATER_SEED", "2"), ("HEADWATER_SET", "log.roll.hours=2; num.partitions=2")];
+        let settings = settings(&[("listen", "[::1]:3")], &variables, file).unwrap();
+        assert_eq!((settings.listen.to_string().as_str(), settings.seed), ("[::1]:3", 2));
+        assert_eq!(settings.broker.long("log.roll.hours"), 2);
+        assert_eq!(settings.broker.long("log.retention.hours"), 3);
+        assert_eq!(settings.broker.long("num.partitions"), 2);
+    }
+
+    #[test]
+    fn a_bad_value_names_its_place_and_what_is_accepted() {
+        let message = settings(&[("listen", "9092")], &[], "").unwrap_err();
+        assert_eq!(message, "--listen: \"9092\" is not accepted; give HOST:PORT with a port up to 65535, as 127.0.0.1:9092");
+        let message = settings(&[], &[("HEADWATER_GENERATORS", "maybe")], "").unwrap_err();
+        assert_eq!(message, "HEADWATER_GENERATORS: \"maybe\" is not accepted; give on or off");
+        let message = settings(&[], &[], "log_level = 'loud'").unwrap_err();
+        assert_eq!(message, "hw.toml: log_level: \"loud\" is not accepted; give error, warn, info, debug, trace");
+        let message = settings(&[("num-partitions", "0")], &[], "").unwrap_err();
+        assert_eq!(
+            message,
+            "--num-partitions: Invalid value 0 for configuration num.partitions: Value must be at least 1; give at least 1"
+        );
+        let message = settings(&[("set", "log.retention.hours=x")], &[], "").unwrap_err();
+        assert!(
+            message.starts_with("--set log.retention.hours: Invalid value x") && message.ends_with("give a value of type int"),
+            "{message}"
+        );
+        assert!(settings(&[], &[], "a = [\nb").unwrap_err().starts_with("hw.toml, line "));
+        assert!(!settings(&[], &[], "a = [\nb").unwrap_err().contains('\n'));
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest() {
+        assert_eq!(settings(&[], &[], "lisen = 'x'").unwrap_err(), "hw.toml: lisen: there is no such setting; did you mean listen?");
+        assert!(settings(&[], &[], "num.partitions = 4").unwrap_err().contains("hw.toml: num: "));
+        let message = settings(&[("set", "log.retention.hour=5")], &[], "").unwrap_err();
+        assert_eq!(message, "--set log.retention.hour: Kafka has no broker config of that name; did you mean log.retention.hours?");
+        let message = settings(&[("set", "listeners=PLAINTEXT://:1")], &[], "").unwrap_err();
+        assert_eq!(message, "--set listeners: use --listen for this");
+        let warnings = settings(&[], &[("HEADWATER_LISTN", "x"), ("HEADWATER_PORT_9092_TCP", "tcp://1.2.3.4")], "").unwrap().warnings;
+        assert_eq!(warnings, ["HEADWATER_LISTN is not a setting and was ignored; did you mean HEADWATER_LISTEN?"]);
+    }
+
+    #[test]
+    fn the_same_config_twice_on_one_level_is_refused() {
+        let message = settings(&[("num-partitions", "3"), ("set", "num.partitions=4")], &[], "").unwrap_err();
+        assert_eq!(message, "--num-partitions: --set num.partitions says the same thing; give one of them");
+    }
+
+    #[test]
+    fn advertise_takes_a_host_with_or_without_a_port() {
+        let advertised = |text: &str| settings(&[("advertise", text)], &[], "").map(|s| s.advertise);
+        assert_eq!(advertised("lab-pc"), Ok(Advertise::As { host: "lab-pc".into(), port: None }));
+        assert_eq!(advertised("10.0.0.5:19092"), Ok(Advertise::As { host: "10.0.0.5".into(), port: Some(19092) }));
+        for bad in ["", "a b", "http://x", "x:0", "x:99999", "::1"] {
+            assert!(advertised(bad).is_err(), "{bad}");
+        }
+        let shown = settings(&[("advertise", "lab-pc")], &[], "").unwrap().broker.value("advertised.listeners");
+        assert_eq!(shown.as_deref(), Some("PLAINTEXT://lab-pc:9092"));
+    }
 }

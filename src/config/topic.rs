@@ -201,8 +201,9 @@ fn inherited(row: &TopicRow, broker: &BrokerLayers) -> Option<String> {
     for (name, factor) in row.synonyms {
         if let Some(text) = broker.value(name) {
             return match (factor, parse_integer(&text)) {
+                // Any negative age means "keep"; Kafka writes it as -1.
+                (_, Some(count)) if count < 0 && row.def.name == "retention.ms" => Some("-1".to_owned()),
                 (1, _) | (_, None) => Some(text),
-                (_, Some(count)) if count < 0 => Some("-1".to_owned()),
                 (factor, Some(count)) => Some(count.saturating_mul(*factor).to_string()),
             };
         }

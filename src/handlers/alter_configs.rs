@@ -28,11 +28,8 @@ impl Api for AlterConfigs {
             let outcome = if request.resources.iter().enumerate().any(alike) {
                 Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
             } else {
-                let entries: Vec<(String, Option<String>)> = asked
-                    .configs
-                    .iter()
-                    .map(|c| (c.name.as_str().to_owned(), c.value.as_ref().map(|v| v.as_str().to_owned())))
-                    .collect();
+                let entries: Vec<(String, Option<String>)> =
+                    asked.configs.iter().map(|c| (c.name.as_str().to_owned(), c.value.as_ref().map(|v| v.as_str().to_owned()))).collect();
                 let change = Change {
                     topic: &|_, layers| TopicConfig::replaced(&entries, layers),
                     broker: &|layers, scope| layers.replaced(scope, &entries),

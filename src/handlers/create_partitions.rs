@@ -52,10 +52,11 @@ impl Api for CreatePartitions {
 }
 
 async fn grow(ctx: &Context, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refused> {
-    let topic = ctx.broker.catalog.get(&asked.name.0).ok_or(Refused::new(
-        ErrorCode::UnknownTopicOrPartition,
-        "This server does not host this topic-partition.",
-    ))?;
+    let topic = ctx
+        .broker
+        .catalog
+        .get(&asked.name.0)
+        .ok_or(Refused::new(ErrorCode::UnknownTopicOrPartition, "This server does not host this topic-partition."))?;
     let have = topic.partition_count();
     let more = match asked.count.checked_sub(have) {
         Some(0) => return Err(Refused::new(ErrorCode::InvalidPartitions, format!("Topic already has {have} partition(s)."))),

@@ -134,7 +134,12 @@ fn assigned_count(ctx: &Context, topic: &CreatableTopic) -> Result<i32, Refused>
         match assignment.broker_ids.as_slice() {
             [] => return bad(format!("The manual partition assignment of partition {index} is empty.")),
             [one] if one.0 == ctx.broker.node.id.0 => {}
-            other => return bad(format!("The manual partition assignment of partition {index} names brokers {other:?}; there is one, {}.", ctx.broker.node.id)),
+            other => {
+                return bad(format!(
+                    "The manual partition assignment of partition {index} names brokers {other:?}; there is one, {}.",
+                    ctx.broker.node.id
+                ));
+            }
         }
         indexes.push(index);
     }

@@ -4,8 +4,8 @@
 
 use std::collections::HashSet;
 
-use kafka_protocol::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
 use kafka_protocol::messages::DeleteGroupsRequest;
+use kafka_protocol::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
 
 use super::{Api, Context, HangUp, Reply};
 use crate::coordinator::group::{GroupId, Reply as Answer, Request};

@@ -5,9 +5,7 @@
 use std::sync::Arc;
 
 use kafka_protocol::messages::DeleteRecordsRequest;
-use kafka_protocol::messages::delete_records_response::{
-    DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
-};
+use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult};
 
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::{Partition, error_code};
@@ -47,12 +45,8 @@ async fn delete(ctx: &Context, topic: &str, index: i32, offset: i64) -> Result<O
     if crate::broker::is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
     }
-    let partition: Arc<Partition> = ctx
-        .broker
-        .catalog
-        .get(topic)
-        .and_then(|t| t.partition(PartitionId(index)))
-        .ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let partition: Arc<Partition> =
+        ctx.broker.catalog.get(topic).and_then(|t| t.partition(PartitionId(index))).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     if !partition.config().cleanup_delete {
         return Err(ErrorCode::PolicyViolation);
     }

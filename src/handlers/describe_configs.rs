@@ -88,7 +88,9 @@ pub fn this_broker(ctx: &Context, name: &str) -> Result<(), Refused> {
     let own = ctx.broker.node.id.0;
     match name.parse::<i32>() {
         Ok(id) if id == own => Ok(()),
-        Ok(id) => Err(Refused::new(ErrorCode::InvalidRequest, format!("Unexpected broker id, expected {own} or empty string, but received {id}"))),
+        Ok(id) => {
+            Err(Refused::new(ErrorCode::InvalidRequest, format!("Unexpected broker id, expected {own} or empty string, but received {id}")))
+        }
         Err(_) => Err(Refused::new(ErrorCode::InvalidRequest, format!("Broker id must be an integer, but it is: {name}"))),
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! An unknown group is "Dead" without an error up to v5, GROUP_ID_NOT_FOUND from v6 on.
 
-use kafka_protocol::messages::describe_groups_response::{DescribeGroupsResponse, DescribedGroup, DescribedGroupMember};
 use kafka_protocol::messages::DescribeGroupsRequest;
+use kafka_protocol::messages::describe_groups_response::{DescribeGroupsResponse, DescribedGroup, DescribedGroupMember};
 
 use super::describe_cluster::{GROUP_OPERATIONS, OPERATIONS_OMITTED};
 use super::{Api, Context, HangUp, Reply};

@@ -23,10 +23,7 @@ impl Api for DescribeLogDirs {
 
     async fn handle(ctx: &Context, version: i16, request: DescribeLogDirsRequest) -> Result<Reply, HangUp> {
         let wanted: Option<HashSet<(TopicName, PartitionId)>> = request.topics.map(|topics| {
-            topics
-                .iter()
-                .flat_map(|t| t.partitions.iter().map(move |p| (TopicName::new(&t.topic.0), PartitionId(*p))))
-                .collect()
+            topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (TopicName::new(&t.topic.0), PartitionId(*p)))).collect()
         });
         let mut topics: BTreeMap<TopicName, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
         for topic in ctx.broker.catalog.list() {

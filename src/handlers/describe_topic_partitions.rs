@@ -55,8 +55,7 @@ impl Api for DescribeTopicPartitions {
                 break;
             }
             let Some(topic) = ctx.broker.catalog.get(&name) else {
-                let error =
-                    if TopicName::is_legal(&name) { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::InvalidTopicException };
+                let error = if TopicName::is_legal(&name) { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::InvalidTopicException };
                 response.topics.push(refused(&name, error));
                 continue;
             };

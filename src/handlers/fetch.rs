@@ -117,7 +117,10 @@ async fn serve(sources: &[Source], limits: &Limits, request: &FetchRequest) -> V
     let nothing_to_wait_for = request.max_wait_ms <= 0 || !sources.iter().any(|s| s.partition.is_ok());
     let enough = |served: &[Served]| {
         nothing_to_wait_for
-            || served.iter().zip(sources).any(|(s, source)| source.partition.is_ok() && (s.error != ErrorCode::None || s.diverging.is_some()))
+            || served
+                .iter()
+                .zip(sources)
+                .any(|(s, source)| source.partition.is_ok() && (s.error != ErrorCode::None || s.diverging.is_some()))
             || served.iter().map(|s| s.bytes as u64).sum::<u64>() >= min_bytes
     };
     let served = read_all(sources, limits);
@@ -166,6 +169,12 @@ fn finish(
         }
     };
     for ((source, served), carried) in sources.iter().zip(served.drain(..)).zip(carried) {
+        if served.error != ErrorCode::None {
+            ctx.broker.metrics.error(Fetch::KEY, served.error);
+        }
+        if let Ok(partition) = &source.partition {
+            partition.traffic.bytes_out.add(served.bytes as u64);
+        }
         if carried {
             push(&mut response, source, served);
         }

@@ -5,8 +5,8 @@ use kafka_protocol::messages::FetchRequest;
 
 use super::Context;
 use super::fetch::Source;
-use crate::broker::{AtLeast, LogView, Partition, ReadUpTo, read_error_code};
 use crate::broker::fetch_sessions::{Answered, FetchAsk};
+use crate::broker::{AtLeast, LogView, Partition, ReadUpTo, read_error_code};
 use crate::model::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId};
 use crate::wire::fetch_response::{AbortedTransaction, CurrentLeader, DivergingEpoch, FetchedPartition};
 
@@ -161,8 +161,7 @@ pub fn fenced(asked: i32, current: LeaderEpoch) -> Option<ErrorCode> {
 
 /// Where the log of a reader that last read `last_fetched_epoch` parted from ours, if it did.
 fn diverging(view: &LogView, ask: &FetchAsk) -> Result<Option<(LeaderEpoch, Offset)>, ErrorCode> {
-    let (epoch, end) =
-        view.end_offset_for_epoch(LeaderEpoch(ask.last_fetched_epoch)).ok_or(ErrorCode::OffsetOutOfRange)?;
+    let (epoch, end) = view.end_offset_for_epoch(LeaderEpoch(ask.last_fetched_epoch)).ok_or(ErrorCode::OffsetOutOfRange)?;
     let parted = epoch.0 < ask.last_fetched_epoch || end.0 < ask.fetch_offset;
     Ok(parted.then_some((epoch, end)))
 }

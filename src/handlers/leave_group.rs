@@ -2,8 +2,8 @@
 //!
 //! Up to v2 one member leaves and its error is the answer's; from v3 on each member has its own.
 
-use kafka_protocol::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
 use kafka_protocol::messages::LeaveGroupRequest;
+use kafka_protocol::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
 
 use super::{Api, Context, HangUp, Reply};
 use crate::coordinator::group::reply::LeaveGroupReply;

@@ -1,7 +1,7 @@
 //! ListGroups (16), versions 0-5 (states filter: KIP-518 in v4, types filter: KIP-848 in v5).
 
-use kafka_protocol::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 use kafka_protocol::messages::ListGroupsRequest;
+use kafka_protocol::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 
 use super::{Api, Context, HangUp, Reply};
 use crate::coordinator::group::request::ListGroups as List;
@@ -18,10 +18,8 @@ impl Api for ListGroups {
     type Request = ListGroupsRequest;
 
     async fn handle(ctx: &Context, version: i16, request: ListGroupsRequest) -> Result<Reply, HangUp> {
-        let list = List {
-            states: request.states_filter.iter().map(owned).collect(),
-            types: request.types_filter.iter().map(owned).collect(),
-        };
+        let list =
+            List { states: request.states_filter.iter().map(owned).collect(), types: request.types_filter.iter().map(owned).collect() };
         let mut response = ListGroupsResponse::default();
         let answers = match ctx.broker.groups.ask_all(Request::ListGroups(list)).await {
             Ok(answers) => answers,

@@ -82,12 +82,7 @@ fn answer(version: i16, index: i32, outcome: Result<Found, ErrorCode>) -> ListOf
     answered
 }
 
-async fn look_up(
-    version: i16,
-    committed: bool,
-    partition: Arc<Partition>,
-    asked: &ListOffsetsPartition,
-) -> Result<Found, ErrorCode> {
+async fn look_up(version: i16, committed: bool, partition: Arc<Partition>, asked: &ListOffsetsPartition) -> Result<Found, ErrorCode> {
     let view = partition.view();
     let up_to = if committed { ReadUpTo::LastStable } else { ReadUpTo::End };
     // Below -1 is fenced here, unlike in Fetch.

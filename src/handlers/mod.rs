@@ -70,17 +70,6 @@ pub enum HangUp {
     UnacknowledgedProduce(String),
 }
 
-impl HangUp {
-    /// A label for counting.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            HangUp::Wire(_) => "malformed",
-            HangUp::Unsupported { .. } => "unsupported",
-            HangUp::UnacknowledgedProduce(_) => "acks_0",
-        }
-    }
-}
-
 /// A row of the table of what is served.
 #[derive(Clone, Copy, Debug)]
 pub struct ApiRow {

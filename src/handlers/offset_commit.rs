@@ -6,9 +6,7 @@
 use std::collections::HashMap;
 
 use kafka_protocol::messages::OffsetCommitRequest;
-use kafka_protocol::messages::offset_commit_response::{
-    OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
-};
+use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 
 use super::{Api, Context, HangUp, Reply};
 use crate::coordinator::group::request::{CommitPartition, CommitTopic, OffsetCommit as Commit};

@@ -4,10 +4,8 @@
 
 use std::collections::HashMap;
 
-use kafka_protocol::messages::offset_delete_response::{
-    OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
-};
 use kafka_protocol::messages::OffsetDeleteRequest;
+use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
 
 use super::{Api, Context, HangUp, Reply};
 use crate::coordinator::group::reply::OffsetDeleteReply;

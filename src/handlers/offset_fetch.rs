@@ -3,11 +3,11 @@
 //!
 //! An offset that was never committed is -1 with empty metadata, not an error.
 
-use kafka_protocol::messages::offset_fetch_response::{
-    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
-    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
-};
 use kafka_protocol::messages::OffsetFetchRequest;
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
+};
 
 use super::{Api, Context, HangUp, Reply};
 use crate::coordinator::group::reply::{FetchedOffset, OffsetFetchReply};
@@ -85,13 +85,8 @@ async fn ask(ctx: &Context, fetch: Fetch) -> OffsetFetchReply {
 
 /// Version 1 has no top-level error: it stands on every partition that was asked for.
 fn refused_topics(fetch: &Fetch, error: ErrorCode) -> Vec<(TopicName, Vec<FetchedOffset>)> {
-    let none = |partition| FetchedOffset {
-        partition,
-        offset: Offset::NONE,
-        leader_epoch: LeaderEpoch::UNKNOWN,
-        metadata: "".into(),
-        error,
-    };
+    let none =
+        |partition| FetchedOffset { partition, offset: Offset::NONE, leader_epoch: LeaderEpoch::UNKNOWN, metadata: "".into(), error };
     let asked = fetch.topics.iter().flatten();
     asked.map(|(name, list)| (name.clone(), list.iter().map(|p| none(*p)).collect())).collect()
 }

@@ -13,8 +13,8 @@ use kafka_protocol::messages::produce_response::{
 };
 
 use super::{Api, Context, HangUp, Reply};
-use crate::broker::{AppendRefused, is_internal};
 use crate::broker::AppendOutcome;
+use crate::broker::{AppendRefused, is_internal};
 use crate::model::batch::BatchHeader;
 use crate::model::{ErrorCode, PartitionId};
 use crate::wire::convert::text;
@@ -50,6 +50,7 @@ impl Api for Produce {
             for (index, records) in batches {
                 let outcome = append(ctx, version, &request, &topic.name.0, PartitionId(index), records).await;
                 if let Err(refused) = &outcome {
+                    ctx.broker.metrics.error(Self::KEY, refused.error);
                     failure.get_or_insert_with(|| format!("{:?} for {}-{index}", refused.error, topic.name.as_str()));
                 }
                 answered.partition_responses.push(answer(version, index, outcome));
@@ -64,7 +65,14 @@ impl Api for Produce {
     }
 }
 
-async fn append(ctx: &Context, version: i16, request: &ProduceRequest, topic: &str, index: PartitionId, records: &Option<Bytes>) -> Outcome {
+async fn append(
+    ctx: &Context,
+    version: i16,
+    request: &ProduceRequest,
+    topic: &str,
+    index: PartitionId,
+    records: &Option<Bytes>,
+) -> Outcome {
     let refused = |error| Err(AppendRefused::new(error));
     if !matches!(request.acks, -1..=1) {
         return refused(ErrorCode::InvalidRequiredAcks);
@@ -82,7 +90,6 @@ async fn append(ctx: &Context, version: i16, request: &ProduceRequest, topic: &s
         return refused(if named { ErrorCode::InvalidProducerIdMapping } else { ErrorCode::TransactionalIdAuthorizationFailed });
     }
     let outcome = partition.append(records, version, ctx.broker.now())?;
-    ctx.broker.metrics.produced(records.len() as u64, outcome.last_offset.0 - outcome.base_offset.0 + 1);
     if request.acks != 0 && partition.acks_wait_for_the_disk() {
         partition.flushed().await?;
     }

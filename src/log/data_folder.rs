@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -30,8 +30,8 @@ const FORMAT: i64 = 1;
 /// Why a folder cannot be used. Each is one line for the operator.
 #[derive(Debug, Error)]
 pub enum DataFolderError {
-    #[error("{0} is used by another process")]
-    Locked(PathBuf),
+    #[error("{path} is used by another process", path = path.display())]
+    Locked { path: PathBuf, pid: Option<u32> },
     #[error("{file} has format version {version}; this program knows {FORMAT}: use a newer one")]
     NewerFormat { file: PathBuf, version: i64 },
     #[error("{0}")]
@@ -74,7 +74,7 @@ pub struct StartReport {
 ///
 /// | file | content |
 /// |---|---|
-/// | `.lock` | empty; flock |
+/// | `.lock` | the owner's process id; flock |
 /// | `meta.properties` | `version=1`, `cluster.id`, `directory.id`, `node.id` |
 /// | `shutdown.json` | `{version, clean, boot_id, unclean_starts}` |
 /// | `recovery-point-offset-checkpoint` | rows `topic partition offset`: everything below is synced |
@@ -211,10 +211,17 @@ impl DataFolder {
 fn lock(path: &Path) -> Result<File, DataFolderError> {
     let file = path.join(LOCK);
     let io = |error: io::Error| DataFolderError::Io { path: file.clone(), error };
-    let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&file).map_err(io)?;
+    let mut lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file).map_err(io)?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(lock),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(DataFolderError::Locked(path.to_owned())),
+        Ok(()) => {
+            lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(io)?;
+            Ok(lock)
+        }
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut text = String::new();
+            let pid = lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+            Err(DataFolderError::Locked { path: path.to_owned(), pid })
+        }
         Err(errno) => Err(io(errno.into())),
     }
 }

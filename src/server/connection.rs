@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use super::Limits;
 use crate::broker::Broker;
 use crate::handlers::{self, Context, HangUp, Peer, Reply};
-use crate::wire::frame::FrameSplitter;
 use crate::wire::WireError;
+use crate::wire::frame::FrameSplitter;
 use crate::wire::request::RequestHeader;
 
 const READ_BYTES: usize = 16 * 1024;
@@ -69,7 +69,14 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
         Ended::Closed | Ended::Idle | Ended::Shutdown => {}
         Ended::Io(error) => tracing::debug!(remote = %peer.remote, %error, "connection lost"),
         Ended::SlowFrame | Ended::SlowReader => tracing::info!(remote = %peer.remote, reason = %ended, "connection closed"),
-        Ended::HangUp(reason) => broker.metrics.hang_up(peer.remote, &connection.client, reason.kind(), &reason.to_string()),
+        Ended::HangUp(HangUp::Unsupported { key, version }) => {
+            broker.metrics.unsupported(peer.remote, &connection.client, *key, *version);
+        }
+        Ended::HangUp(HangUp::Wire(WireError::UnknownApi(key))) => broker.metrics.unsupported(peer.remote, &connection.client, *key, -1),
+        Ended::HangUp(HangUp::Wire(reason)) => broker.metrics.garbage(peer.remote, &reason.to_string()),
+        Ended::HangUp(HangUp::UnacknowledgedProduce(_)) => {
+            tracing::info!(remote = %peer.remote, client = connection.client, reason = %ended, "connection closed");
+        }
     }
 }
 
@@ -93,7 +100,7 @@ impl Connection<'_> {
         loop {
             let done = self.turn().await;
             // What was answered before the end still goes out, as Kafka's does.
-            self.out.flush(&mut self.stream, self.limits).await?;
+            self.flush().await?;
             done?;
             self.memory = None;
             if self.buffer.is_empty() {
@@ -109,24 +116,30 @@ impl Connection<'_> {
         while let Some(frame) = self.frames.split(&mut self.buffer)? {
             self.answer(frame).await?;
             if self.out.bytes >= TURN_BYTES {
-                self.out.flush(&mut self.stream, self.limits).await?;
+                self.flush().await?;
             }
         }
         Ok(())
     }
 
+    async fn flush(&mut self) -> Result<(), Ended> {
+        let sent = self.out.flush(&mut self.stream, self.limits).await?;
+        self.broker.metrics.bytes_out.add(sent as u64);
+        Ok(())
+    }
+
     /// Reads until the buffer holds at least one more complete frame.
     async fn fill(&mut self) -> Result<(), Ended> {
-        let mut shutdown = self.broker.shutdown.subscribe();
         if self.buffer.is_empty() {
             tokio::select! {
                 ready = timeout(self.limits.idle, self.stream.readable()) => ready.map_err(|_| Ended::Idle)??,
-                _ = shutdown.wait_for(|down| *down) => return Err(Ended::Shutdown),
+                () = self.broker.stopped() => return Err(Ended::Shutdown),
             }
         }
+        let broker = self.broker;
         tokio::select! {
             read = timeout(self.limits.frame_within, self.read_frame()) => read.map_err(|_| Ended::SlowFrame)?,
-            _ = shutdown.wait_for(|down| *down) => Err(Ended::Shutdown),
+            () = broker.stopped() => Err(Ended::Shutdown),
         }
     }
 
@@ -163,11 +176,10 @@ impl Connection<'_> {
         let reply = match first {
             std::task::Poll::Ready(reply) => reply,
             std::task::Poll::Pending => {
-                self.out.flush(&mut self.stream, self.limits).await?;
-                let mut shutdown = self.broker.shutdown.subscribe();
+                self.flush().await?;
                 tokio::select! {
                     reply = handled => reply,
-                    _ = shutdown.wait_for(|down| *down) => return Err(Ended::Shutdown),
+                    () = self.broker.stopped() => return Err(Ended::Shutdown),
                 }
             }
         };
@@ -199,14 +211,16 @@ impl Outbox {
         }
     }
 
-    async fn flush(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<(), Ended> {
+    /// Sends everything and says how many bytes that was.
+    async fn flush(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<usize, Ended> {
         if self.parts.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
+        let bytes = self.bytes;
         timeout(limits.drain_within, self.write_all(stream)).await.map_err(|_| Ended::SlowReader)??;
         self.parts = VecDeque::new();
         self.bytes = 0;
-        Ok(())
+        Ok(bytes)
     }
 
     async fn write_all(&mut self, stream: &mut TcpStream) -> io::Result<()> {

@@ -26,6 +26,10 @@ impl Listener {
         Ok(Listener { listener: TcpListener::bind(address).await? })
     }
 
+    pub fn from(listener: TcpListener) -> Listener {
+        Listener { listener }
+    }
+
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -40,7 +44,6 @@ pub struct Server {
 impl Server {
     pub async fn run(self, listener: Listener) {
         let mut connections = JoinSet::new();
-        let mut shutdown = self.broker.shutdown.subscribe();
         loop {
             tokio::select! {
                 accepted = listener.listener.accept() => match accepted {
@@ -55,7 +58,7 @@ impl Server {
                         self.broker.metrics.panics.add(1);
                     }
                 }
-                _ = shutdown.wait_for(|down| *down) => break,
+                () = self.broker.stopped() => break,
             }
         }
         drop(listener);

@@ -1,0 +1,152 @@
+//! From the command line to `Settings`. Flags, help and variables all come from `SETTING_ROWS`.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::config::settings::{SETTING_ROWS, SettingKind, SettingRow, setting_row};
+use crate::config::{Given, SettingError, Settings};
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Invocation {
+    Serve(Box<Settings>),
+    /// The help or the version.
+    Print(String),
+}
+
+const ABOUT: &str = "One binary that replaces a Kafka cluster in a classroom";
+const NOTES: &str = "\
+Each setting is also a variable, HEADWATER_LISTEN for --listen, and a key of the settings file, listen = \"...\". \
+A flag beats a variable, a variable beats the file. HEADWATER_SET takes several NAME=VALUE with ; between them; \
+the file has them in its table [broker].";
+
+/// Reads arguments (the program's name first), variables and the settings file.
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Invocation, SettingError> {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => return Ok(Invocation::Print(e.to_string())),
+        Err(e) => return Err(SettingError { origin: "command line".to_owned(), message: one_line(&e.to_string()) }),
+    };
+    let matches = matches.subcommand_matches("serve").unwrap_or(&matches);
+    let mut given = Given { flags: flags(matches), variables: own_variables(variables)?, file: None };
+    given.file = settings_file(&given)?;
+    Ok(Invocation::Serve(Box::new(Settings::from_given(&given)?)))
+}
+
+fn command() -> Command {
+    let with_settings = |command: Command| SETTING_ROWS.iter().fold(command, |command, row| command.arg(argument(row))).after_help(NOTES);
+    let serve = with_settings(Command::new("serve").about("Run the broker (as without any command)"));
+    with_settings(Command::new("headwater").about(ABOUT).version(env!("CARGO_PKG_VERSION")).args_conflicts_with_subcommands(true))
+        .subcommand(serve)
+}
+
+fn argument(row: &'static SettingRow) -> Arg {
+    let shown_default = if row.default.is_empty() { String::new() } else { format!(" [default: {}]", row.default) };
+    let action = if row.kind == SettingKind::BrokerConfig { ArgAction::Append } else { ArgAction::Set };
+    Arg::new(row.name)
+        .long(row.name)
+        .value_name(row.value)
+        .help(format!("{}{shown_default}", row.doc))
+        .action(action)
+        .allow_hyphen_values(true)
+}
+
+fn flags(matches: &ArgMatches) -> Vec<(String, String)> {
+    let given = |row: &SettingRow| {
+        let texts: Vec<String> = matches.get_many::<String>(row.name).into_iter().flatten().cloned().collect();
+        texts.into_iter().map(|text| (row.name.to_owned(), text)).collect::<Vec<_>>()
+    };
+    SETTING_ROWS.iter().flat_map(given).collect()
+}
+
+fn own_variables(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, SettingError> {
+    let mut own = Vec::new();
+    for (name, text) in variables {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("HEADWATER_")) else { continue };
+        let text = text.into_string().map_err(|_| SettingError { origin: name.to_owned(), message: "is not UTF-8 text".to_owned() })?;
+        own.push((name.to_owned(), text));
+    }
+    own.sort();
+    Ok(own)
+}
+
+/// The file that `--config` or HEADWATER_CONFIG names, read.
+fn settings_file(given: &Given) -> Result<Option<(String, String)>, SettingError> {
+    let variable = setting_row("config").map(SettingRow::variable).unwrap_or_default();
+    let flag = given.flags.iter().find(|(name, _)| name == "config").map(|(_, path)| ("--config".to_owned(), path));
+    let named = flag.or_else(|| given.variables.iter().find(|(name, _)| *name == variable).map(|(name, path)| (name.clone(), path)));
+    let Some((origin, path)) = named else { return Ok(None) };
+    let text = std::fs::read_to_string(path).map_err(|e| SettingError { origin, message: format!("cannot read {path}: {e}") })?;
+    Ok(Some((path.clone(), text)))
+}
+
+/// Clap's message without its usage and hints below.
+fn one_line(message: &str) -> String {
+    let words = message.trim_start_matches("error: ");
+    let first: Vec<&str> = words.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    let tip = words.lines().map(str::trim).find_map(|line| line.strip_prefix("tip: "));
+    match tip {
+        Some(tip) => format!("{}; {tip}", first.join(" ")),
+        None => format!("{}; see headwater --help", first.join(" ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let arguments = ["headwater"].iter().chain(arguments).map(OsString::from);
+        let variables = variables.iter().map(|(k, v)| (OsString::from(k), OsString::from(v)));
+        match parse(arguments, variables) {
+            Ok(Invocation::Serve(settings)) => Ok(*settings),
+            Ok(Invocation::Print(text)) => Err(text),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn with_and_without_the_verb_the_settings_are_the_same() {
+        let flags = ["--listen", "127.0.0.1:19092", "--set", "log.retention.hours=1", "--set", "log.retention.bytes=-1"];
+        let bare = parsed(&flags, &[]).unwrap();
+        let verb = parsed(&[&["serve"][..], &flags].concat(), &[]).unwrap();
+        assert_eq!(bare, verb);
+        assert_eq!((bare.listen.port, bare.broker.long("log.retention.hours")), (19092, 1));
+    }
+
+    #[test]
+    fn mistakes_are_one_line() {
+        for arguments in [&["--lisen", "x"][..], &["nonsense"], &["--listen"], &["--config", "/no/such/file"], &["--seed", "-1"]] {
+            let message = parsed(arguments, &[]).unwrap_err();
+            assert!(!message.contains('\n') && message.len() > 20, "{message}");
+        }
+        assert!(parsed(&["--lisen", "x"], &[]).unwrap_err().contains("--listen"));
+        assert!(parsed(&["--seed", "-1"], &[]).unwrap_err().starts_with("--seed: \"-1\" is not accepted"));
+    }
+
+    #[test]
+    fn help_lists_every_setting() {
+        let help = parsed(&["--help"], &[]).unwrap_err();
+        for row in SETTING_ROWS {
+            assert!(help.contains(&format!("--{}", row.name)), "{}", row.name);
+        }
+        assert!(parsed(&["--version"], &[]).unwrap_err().starts_with("headwater 0."));
+    }
+
+    #[test]
+    fn the_file_is_named_by_flag_or_variable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hw.toml");
+        std::fs::write(&path, "seed = 5\nnode-id = 3\n").unwrap();
+        let path = path.to_str().unwrap();
+        assert_eq!(parsed(&["--config", path], &[("HEADWATER_SEED", "6")]).unwrap().seed, 6);
+        assert_eq!(parsed(&[], &[("HEADWATER_CONFIG", path)]).unwrap().seed, 5);
+        std::fs::write(path, "sed = 5\n").unwrap();
+        assert!(parsed(&["--config", path], &[]).unwrap_err().ends_with("sed: there is no such setting; did you mean seed?"));
+    }
+}

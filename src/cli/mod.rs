@@ -1,0 +1,34 @@
+//! Floor 6: the command. Reads flags, variables and the settings file, then calls the floors below.
+//!
+//! Whatever goes wrong ends as one line on the error output, `headwater: ...`, and a status that is not 0: 2 for what was
+//! written wrong, 1 for what could not be started.
+
+mod arguments;
+mod serve;
+pub mod startup;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+pub use arguments::{Invocation, parse};
+
+/// Runs the command that these arguments and variables ask for.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
+    match parse(arguments, variables) {
+        Ok(Invocation::Serve(settings)) => match serve::serve(&settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => refuse(&error, 1),
+        },
+        Ok(Invocation::Print(text)) => {
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => refuse(&error, 2),
+    }
+}
+
+fn refuse(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
+    eprintln!("headwater: {error}");
+    ExitCode::from(status)
+}

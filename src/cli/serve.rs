@@ -1,0 +1,98 @@
+//! `headwater serve`: opens the folder, binds both ports, serves until told to stop.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::startup::{StartError, banner, bound, listen};
+use crate::broker::{Broker, BrokerOptions};
+use crate::cluster::{Cluster, Embedded};
+use crate::config::Settings;
+use crate::handlers::APIS;
+use crate::http::{self, HttpState};
+use crate::server::{Limits, Listener, Server};
+
+/// Memory for requests that are being read or answered, over all connections.
+const IN_FLIGHT_BYTES_MAX: usize = 256 << 20;
+/// Threads for what blocks on the disk.
+const BLOCKING_THREADS_MAX: usize = 16;
+
+/// Returns when the broker was told to stop, or could not start.
+pub(super) fn serve(settings: &Settings) -> Result<(), StartError> {
+    start_log(&settings.log_level);
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    // One network thread: on two cores it has the best latency and the least CPU.
+    let runtime =
+        Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build().map_err(StartError::Runtime)?;
+    runtime.block_on(run(settings))
+}
+
+async fn run(settings: &Settings) -> Result<(), StartError> {
+    let mut stop = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
+    let kafka = listen("--listen", &settings.listen).await?;
+    let web = match &settings.http {
+        Some(address) => Some(listen("--http", address).await?),
+        None => None,
+    };
+    let options =
+        BrokerOptions { data_dir: settings.data_dir.clone(), advertise: settings.advertise.clone(), configs: settings.broker.clone() };
+    let broker = Broker::open(options).map_err(|error| StartError::Broker { folder: settings.data_dir.clone(), error })?;
+    let api_names = APIS.iter().map(|row| (row.key, row.name)).collect();
+    let cluster: Arc<dyn Cluster> = Arc::new(Embedded::new(Arc::clone(&broker), api_names));
+    let kafka_address = bound(&kafka, &settings.listen);
+    let web_address = web.as_ref().zip(settings.http.as_ref()).map(|(listener, asked)| bound(listener, asked));
+    let serving = tokio::spawn(Server { limits: limits(&broker), broker: Arc::clone(&broker) }.run(Listener::from(kafka)));
+    let pages = web.map(|listener| start_pages(&broker, &cluster, settings, listener, kafka_address.clone()));
+    // A closed terminal is no reason to stop.
+    let _ = std::io::stdout().write_all(banner(&kafka_address, web_address.as_ref()).as_bytes());
+
+    tokio::select! {
+        // Ctrl+C, or the signal that service managers and containers send.
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(StartError::Runtime)?,
+        _ = stop.recv() => {}
+    }
+    broker.stop();
+    let _ = serving.await;
+    if let Some(pages) = pages {
+        pages.abort();
+    }
+    let closing = Arc::clone(&broker);
+    let _ = tokio::task::spawn_blocking(move || closing.close()).await;
+    Ok(())
+}
+
+fn start_pages(
+    broker: &Arc<Broker>,
+    cluster: &Arc<dyn Cluster>,
+    settings: &Settings,
+    listener: TcpListener,
+    kafka: crate::config::Address,
+) -> tokio::task::JoinHandle<()> {
+    let state = HttpState::new(Arc::clone(cluster), kafka, settings.advertise.clone());
+    let stopping = Arc::clone(broker);
+    let stop = async move { stopping.stopped().await };
+    tokio::spawn(async move {
+        if let Err(error) = http::serve(listener, state, stop).await {
+            tracing::error!(%error, "the web page is down");
+        }
+    })
+}
+
+fn limits(broker: &Broker) -> Limits {
+    let config = broker.configs.broker();
+    let idle = Duration::from_millis(u64::try_from(config.connections_idle_max_ms).unwrap_or(u64::MAX / 2));
+    Limits::new(config.request_bytes_max, IN_FLIGHT_BYTES_MAX, config.connections_max, idle)
+}
+
+/// The log goes to the error output, so that what is printed stays clean.
+fn start_log(level: &str) {
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+}

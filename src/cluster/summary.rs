@@ -1,0 +1,60 @@
+//! What a page shows of a cluster: plain data.
+
+use bytes::Bytes;
+
+use crate::model::{Offset, PartitionId, Timestamp, TopicId, TopicName};
+
+/// One topic with its partitions in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSummary {
+    pub name: TopicName,
+    pub id: TopicId,
+    /// Made by the broker for itself, such as `__consumer_offsets`.
+    pub internal: bool,
+    pub partitions: Vec<PartitionSummary>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionSummary {
+    pub partition: PartitionId,
+    pub start_offset: Offset,
+    pub end_offset: Offset,
+    pub size_bytes: u64,
+}
+
+/// One record as it is stored, decompressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    pub partition: PartitionId,
+    pub offset: Offset,
+    pub timestamp: Timestamp,
+    pub key: Option<Bytes>,
+    pub value: Option<Bytes>,
+}
+
+/// One group of consumers, with what it has committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSummary {
+    pub id: String,
+    /// `classic` or `consumer`.
+    pub protocol: String,
+    /// Kafka's word, such as `Stable` or `Empty`.
+    pub state: String,
+    pub members: usize,
+    pub offsets: Vec<GroupOffset>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupOffset {
+    pub topic: TopicName,
+    pub partition: PartitionId,
+    pub committed: Offset,
+    pub end_offset: Offset,
+}
+
+impl GroupOffset {
+    /// Records between the committed offset and the end of the partition.
+    pub fn lag(&self) -> i64 {
+        self.end_offset.0.saturating_sub(self.committed.0).max(0)
+    }
+}

@@ -1,0 +1,18 @@
+//! The page's own files, built into the binary. Nothing is read from a disk, so there is no path to escape from.
+
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+const ASSETS: &[(&str, &str, &str)] = &[
+    ("page.css", "text/css; charset=utf-8", include_str!("assets/page.css")),
+    ("page.js", "text/javascript; charset=utf-8", include_str!("assets/page.js")),
+    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+];
+
+pub(super) async fn asset(Path(name): Path<String>) -> Response {
+    match ASSETS.iter().find(|(known, _, _)| *known == name) {
+        Some((_, kind, text)) => ([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache")], *text).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}

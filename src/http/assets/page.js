@@ -1,0 +1,157 @@
+"use strict";
+
+// Whatever comes from the broker is put on the page by textContent, never as markup.
+
+const byId = (id) => document.getElementById(id);
+const whole = new Intl.NumberFormat("en");
+const HISTORY = 120;
+const trend = [];
+let paused = false;
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function rate(value) {
+  return value > 0 && value < 9.95 ? value.toFixed(1) : whole.format(Math.round(value));
+}
+
+function bytes(value) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return (unit > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)) + " " + units[unit];
+}
+
+function clock(timestamp) {
+  return new Date(timestamp).toLocaleTimeString([], { hour12: false });
+}
+
+function text(part) {
+  if (part === null) return "null";
+  return part.cut ? part.text + " … (" + whole.format(part.bytes) + " bytes)" : part.text;
+}
+
+function recordRow(record) {
+  const row = element("li", "record");
+  const place = element("span", "place", clock(record.timestamp) + "  " + record.partition + ":" + record.offset);
+  place.title = "time, partition:offset" + (record.key === null ? "" : ", key " + text(record.key));
+  const value = element("button", "value", text(record.value));
+  value.type = "button";
+  value.setAttribute("aria-expanded", "false");
+  value.addEventListener("click", () => {
+    const open = value.classList.toggle("open");
+    value.setAttribute("aria-expanded", String(open));
+    if (open) pause(true);
+  });
+  row.append(place, value);
+  return row;
+}
+
+function topicCard(topic) {
+  const card = element("article", "card topic");
+  const heading = element("div", "heading");
+  heading.append(element("h3", "", topic.name), element("span", "rate", rate(topic.messages_per_s) + " msg/s"));
+  const count = topic.partitions === 1 ? " partition, " : " partitions, ";
+  const facts = whole.format(topic.partitions) + count + whole.format(topic.records) + " records, " + bytes(topic.size_bytes);
+  const records = element("ul", "records");
+  records.append(...topic.last.map(recordRow));
+  card.append(heading, element("p", "facts", facts + ", " + bytes(topic.bytes_per_s) + "/s"));
+  card.append(topic.last.length > 0 ? records : element("p", "quiet", "Nothing in it yet."));
+  return card;
+}
+
+function groupRow(group) {
+  const row = element("tr");
+  const topics = group.topics.map((t) => t.name + " (" + whole.format(t.lag) + ")").join(", ");
+  row.append(
+    element("td", "", group.id),
+    element("td", "", group.state),
+    element("td", "number", whole.format(group.members)),
+    element("td", "", topics || "nothing committed"),
+    element("td", "number", whole.format(group.lag)),
+  );
+  return row;
+}
+
+function drawTrend(value) {
+  trend.push(value);
+  if (trend.length > HISTORY) trend.shift();
+  const top = Math.max(...trend, 1);
+  const from = HISTORY - trend.length;
+  const points = trend.map((v, i) => from + i + "," + (30 - (28 * v) / top).toFixed(2)).join(" ");
+  byId("trend").firstElementChild.setAttribute("points", points);
+}
+
+function show(overview) {
+  say(overview.healthy ? "good" : "bad", overview.healthy ? "running" : overview.problem);
+  byId("messages-in").textContent = rate(overview.messages_in_per_s);
+  byId("bytes-in").textContent = bytes(overview.bytes_in_per_s);
+  byId("bytes-out").textContent = bytes(overview.bytes_out_per_s);
+  byId("connections").textContent = whole.format(overview.connections);
+  drawTrend(overview.messages_in_per_s);
+  byId("topics").replaceChildren(...overview.topics.map(topicCard));
+  if (overview.topics.length === 0) byId("topics").append(element("p", "quiet", "No topics yet."));
+  if (overview.groups.length > 0) byId("groups").replaceChildren(...overview.groups.map(groupRow));
+}
+
+function say(kind, words) {
+  const state = byId("state");
+  state.className = "state " + kind;
+  if (state.textContent !== words) state.textContent = words;
+}
+
+function pause(on) {
+  paused = on;
+  byId("pause").textContent = paused ? "Go on" : "Pause";
+  byId("pause").setAttribute("aria-pressed", String(paused));
+}
+
+async function poll() {
+  if (!paused && !document.hidden) {
+    try {
+      const answer = await fetch("/api/overview", { signal: AbortSignal.timeout(5000) });
+      if (!answer.ok) throw new Error("status " + answer.status);
+      const overview = await answer.json();
+      if (!paused) show(overview);
+    } catch {
+      say("bad", "the broker does not answer");
+    }
+  }
+  setTimeout(poll, 1000);
+}
+
+// The clipboard of the browser wants https or localhost; on a plain address in a classroom the old way has to do.
+async function copy(words) {
+  if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(words);
+  const field = element("textarea", "", words);
+  field.setAttribute("readonly", "");
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  if (!done) throw new Error("the browser refused");
+}
+
+for (const button of document.querySelectorAll("button.copy")) {
+  button.addEventListener("click", async () => {
+    try {
+      await copy(byId(button.dataset.copy).textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(byId(button.dataset.copy));
+      button.textContent = "Press Ctrl+C";
+    }
+    button.focus();
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+}
+
+byId("pause").addEventListener("click", () => pause(!paused));
+poll();

@@ -1,0 +1,13 @@
+//! `/healthz`: 200 and "ok", or 503 and the reason.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::HttpState;
+
+pub(super) async fn healthz(State(state): State<HttpState>) -> (StatusCode, String) {
+    match state.cluster.health() {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
+}

@@ -1,0 +1,188 @@
+//! `/metrics`: the counters in Prometheus' text format.
+
+use std::fmt::Write;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::HttpState;
+use crate::cluster::{GroupSummary, TopicSummary};
+use crate::model::metrics::{Histogram, MetricsSnapshot};
+
+pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
+    let groups = state.cluster.groups().await;
+    let text = render(&state.cluster.metrics(), &state.cluster.topics(), &groups, state.cluster.health().is_ok());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+fn render(metrics: &MetricsSnapshot, topics: &[TopicSummary], groups: &[GroupSummary], healthy: bool) -> String {
+    let mut page = Page::default();
+    traffic(&mut page, metrics);
+    requests(&mut page, metrics);
+    logs(&mut page, topics, groups);
+    page.family("headwater_up", "gauge", "1 if the broker serves, 0 if it has a problem.");
+    page.sample("headwater_up", &[], u8::from(healthy));
+    process(&mut page, metrics);
+    page.text
+}
+
+fn traffic(page: &mut Page, metrics: &MetricsSnapshot) {
+    page.counter("headwater_network_receive_bytes_total", "Bytes read from Kafka clients.", metrics.bytes_in);
+    page.counter("headwater_network_transmit_bytes_total", "Bytes written to Kafka clients.", metrics.bytes_out);
+    page.family("headwater_connections", "gauge", "Kafka connections open now.");
+    page.sample("headwater_connections", &[], metrics.connections_open);
+    page.counter("headwater_connections_accepted_total", "Kafka connections accepted.", metrics.connections_accepted);
+    page.counter("headwater_connections_refused_total", "Kafka connections refused by a limit.", metrics.connections_refused);
+    page.counter("headwater_panics_total", "Tasks that ended by a panic.", metrics.panics);
+    page.family("headwater_topic_messages_in_total", "counter", "Records appended to a topic.");
+    for topic in &metrics.topics {
+        page.sample("headwater_topic_messages_in_total", &[("topic", topic.topic.as_str())], topic.messages_in);
+    }
+    page.family("headwater_topic_bytes_in_total", "counter", "Bytes appended to a topic.");
+    for topic in &metrics.topics {
+        page.sample("headwater_topic_bytes_in_total", &[("topic", topic.topic.as_str())], topic.bytes_in);
+    }
+    page.family("headwater_topic_bytes_out_total", "counter", "Bytes fetched from a topic.");
+    for topic in &metrics.topics {
+        page.sample("headwater_topic_bytes_out_total", &[("topic", topic.topic.as_str())], topic.bytes_out);
+    }
+}
+
+fn requests(page: &mut Page, metrics: &MetricsSnapshot) {
+    page.family("headwater_requests_total", "counter", "Requests answered, by API and version.");
+    for request in &metrics.requests {
+        page.sample("headwater_requests_total", &[("api", &request.api), ("version", &request.version.to_string())], request.count);
+    }
+    page.family("headwater_request_errors_total", "counter", "Error codes answered, by API.");
+    for error in &metrics.errors {
+        page.sample("headwater_request_errors_total", &[("api", &error.api), ("code", &error.code.to_string())], error.count);
+    }
+    page.family("headwater_unsupported_requests_total", "counter", "Requests that are not served, by client software.");
+    for unsupported in &metrics.unsupported {
+        let (key, version) = (unsupported.api_key.to_string(), unsupported.version.to_string());
+        let labels = [("api_key", key.as_str()), ("version", &version), ("client", &unsupported.client)];
+        page.sample("headwater_unsupported_requests_total", &labels, unsupported.count);
+    }
+    page.histogram("headwater_produce_latency_seconds", "Time from a produce request to its answer.", &metrics.produce_latency);
+    page.histogram("headwater_fetch_latency_seconds", "Time from a fetch request to its answer, waiting included.", &metrics.fetch_latency);
+}
+
+fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[GroupSummary]) {
+    let partitions: Vec<_> =
+        topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (t.name.as_str(), p.partition.to_string(), p))).collect();
+    page.family("headwater_log_start_offset", "gauge", "First offset of a partition.");
+    for (topic, partition, summary) in &partitions {
+        page.sample("headwater_log_start_offset", &[("topic", topic), ("partition", partition)], summary.start_offset);
+    }
+    page.family("headwater_log_end_offset", "gauge", "Next offset of a partition.");
+    for (topic, partition, summary) in &partitions {
+        page.sample("headwater_log_end_offset", &[("topic", topic), ("partition", partition)], summary.end_offset);
+    }
+    page.family("headwater_log_size_bytes", "gauge", "Bytes of a partition on the disk.");
+    for (topic, partition, summary) in &partitions {
+        page.sample("headwater_log_size_bytes", &[("topic", topic), ("partition", partition)], summary.size_bytes);
+    }
+    page.family("headwater_group_members", "gauge", "Members of a group.");
+    for group in groups {
+        page.sample("headwater_group_members", &[("group", &group.id), ("state", &group.state)], group.members);
+    }
+    page.family("headwater_group_lag", "gauge", "Records between a group's committed offset and the end of the partition.");
+    for group in groups {
+        for offset in &group.offsets {
+            let partition = offset.partition.to_string();
+            let labels = [("group", group.id.as_str()), ("topic", offset.topic.as_str()), ("partition", &partition)];
+            page.sample("headwater_group_lag", &labels, offset.lag());
+        }
+    }
+}
+
+fn process(page: &mut Page, metrics: &MetricsSnapshot) {
+    if let Some(started) = metrics.started {
+        page.family("process_start_time_seconds", "gauge", "Start of the process, in seconds since 1970.");
+        page.sample("process_start_time_seconds", &[], started.0 as f64 / 1000.0);
+    }
+    if let Some(bytes) = resident_bytes() {
+        page.family("process_resident_memory_bytes", "gauge", "Memory in use, mapped files included.");
+        page.sample("process_resident_memory_bytes", &[], bytes);
+    }
+    if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+        page.family("process_open_fds", "gauge", "Open files and sockets.");
+        page.sample("process_open_fds", &[], open.count());
+    }
+}
+
+/// From the second number of `/proc/self/statm`, which is in pages.
+fn resident_bytes() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages.saturating_mul(rustix::param::page_size() as u64))
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "counter", help);
+        self.sample(name, &[], value);
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        self.text.push_str(name);
+        for (index, (label, text)) in labels.iter().enumerate() {
+            let _ = write!(self.text, "{}{label}=\"{}\"", if index == 0 { '{' } else { ',' }, escaped(text));
+        }
+        let _ = writeln!(self.text, "{} {value}", if labels.is_empty() { "" } else { "}" });
+    }
+
+    /// Prometheus wants each bucket to hold all smaller ones.
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        self.family(name, "histogram", help);
+        let mut so_far = 0u64;
+        let bucket = format!("{name}_bucket");
+        for (bound, count) in histogram.bounds.iter().zip(&histogram.counts) {
+            so_far = so_far.saturating_add(*count);
+            self.sample(&bucket, &[("le", &bound.to_string())], so_far);
+        }
+        let all: u64 = histogram.counts.iter().sum();
+        self.sample(&bucket, &[("le", "+Inf")], all);
+        self.sample(&format!("{name}_sum"), &[], histogram.sum_seconds);
+        self.sample(&format!("{name}_count"), &[], all);
+    }
+}
+
+/// A label's text: clients choose some of them.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::metrics::UnsupportedCount;
+
+    #[test]
+    fn a_clients_name_cannot_break_out_of_its_label() {
+        let unsupported = vec![UnsupportedCount { api_key: 71, version: 0, client: "a\"b\\c\nd".into(), count: 1 }];
+        let text = render(&MetricsSnapshot { unsupported, ..MetricsSnapshot::default() }, &[], &[], true);
+        assert!(text.contains(r#"headwater_unsupported_requests_total{api_key="71",version="0",client="a\"b\\c\nd"} 1"#));
+        assert!(text.lines().all(|line| line.starts_with('#') || line.split_once(' ').is_some()));
+    }
+
+    #[test]
+    fn buckets_hold_all_smaller_ones() {
+        let produce_latency = Histogram { bounds: vec![0.001, 0.01], counts: vec![3, 2, 1], sum_seconds: 0.5 };
+        let text = render(&MetricsSnapshot { produce_latency, ..MetricsSnapshot::default() }, &[], &[], true);
+        let wanted = "headwater_produce_latency_seconds_bucket{le=\"0.001\"} 3\nheadwater_produce_latency_seconds_bucket{le=\"0.01\"} 5\n\
+                      headwater_produce_latency_seconds_bucket{le=\"+Inf\"} 6\nheadwater_produce_latency_seconds_sum 0.5\n\
+                      headwater_produce_latency_seconds_count 6\n";
+        assert!(text.contains(wanted), "{text}");
+    }
+}

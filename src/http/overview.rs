@@ -1,0 +1,181 @@
+//! `/api/overview`: what the first page shows, as JSON. Made at most twice a second, however many pages are open.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use super::HttpState;
+use super::rates::TopicRate;
+use crate::cluster::{GroupSummary, StoredRecord, TopicSummary};
+
+const FRESH: Duration = Duration::from_millis(500);
+/// Records shown of each topic.
+const LAST_RECORDS: usize = 5;
+/// Partitions that are asked for their last records, and topics that are shown with them.
+const PARTITIONS_READ: usize = 16;
+const TOPICS_READ: usize = 24;
+/// Bytes shown of a key or value.
+const TEXT_BYTES: usize = 2048;
+
+/// The last overview made. Those who come while one is being made wait for it.
+#[derive(Default)]
+pub(super) struct OverviewCache {
+    last: Mutex<Option<(Instant, Bytes)>>,
+}
+
+#[derive(Serialize)]
+struct Overview {
+    healthy: bool,
+    problem: Option<String>,
+    connections: u64,
+    messages_in_per_s: f64,
+    bytes_in_per_s: f64,
+    bytes_out_per_s: f64,
+    topics: Vec<Topic>,
+    groups: Vec<Group>,
+}
+
+#[derive(Serialize)]
+struct Topic {
+    name: String,
+    partitions: usize,
+    records: i64,
+    size_bytes: u64,
+    messages_per_s: f64,
+    bytes_per_s: f64,
+    last: Vec<Record>,
+}
+
+#[derive(Serialize)]
+struct Record {
+    partition: i32,
+    offset: i64,
+    timestamp: i64,
+    key: Option<Text>,
+    value: Option<Text>,
+}
+
+#[derive(Serialize)]
+struct Text {
+    text: String,
+    bytes: usize,
+    cut: bool,
+}
+
+#[derive(Serialize)]
+struct Group {
+    id: String,
+    protocol: String,
+    state: String,
+    members: usize,
+    lag: i64,
+    topics: Vec<GroupTopic>,
+}
+
+#[derive(Serialize)]
+struct GroupTopic {
+    name: String,
+    lag: i64,
+}
+
+pub(super) async fn overview(State(state): State<HttpState>) -> Response {
+    let mut last = state.overview.last.lock().await;
+    let body = match last.as_ref() {
+        Some((made, body)) if made.elapsed() < FRESH => body.clone(),
+        _ => {
+            let body = Bytes::from(serde_json::to_vec(&collect(&state).await).unwrap_or_default());
+            *last = Some((Instant::now(), body.clone()));
+            body
+        }
+    };
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+async fn collect(state: &HttpState) -> Overview {
+    let rate = state.rates.rate();
+    let problem = state.cluster.health().err();
+    let mut topics = Vec::new();
+    let shown = state.cluster.topics().into_iter().filter(|topic| !topic.internal);
+    for (index, summary) in shown.enumerate() {
+        let last = if index < TOPICS_READ { last_records(state, &summary).await } else { Vec::new() };
+        topics.push(topic(&summary, rate.topics.get(&summary.name).copied().unwrap_or_default(), last));
+    }
+    Overview {
+        healthy: problem.is_none(),
+        problem,
+        connections: state.cluster.metrics().connections_open,
+        messages_in_per_s: rate.messages_in,
+        bytes_in_per_s: rate.bytes_in,
+        bytes_out_per_s: rate.bytes_out,
+        topics,
+        groups: state.cluster.groups().await.into_iter().map(group).collect(),
+    }
+}
+
+/// The newest records of a topic, newest first. A partition that cannot be read is left out.
+async fn last_records(state: &HttpState, topic: &TopicSummary) -> Vec<Record> {
+    let mut records: Vec<StoredRecord> = Vec::new();
+    for partition in topic.partitions.iter().filter(|p| p.end_offset > p.start_offset).take(PARTITIONS_READ) {
+        let read = state.cluster.tail(&topic.name, partition.partition, LAST_RECORDS).await;
+        records.extend(read.unwrap_or_default());
+    }
+    records.sort_by_key(|r| std::cmp::Reverse((r.timestamp, r.offset)));
+    records.truncate(LAST_RECORDS);
+    records.into_iter().map(record).collect()
+}
+
+fn topic(summary: &TopicSummary, rate: TopicRate, last: Vec<Record>) -> Topic {
+    Topic {
+        name: summary.name.to_string(),
+        partitions: summary.partitions.len(),
+        records: summary.partitions.iter().map(|p| p.end_offset.0.saturating_sub(p.start_offset.0)).sum(),
+        size_bytes: summary.partitions.iter().map(|p| p.size_bytes).sum(),
+        messages_per_s: rate.messages_in,
+        bytes_per_s: rate.bytes_in,
+        last,
+    }
+}
+
+fn record(stored: StoredRecord) -> Record {
+    Record {
+        partition: stored.partition.0,
+        offset: stored.offset.0,
+        timestamp: stored.timestamp.0,
+        key: stored.key.as_deref().map(shown),
+        value: stored.value.as_deref().map(shown),
+    }
+}
+
+/// The beginning of some bytes as text; what is not UTF-8 shows as U+FFFD.
+fn shown(bytes: &[u8]) -> Text {
+    let start = bytes.get(..TEXT_BYTES).unwrap_or(bytes);
+    let mut text = String::from_utf8_lossy(start).into_owned();
+    let cut = start.len() < bytes.len();
+    if cut && text.ends_with('\u{FFFD}') {
+        text.pop();
+    }
+    Text { text, bytes: bytes.len(), cut }
+}
+
+fn group(summary: GroupSummary) -> Group {
+    let mut topics: Vec<GroupTopic> = Vec::new();
+    for offset in &summary.offsets {
+        match topics.iter_mut().find(|t| t.name == offset.topic.as_str()) {
+            Some(topic) => topic.lag = topic.lag.saturating_add(offset.lag()),
+            None => topics.push(GroupTopic { name: offset.topic.to_string(), lag: offset.lag() }),
+        }
+    }
+    Group {
+        id: summary.id,
+        protocol: summary.protocol,
+        state: summary.state,
+        members: summary.members,
+        lag: topics.iter().fold(0, |sum, t| sum.saturating_add(t.lag)),
+        topics,
+    }
+}

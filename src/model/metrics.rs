@@ -1,0 +1,67 @@
+//! What the broker counts, as plain numbers at one moment.
+
+use super::{Timestamp, TopicName};
+
+/// All counters since the start of the process. Lists are sorted by their names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetricsSnapshot {
+    pub started: Option<Timestamp>,
+    pub requests: Vec<RequestCount>,
+    pub errors: Vec<ErrorCount>,
+    pub unsupported: Vec<UnsupportedCount>,
+    pub topics: Vec<TopicCount>,
+    /// Bytes read from and written to Kafka sockets.
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub connections_open: u64,
+    pub connections_accepted: u64,
+    pub connections_refused: u64,
+    pub produce_latency: Histogram,
+    pub fetch_latency: Histogram,
+    /// Tasks that ended by a panic.
+    pub panics: u64,
+}
+
+/// Requests answered, by API and version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestCount {
+    pub api: String,
+    pub version: i16,
+    pub count: u64,
+}
+
+/// Error codes answered, by API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorCount {
+    pub api: String,
+    pub code: i16,
+    pub count: u64,
+}
+
+/// Requests that are not served, by who sent them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsupportedCount {
+    pub api_key: i16,
+    pub version: i16,
+    pub client: String,
+    pub count: u64,
+}
+
+/// One topic's traffic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicCount {
+    pub topic: TopicName,
+    pub messages_in: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+/// Durations sorted into buckets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Histogram {
+    /// Upper bounds in seconds, ascending; above the last one there is one more bucket.
+    pub bounds: Vec<f64>,
+    /// Durations in each bucket by itself: one more than there are bounds.
+    pub counts: Vec<u64>,
+    pub sum_seconds: f64,
+}
