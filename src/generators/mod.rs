@@ -13,9 +13,9 @@
 //! Invariants: a draft arrives no earlier than it happened, and it happened no earlier than its chapter; (arrival, stream, serial)
 //! orders all drafts totally; no event refers to something from before the origin.
 //!
-//! Where later parts belong: dirt is a step between a draft and its bytes (it moves `arrival`, repeats a draft or spoils the
-//! bytes); an incident changes the odds of the stories that begin while it lasts; truth is written next to the draft that
-//! knows it (who is a fraudster, which mood a post has). Commands that change rates are inputs like the seed.
+//! Where later parts belong: dirt is a step between a draft and its bytes (moves `arrival`, repeats a draft, spoils bytes);
+//! an incident changes the odds of the stories that begin while it lasts, and is an input like the seed; truth is written
+//! where it is known: with the draft (who is a fraudster, which mood a post has).
 //!
 //! To add a stream: one file with `tell` and `write`, and a row in [`STREAMS`]. Start reading at `chronicle.rs`, then `ecommerce.rs`.
 
@@ -40,3 +40,6 @@ pub use partitioner::{murmur2, partition_of};
 pub use runner::{Clock, Gap, Phase, Runner, RunnerStatus, StreamStatus};
 pub use schema::{Field, STREAMS, Stream, StreamId};
 pub use world::World;
+
+#[cfg(test)]
+mod tests;

@@ -138,12 +138,8 @@ impl Weights {
         self.sums[index] - below
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.sums.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.sums.is_empty()
     }
 }
 

@@ -30,7 +30,7 @@ pub const FIELDS: &[Field] = &[
 const POSTS_PER_S: f64 = 1.36;
 
 /// The smallest cascade before rounding, set so that the mean is 11.5.
-const CASCADE_SCALE: f64 = 4.72;
+const CASCADE_SCALE: f64 = 5.03;
 const CASCADE_MAX: f64 = 400.0;
 /// Shares of reactions; the rest are likes. Of all events: like 62 %, comment 17 %, share 13 %, post 8 %.
 const COMMENTS: f64 = 17.0 / 92.0;

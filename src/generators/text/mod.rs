@@ -164,7 +164,7 @@ pub fn share(dice: &mut Dice, subject: Subject) -> String {
     match form {
         0 => s.any(SHARES).any(FRIENDS).any(WONDERS).subject(subject).any(WHEN).mark("."),
         1 => s.any(SHARES).any(FRIENDS).any(SAYS).any_such(subject).verdict(Mood::Neutral).any(WHEN).mark("."),
-        _ => s.any(TIMES).any(PLACES).any(FRIENDS).any(WONDERS).subject(subject).mark(".").any(SHARES).say("all this").mark("."),
+        _ => s.any(TIMES).any(PLACES).any(FRIENDS).any(WONDERS).subject(subject).mark(".").any(FRIENDS).any(AGREES).mark("."),
     };
     s.done()
 }

@@ -17,7 +17,7 @@ pub const DETERMINERS: &[&str] = &[
 
 pub const ARTICLES: &[&str] = &["the", "this", "that", "the little", "the big", "the latest", "the blue", "the green", "the new"];
 
-pub const FROM: &[&str] = &["from", "by", "made by"];
+pub const FROM: &[&str] = &["from", "by"];
 
 pub const VERBS: &[&str] = &[
     "is", "turned out", "feels", "looks", "has been", "seems", "proved", "still is", "remains", "was", "became", "stays", "has become", "appears",
@@ -105,7 +105,7 @@ pub const TOOK: &[&str] = &[
 pub const ASKS: &[&str] = &[
     "has anyone tried", "does anyone own", "who is using", "anyone here with", "what do you make of", "who else ordered", "has somebody compared",
     "where do you keep", "how do you clean", "who could lend me", "is anybody selling", "did anyone return", "what goes well with", "who remembers",
-    "does anybody collect", "how long did you wait for", "who would swap", "what came with", "has anybody repaired", "when did you buy",
+    "does anybody collect", "who is waiting for", "who would swap", "what came with", "has anybody repaired", "when did you buy",
 ];
 
 pub const QUESTIONS: &[&str] = &[
@@ -126,8 +126,10 @@ pub const CARES: &[&str] = &[
 
 pub const HOW: &[&str] = &[
     "with care", "twice a week", "near a window", "away from the heater", "in its box", "on a flat surface", "with a soft cloth", "in good light",
-    "one step at a time", "with a friend", "before the weekend", "under a dry roof", "with the parts laid out", "at room temperature", "by the door",
-    "where everyone sees it", "once a month", "on the top shelf", "slowly", "without any rush",
+    "one step at a time", "with a friend", "before the weekend", "under a dry roof", "piece by piece", "at room temperature", "by the door",
+    "where everyone sees it", "once a month", "on the top shelf", "slowly", "without any rush", "on a wooden tray",
+    "next to the plants", "as the label shows", "in a linen bag", "at arm's length", "with clean hands", "before the guests arrive", "in the shade", "with both hands",
+    "off the ground", "a little to the left", "with the lid closed", "out of the wind",
 ];
 
 pub const OURS: &[&str] = &[

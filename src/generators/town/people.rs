@@ -70,9 +70,3 @@ pub fn draw(dice: &mut Dice) -> Vec<Person> {
         })
         .collect()
 }
-
-impl Person {
-    pub fn id(&self) -> &str {
-        std::str::from_utf8(&self.id).unwrap_or_default()
-    }
-}

@@ -123,7 +123,7 @@ pub struct Product {
 pub fn draw(dice: &mut Dice, popularity: &Weights) -> Vec<Product> {
     let categories = deal_categories(dice, popularity);
     let dearness = deal_dearness(dice, popularity, &categories);
-    let mut numbers: Vec<usize> = (1..=popularity.len()).collect();
+    let mut numbers: Vec<usize> = (1..=popularity.count()).collect();
     dice.shuffle(&mut numbers);
     let mut names: Vec<Vec<(&'static str, &'static str)>> = CATEGORIES
         .iter()
@@ -159,7 +159,7 @@ pub fn draw(dice: &mut Dice, popularity: &Weights) -> Vec<Product> {
 fn deal_categories(dice: &mut Dice, popularity: &Weights) -> Vec<usize> {
     let (mut electronics, mut total) = (0.0, 0.0);
     let mut others: Vec<usize> = Vec::new();
-    (0..popularity.len())
+    (0..popularity.count())
         .map(|rank| {
             let share = popularity.share(rank);
             total += share;

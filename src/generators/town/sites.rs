@@ -61,7 +61,7 @@ pub struct Device {
     pub site: &'static Site,
     pub sensor_type: SensorType,
     pub fahrenheit: bool,
-    /// How its place differs from the site's mean.
+    /// How its place differs from the site's mean; evenly spread, so that no seed makes a site warmer.
     pub offset: f64,
     pub firmware: &'static str,
     /// When in each five seconds it reads.
@@ -69,10 +69,6 @@ pub struct Device {
 }
 
 impl Device {
-    pub fn id(&self) -> &str {
-        std::str::from_utf8(&self.id).unwrap_or_default()
-    }
-
     pub fn unit(&self) -> &'static str {
         match self.sensor_type {
             SensorType::Temperature if self.fahrenheit => "F",
@@ -99,7 +95,7 @@ pub fn draw(dice: &mut Dice) -> Vec<Device> {
                     site,
                     sensor_type,
                     fahrenheit: sensor_type == SensorType::Temperature && number == odd_one && sites.contains(&site_index),
-                    offset: dice.between(-0.3, 0.3),
+                    offset: 0.6 * ((number as f64 - 0.5) / count as f64 - 0.5),
                     firmware: *dice.pick(&FIRMWARE),
                     phase_ms: dice.below(4_800) as i64,
                 });
