@@ -15,6 +15,7 @@ pub mod broker;
 pub mod cluster;
 pub mod handlers;
 
+pub mod generators;
 pub mod server;
 
 pub mod http;

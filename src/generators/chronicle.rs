@@ -1,0 +1,140 @@
+//! The town's events in order of arrival, from any point in time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::model::{PartitionId, Timestamp};
+
+use super::draft::{CHAPTER_MS, Draft, Drafts, REACH_MS};
+use super::partitioner::partition_of;
+use super::schema::{STREAMS, StreamId};
+use super::world::World;
+
+/// One event as it goes into its topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub stream: StreamId,
+    pub partition: PartitionId,
+    pub key: Bytes,
+    pub value: Bytes,
+    /// When it reaches the broker; the record's timestamp. The value's `timestamp` says when it happened.
+    pub arrival: Timestamp,
+}
+
+/// Iterates over the events that arrive from a given time on. Never ends.
+pub struct Chronicle {
+    world: Arc<World>,
+    origin_ms: i64,
+    /// In the town's time: what arrives earlier is left out.
+    from: i64,
+    /// The next chapter whose stories have not been told.
+    untold: i64,
+    /// The first chapter whose arrivals are wanted.
+    first: i64,
+    /// Drafts by chapter of arrival; the front belongs to the next chapter to be put in order.
+    waiting: VecDeque<Vec<Draft>>,
+    /// The chapter being handed out, last event first.
+    current: Vec<Draft>,
+    buffer: Vec<u8>,
+}
+
+impl Chronicle {
+    /// Cheap: stories are told when they are needed.
+    pub fn new(world: Arc<World>, origin: Timestamp, from: Timestamp) -> Chronicle {
+        let from = from.since(origin).max(0);
+        let first = from.div_euclid(CHAPTER_MS);
+        // Before the origin only sensors were at work, and their stories are short of the reach like all others.
+        let untold = (first - REACH_MS / CHAPTER_MS).max(-EARLIEST_CHAPTERS);
+        Chronicle {
+            world,
+            origin_ms: origin.0,
+            from,
+            untold,
+            first,
+            waiting: VecDeque::new(),
+            current: Vec::new(),
+            buffer: Vec::with_capacity(1024),
+        }
+    }
+
+    /// Tells one more chapter from before the start, as those reach into what is wanted. True when none is left. `next` does
+    /// this by itself; a caller that must not block for long does it in steps.
+    pub fn prepare(&mut self) -> bool {
+        if self.untold < self.first {
+            self.tell();
+        }
+        self.untold >= self.first
+    }
+
+    /// When the next event arrives.
+    pub fn next_arrival(&mut self) -> Timestamp {
+        loop {
+            if let Some(draft) = self.current.last() {
+                return Timestamp(self.origin_ms + draft.arrival);
+            }
+            self.turn_page();
+        }
+    }
+
+    fn turn_page(&mut self) {
+        while !self.prepare() {}
+        // Nothing told later can arrive in this chapter.
+        self.tell();
+        self.current = self.waiting.pop_front().unwrap_or_default();
+        self.current.sort_unstable_by_key(|draft| std::cmp::Reverse(draft.order()));
+    }
+
+    fn tell(&mut self) {
+        let (chapter, from, world, waiting) = (self.untold, self.from, &self.world, &mut self.waiting);
+        let front = chapter.max(self.first);
+        let mut accept = |draft: Draft| {
+            if draft.arrival < from {
+                return;
+            }
+            let page = (draft.arrival.div_euclid(CHAPTER_MS) - front).max(0) as usize;
+            if waiting.len() <= page {
+                waiting.resize_with(page + 1, Vec::new);
+            }
+            if let Some(drafts) = waiting.get_mut(page) {
+                drafts.push(draft);
+            }
+        };
+        let mut drafts = Drafts::new(&mut accept);
+        for stream in &STREAMS {
+            (stream.tell)(world, chapter, &mut drafts);
+        }
+        self.untold += 1;
+    }
+
+    fn write(&mut self, draft: &Draft) -> Event {
+        let id = draft.stream();
+        let stream = &STREAMS[id.0];
+        self.buffer.clear();
+        let key = (stream.write)(&self.world, draft, self.origin_ms, &mut self.buffer);
+        Event {
+            stream: id,
+            partition: partition_of(&key, stream.partitions),
+            key,
+            value: Bytes::copy_from_slice(&self.buffer),
+            arrival: Timestamp(self.origin_ms + draft.arrival),
+        }
+    }
+}
+
+/// How many chapters before the origin a story can have begun: five minutes of a sensor.
+const EARLIEST_CHAPTERS: i64 = 30;
+
+impl Iterator for Chronicle {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(draft) = self.current.pop() {
+                return Some(self.write(&draft));
+            }
+            self.turn_page();
+        }
+    }
+}

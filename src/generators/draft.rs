@@ -1,0 +1,90 @@
+//! An event that is decided but not yet written down.
+
+use super::ecommerce::ShopEvent;
+use super::finance::Payment;
+use super::iot::Reading;
+use super::schema::StreamId;
+use super::social::Action;
+
+/// A chapter is ten seconds of the town's time.
+pub const CHAPTER_MS: i64 = 10_000;
+
+/// The furthest that a story reaches beyond the start of its chapter, until its last event has arrived.
+pub const REACH_MS: i64 = 32 * 60_000;
+
+/// What kind of story an event comes from. The number is part of every seed and serial: never renumber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Story {
+    Session = 0,
+    Cascade = 1,
+    Sensor = 2,
+    Card = 3,
+}
+
+/// Where in the town's history an event stands; unique within a stream.
+///
+/// | bits | content |
+/// |---|---|
+/// | 32 | chapter, counted from 64 before the origin |
+/// | 2 | kind of story |
+/// | 14 | index of the story in its chapter |
+/// | 16 | step of the story |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Serial(pub u64);
+
+impl Serial {
+    pub fn new(story: Story, chapter: i64, index: usize, step: usize) -> Serial {
+        let chapter = (chapter + 64).max(0) as u64 & 0xffff_ffff;
+        Serial((chapter << 32) | ((story as u64) << 30) | ((index as u64 & 0x3fff) << 16) | (step as u64 & 0xffff))
+    }
+}
+
+/// What is said; one kind per stream.
+#[derive(Clone, Debug)]
+pub enum Body {
+    Shop(ShopEvent),
+    Reading(Reading),
+    Action(Action),
+    Payment(Payment),
+}
+
+/// Times are milliseconds of the town's time: since its clock origin.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub arrival: i64,
+    pub happened: i64,
+    pub serial: Serial,
+    pub body: Body,
+}
+
+impl Draft {
+    pub fn stream(&self) -> StreamId {
+        match self.body {
+            Body::Shop(_) => StreamId::ECOMMERCE,
+            Body::Reading(_) => StreamId::IOT,
+            Body::Action(_) => StreamId::SOCIAL,
+            Body::Payment(_) => StreamId::FINANCE,
+        }
+    }
+
+    /// The order in which the town's events are told. Total: a serial is unique within its stream.
+    pub fn order(&self) -> (i64, StreamId, Serial) {
+        (self.arrival, self.stream(), self.serial)
+    }
+}
+
+/// Takes the drafts of a chapter's stories.
+pub struct Drafts<'a> {
+    accept: &'a mut dyn FnMut(Draft),
+}
+
+impl<'a> Drafts<'a> {
+    pub fn new(accept: &'a mut dyn FnMut(Draft)) -> Drafts<'a> {
+        Drafts { accept }
+    }
+
+    /// Adds an event that arrives `delay_ms` after it happened.
+    pub fn add(&mut self, happened: i64, delay_ms: i64, serial: Serial, body: Body) {
+        (self.accept)(Draft { arrival: happened + delay_ms.max(0), happened, serial, body });
+    }
+}

@@ -1,0 +1,315 @@
+//! The web shop: visits as funnels from looking to buying. A purchase drafts its own payment.
+
+use bytes::Bytes;
+
+use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
+use super::finance;
+use super::identifier::{event_id, short_id};
+use super::json::JsonObject;
+use super::random::{Dice, mix};
+use super::schema::{Field, StreamId};
+use super::town::people::{BROWSING, Person};
+use super::town::places::COUNTRIES;
+use super::town::products::CATEGORIES;
+use super::world::{World, network_delay_ms};
+
+pub const FIELDS: &[Field] = &[
+    Field::new("event_id", "string", "unique; sorts by time"),
+    Field::new("schema_version", "integer", "1"),
+    Field::new("user_id", "string", "who; the record's key"),
+    Field::new("event_type", "string", "view, search, add_to_cart, remove_from_cart, checkout or purchase"),
+    Field::new("product_id", "string", "which product; for a search the first one found, for a checkout the first one in the cart"),
+    Field::new("price", "number", "price of one, two decimals"),
+    Field::new("timestamp", "time", "when it happened; the record's timestamp says when it arrived"),
+    Field::new("session_id", "string", "the visit; it ends after 30 idle minutes at the latest"),
+    Field::new("quantity", "integer", "how many"),
+    Field::new("currency", "string", "USD"),
+    Field::new("order_id", "string", "the order, as its payment names it; purchases only").only_in_some(),
+    Field::new("is_test", "boolean", "made by the shop's own testers"),
+    Field::new("product.category", "string", "one of twelve"),
+    Field::new("product.brand", "string", "its maker"),
+    Field::new("context.device.type", "string", "mobile, tablet or desktop"),
+    Field::new("context.device.os", "string", "operating system"),
+    Field::new("context.device.browser", "string", "browser"),
+    Field::new("context.geo.country", "string", "ISO code of the visitor's country"),
+    Field::new("context.geo.city", "string", "the visitor's city"),
+    Field::new("context.referrer", "string", "what led to the shop"),
+    Field::new("context.campaign", "string?", "the campaign that led to it, if one did"),
+];
+
+/// Visits that begin in a second: 25 events a second, at 12.3 events in a mean visit.
+const SESSIONS_PER_S: f64 = 25.0 / 12.3;
+
+const STEPS_BROWSED_MIN: usize = 3;
+/// With at most four products in the cart: 20 steps of browsing, a checkout and four purchases make 25 events.
+const STEPS_BROWSED_MAX: usize = 20;
+const CART_MAX: usize = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    View,
+    Search,
+    AddToCart,
+    RemoveFromCart,
+    Checkout,
+    Purchase,
+}
+
+impl EventType {
+    fn name(self) -> &'static str {
+        match self {
+            EventType::View => "view",
+            EventType::Search => "search",
+            EventType::AddToCart => "add_to_cart",
+            EventType::RemoveFromCart => "remove_from_cart",
+            EventType::Checkout => "checkout",
+            EventType::Purchase => "purchase",
+        }
+    }
+}
+
+/// What led a visitor to the shop, and with which campaign.
+const WAYS_IN: [(&str, Option<&str>); 10] = [
+    ("direct", None),
+    ("direct", None),
+    ("direct", None),
+    ("search", None),
+    ("search", None),
+    ("search", None),
+    ("social", None),
+    ("social", Some("share-and-save")),
+    ("newsletter", Some("weekly-letter")),
+    ("banner", Some("season-opening")),
+];
+
+#[derive(Clone, Debug)]
+pub struct ShopEvent {
+    kind: EventType,
+    person: u16,
+    product: u16,
+    quantity: u8,
+    /// Index into `BROWSING`.
+    device: u8,
+    /// Index into `WAYS_IN`.
+    way_in: u8,
+    session: u64,
+    /// The hash behind the order's id; purchases only.
+    order: Option<u64>,
+}
+
+/// How set on buying a visitor is.
+struct Intent {
+    /// Chance that a view ends in the cart.
+    adds: f64,
+    /// Chance that what is in the cart at the end is bought.
+    buys: f64,
+}
+
+const SET_ON_BUYING: Intent = Intent { adds: 0.30, buys: 0.825 };
+const JUST_LOOKING: Intent = Intent { adds: 0.078, buys: 0.37 };
+const SHARE_SET_ON_BUYING: f64 = 0.4;
+
+const SEARCHES: f64 = 0.073;
+const LOOKS_AGAIN: f64 = 0.25;
+const REMOVES: f64 = 0.052;
+const CHECKS_OUT_BEFORE_BUYING: f64 = 0.2;
+const CHECKS_OUT_IN_VAIN: f64 = 0.2;
+
+pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
+    for index in 0..world.beginnings(Story::Session, chapter, SESSIONS_PER_S) {
+        Session::begin(world, chapter, index).tell(drafts);
+    }
+}
+
+/// A visit in the making.
+struct Session<'w> {
+    world: &'w World,
+    dice: Dice,
+    chapter: i64,
+    index: usize,
+    step: usize,
+    clock: i64,
+    person: u16,
+    device: u8,
+    way_in: u8,
+    session: u64,
+    cart: Vec<(u16, u8)>,
+}
+
+impl<'w> Session<'w> {
+    fn begin(world: &'w World, chapter: i64, index: usize) -> Session<'w> {
+        let mut dice = world.story_dice(Story::Session, chapter, index);
+        let person = world.town.shoppers.pick(&mut dice) as u16;
+        Session {
+            chapter,
+            index,
+            step: 0,
+            clock: chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64,
+            person,
+            device: *dice.pick(&world.town.people[usize::from(person)].devices),
+            way_in: dice.below(WAYS_IN.len()) as u8,
+            session: dice.word(),
+            cart: Vec::new(),
+            dice,
+            world,
+        }
+    }
+
+    fn person(&self) -> &'w Person {
+        &self.world.town.people[usize::from(self.person)]
+    }
+
+    fn tell(mut self, drafts: &mut Drafts<'_>) {
+        let intent = if self.dice.chance(SHARE_SET_ON_BUYING) { SET_ON_BUYING } else { JUST_LOOKING };
+        self.browse(&intent, drafts);
+        self.close(&intent, drafts);
+    }
+
+    fn browse(&mut self, intent: &Intent, drafts: &mut Drafts<'_>) {
+        let spread = STEPS_BROWSED_MAX - STEPS_BROWSED_MIN;
+        let steps = STEPS_BROWSED_MIN + self.dice.below(spread / 2 + 1) + self.dice.below(spread - spread / 2 + 1);
+        let mut product = self.world.town.popularity.pick(&mut self.dice) as u16;
+        while self.step < steps {
+            if self.step > 0 && !self.dice.chance(LOOKS_AGAIN) {
+                product = self.world.town.popularity.pick(&mut self.dice) as u16;
+            }
+            if self.dice.chance(SEARCHES) {
+                self.say(EventType::Search, product, 1, drafts);
+                self.think(7.0, 0.7);
+                continue;
+            }
+            self.say(EventType::View, product, 1, drafts);
+            self.think(10.0, 0.9);
+            if self.step < steps && self.cart.len() < CART_MAX && self.dice.chance(intent.adds * self.fancy(product)) {
+                if self.cart.iter().all(|&(held, _)| held != product) {
+                    let quantity = self.quantity(product);
+                    self.cart.push((product, quantity));
+                    self.say(EventType::AddToCart, product, quantity, drafts);
+                    self.think(6.0, 0.7);
+                }
+            } else if self.step < steps && !self.cart.is_empty() && self.dice.chance(REMOVES) {
+                let (removed, held) = self.cart.remove(self.dice.below(self.cart.len()));
+                self.say(EventType::RemoveFromCart, removed, held, drafts);
+                self.think(6.0, 0.7);
+            }
+        }
+    }
+
+    fn close(&mut self, intent: &Intent, drafts: &mut Drafts<'_>) {
+        let cart = std::mem::take(&mut self.cart);
+        let Some(&(first, held)) = cart.first() else { return };
+        let bought: Vec<(u16, u8)> = cart.iter().copied().filter(|_| self.dice.chance(intent.buys)).collect();
+        let checks_out = if bought.is_empty() { CHECKS_OUT_IN_VAIN } else { CHECKS_OUT_BEFORE_BUYING };
+        if self.dice.chance(checks_out) {
+            let (product, quantity) = bought.first().copied().unwrap_or((first, held));
+            self.say(EventType::Checkout, product, quantity, drafts);
+            self.think(25.0, 0.5);
+        }
+        for (product, quantity) in bought {
+            self.buy(product, quantity, drafts);
+            self.think(4.0, 0.5);
+        }
+    }
+
+    fn buy(&mut self, product: u16, quantity: u8, drafts: &mut Drafts<'_>) {
+        let order = mix(self.session, self.step as u64);
+        let item = &self.world.town.products[usize::from(product)];
+        let purchase = finance::Purchase {
+            person: usize::from(self.person),
+            order,
+            amount_cents: item.price_cents * i64::from(quantity),
+            category: item.category,
+            at: self.clock,
+            serial: Serial::new(Story::Session, self.chapter, self.index, self.step),
+        };
+        self.draft(EventType::Purchase, product, quantity, Some(order), drafts);
+        // The payment's dice are its own: how a purchase is paid changes nothing about the visit.
+        finance::pay(self.world, &purchase, &mut Dice::new(order), drafts);
+    }
+
+    fn say(&mut self, kind: EventType, product: u16, quantity: u8, drafts: &mut Drafts<'_>) {
+        self.draft(kind, product, quantity, None, drafts);
+    }
+
+    fn draft(&mut self, kind: EventType, product: u16, quantity: u8, order: Option<u64>, drafts: &mut Drafts<'_>) {
+        let event = ShopEvent {
+            kind,
+            person: self.person,
+            product,
+            quantity,
+            device: self.device,
+            way_in: self.way_in,
+            session: self.session,
+            order,
+        };
+        let delay = network_delay_ms(&mut self.dice, 15.0, 400.0);
+        drafts.add(self.clock, delay, Serial::new(Story::Session, self.chapter, self.index, self.step), Body::Shop(event));
+        self.step += 1;
+    }
+
+    /// Time passes until the next step: most take seconds, none more than a minute.
+    fn think(&mut self, median_s: f64, spread: f64) {
+        self.clock += (self.dice.log_normal(median_s, spread).clamp(0.8, 60.0) * 1000.0) as i64;
+    }
+
+    /// How much likelier than on average this person takes this product: the rich prefer the dear ones, the thrifty the cheap ones.
+    /// Averages to 1 over all people, so that it moves no price distribution.
+    fn fancy(&self, product: u16) -> f64 {
+        let dearness = self.world.town.products[usize::from(product)].dearness;
+        1.0 + 0.8 * (2.0 * self.person().affluence - 1.0) * (2.0 * dearness - 1.0)
+    }
+
+    /// Mostly one, and no more than the budget allows.
+    fn quantity(&mut self, product: u16) -> u8 {
+        let price_cents = self.world.town.products[usize::from(product)].price_cents.max(1);
+        let wanted = match self.dice.unit() {
+            u if u < 0.82 => 1,
+            u if u < 0.94 => 2,
+            u if u < 0.98 => 3,
+            _ => 4,
+        };
+        wanted.min(self.person().budget_cents / price_cents).max(1) as u8
+    }
+}
+
+pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {
+    let Body::Shop(event) = &draft.body else { return Bytes::new() };
+    let person = &world.town.people[usize::from(event.person)];
+    let product = &world.town.products[usize::from(event.product)];
+    let browsing = &BROWSING[usize::from(event.device)];
+    let (referrer, campaign) = WAYS_IN[usize::from(event.way_in)];
+    let happened_ms = origin_ms + draft.happened;
+    let mut object = JsonObject::open(out);
+    object
+        .text("event_id", event_id(world.seed, StreamId::ECOMMERCE.0 as u64, draft.serial.0, happened_ms))
+        .integer("schema_version", 1)
+        .text("user_id", &person.id)
+        .text("event_type", event.kind.name())
+        .text("product_id", &product.id)
+        .decimal("price", product.price_cents, 2)
+        .time("timestamp", happened_ms)
+        .text("session_id", short_id("s", event.session))
+        .integer("quantity", i64::from(event.quantity))
+        .text("currency", "USD");
+    if let Some(order) = event.order {
+        object.text("order_id", short_id("o", order));
+    }
+    object
+        .boolean("is_test", false)
+        .object("product", |inner| {
+            inner.text("category", CATEGORIES[product.category].name).text("brand", product.maker);
+        })
+        .object("context", |context| {
+            context
+                .object("device", |inner| {
+                    inner.text("type", browsing.kind).text("os", browsing.os).text("browser", browsing.browser);
+                })
+                .object("geo", |inner| {
+                    inner.text("country", COUNTRIES[usize::from(person.country)].code).text("city", person.city);
+                })
+                .text("referrer", referrer)
+                .maybe_text("campaign", campaign);
+        });
+    object.close();
+    person.id.clone()
+}

@@ -1,0 +1,149 @@
+//! The sensors: each follows its site's day, with noise that has a memory.
+
+use bytes::Bytes;
+
+use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
+use super::identifier::event_id;
+use super::json::JsonObject;
+use super::random::{Dice, sin_turns};
+use super::schema::{Field, StreamId};
+use super::town::sites::{Device, SensorType};
+use super::world::{DAY_MS, World, network_delay_ms};
+
+pub const FIELDS: &[Field] = &[
+    Field::new("event_id", "string", "unique; sorts by time"),
+    Field::new("schema_version", "integer", "1"),
+    Field::new("device_id", "string", "which sensor; the record's key"),
+    Field::new("sensor_type", "string", "temperature, humidity, battery or vibration"),
+    Field::new("value", "number", "the reading, two decimals"),
+    Field::new("unit", "string", "C or F for temperature, % for humidity, V for batteries, mm/s for vibration"),
+    Field::new("location", "string", "the sensor's site"),
+    Field::new("timestamp", "time", "when it was read; the record's timestamp says when it arrived"),
+    Field::new("seq", "integer", "counts the sensor's readings from 1"),
+    Field::new("status", "string", "what the sensor says of itself: ok, degraded or fault"),
+    Field::new("firmware", "string", "version of the sensor's software"),
+];
+
+const PERIOD_MS: i64 = 5_000;
+
+/// A sensor's story lasts five minutes, 60 readings. The sensors take turns to begin, so that each chapter tells a few.
+const STORY_CHAPTERS: i64 = 30;
+const READINGS: i64 = STORY_CHAPTERS * CHAPTER_MS / PERIOD_MS;
+
+/// How much of the noise carries over to the next reading, and what is added so that its standard deviation stays 1.
+const MEMORY: f64 = 0.8;
+const FRESH: f64 = 0.6;
+
+const DEGRADED: f64 = 0.015;
+const FAULT: f64 = 0.001;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Ok,
+    Degraded,
+    Fault,
+}
+
+impl Status {
+    fn name(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Degraded => "degraded",
+            Status::Fault => "fault",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Reading {
+    device: u16,
+    seq: i64,
+    /// In hundredths of the device's unit.
+    value: i64,
+    status: Status,
+}
+
+pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
+    let turn = chapter.rem_euclid(STORY_CHAPTERS) as usize;
+    for index in (turn..world.town.devices.len()).step_by(STORY_CHAPTERS as usize) {
+        tell_sensor(world, chapter, index, drafts);
+    }
+}
+
+fn tell_sensor(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'_>) {
+    let device = &world.town.devices[index];
+    let mut noise = remembered_noise(world, chapter - STORY_CHAPTERS, index);
+    let mut fresh = noise_dice(world, chapter, index);
+    let mut dice = world.story_dice(Story::Sensor, chapter, index);
+    let status = match dice.unit() {
+        u if u < FAULT => Status::Fault,
+        u if u < FAULT + DEGRADED => Status::Degraded,
+        _ => Status::Ok,
+    };
+    let first = chapter * CHAPTER_MS / PERIOD_MS;
+    for step in 0..READINGS {
+        noise = MEMORY * noise + FRESH * fresh.normal();
+        let number = first + step;
+        let at = number * PERIOD_MS + device.phase_ms + dice.below(200) as i64;
+        let delay = network_delay_ms(&mut dice, 5.0, 90.0);
+        if number < 0 {
+            continue;
+        }
+        let value = (level(device, at, noise) * 100.0).round() as i64;
+        let reading = Reading { device: index as u16, seq: number + 1, value, status };
+        drafts.add(at, delay, Serial::new(Story::Sensor, chapter, index, step as usize), Body::Reading(reading));
+    }
+}
+
+fn noise_dice(world: &World, chapter: i64, index: usize) -> Dice {
+    Dice::of(world.seed, &[0xa1, index as u64, chapter as u64])
+}
+
+/// The noise at the end of an earlier story, as far as it is remembered: what lay before that story has faded to a millionth.
+/// So no sensor's past has to be replayed further than five minutes.
+fn remembered_noise(world: &World, chapter: i64, index: usize) -> f64 {
+    let mut fresh = noise_dice(world, chapter, index);
+    (0..READINGS).fold(0.0, |noise, _| MEMORY * noise + FRESH * fresh.normal())
+}
+
+/// The reading in the device's unit. `noise` has standard deviation 1.
+fn level(device: &Device, at: i64, noise: f64) -> f64 {
+    let day = at as f64 / DAY_MS as f64 + device.site.day_offset;
+    let wave = sin_turns(day);
+    match device.sensor_type {
+        SensorType::Temperature => {
+            let (mean, swing) = device.site.celsius;
+            let celsius = mean + device.offset + swing * wave + 0.8 * noise;
+            if device.fahrenheit { celsius * 1.8 + 32.0 } else { celsius }
+        }
+        SensorType::Humidity => {
+            // Warm air is dry: humidity falls while the temperature rises.
+            let (mean, swing) = device.site.humidity;
+            (mean + 4.0 * device.offset - swing * wave + 1.5 * noise).clamp(2.0, 100.0)
+        }
+        // A solar panel charges it by day; the charge lags behind the sun.
+        SensorType::Battery => 3.7 + 0.3 * device.offset + 0.22 * sin_turns(day - 0.15) + 0.01 * noise,
+        SensorType::Vibration => (2.4 + device.offset + 1.1 * wave + 0.35 * noise).max(0.05),
+    }
+}
+
+pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {
+    let Body::Reading(reading) = &draft.body else { return Bytes::new() };
+    let device = &world.town.devices[usize::from(reading.device)];
+    let happened_ms = origin_ms + draft.happened;
+    let mut object = JsonObject::open(out);
+    object
+        .text("event_id", event_id(world.seed, StreamId::IOT.0 as u64, draft.serial.0, happened_ms))
+        .integer("schema_version", 1)
+        .text("device_id", &device.id)
+        .text("sensor_type", device.sensor_type.name())
+        .decimal("value", reading.value, 2)
+        .text("unit", device.unit())
+        .text("location", device.site.name)
+        .time("timestamp", happened_ms)
+        .integer("seq", reading.seq)
+        .text("status", reading.status.name())
+        .text("firmware", device.firmware);
+    object.close();
+    device.id.clone()
+}

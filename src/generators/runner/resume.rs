@@ -1,0 +1,171 @@
+//! Finds where to go on: reads seed and origin back, and recognises in each partition the last event that is ours.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::cluster::{ClusterError, StoredRecord};
+use crate::model::{PartitionId, Timestamp, TopicName};
+
+use super::journal::{Gap, Journal};
+use super::{GRACE_MS, HISTORY_MS, Lane, Runner, SLICE_EVENTS, Writer};
+use crate::generators::chronicle::Chronicle;
+use crate::generators::schema::STREAMS;
+use crate::generators::world::World;
+
+/// Retention as the workshop states it: a day.
+const RETENTION_MS: i64 = 24 * 3_600_000;
+/// Only closed segments expire, so a segment may not last as long as a day.
+const SEGMENT_MS: i64 = 3_600_000;
+
+/// Records looked at from a partition's end; eight times as many when none of them is ours.
+const TAIL_RECORDS: usize = 64;
+
+/// Chapters told between two chances for other tasks to run.
+const SLICE_CHAPTERS: usize = 2;
+
+impl Runner {
+    /// Everything needed to go on, after a first start as after a crash.
+    pub(super) async fn resume(&self) -> Result<Writer, ClusterError> {
+        let now = (self.clock)();
+        let mut journal = self.journal(now).await?;
+        let world = World::new(journal.seed);
+        let mut lanes = self.lanes().await?;
+        let newest = self.recognise(&world, &journal, now, &mut lanes).await?;
+
+        let next = |lane: &Lane, journal: &Journal| lane.written_to.plus_ms(1).max(journal.fill_from());
+        let from = lanes.iter().map(|lane| next(lane, &journal)).min().unwrap_or(now);
+        if now.since(from) > HISTORY_MS + GRACE_MS {
+            let to = now.plus_ms(-HISTORY_MS);
+            journal.leave_open(Gap { from: newest.plus_ms(1).max(journal.fill_from()).min(to), to });
+            journal.write(self.cluster.as_ref(), now).await?;
+        }
+        let from = lanes.iter().map(|lane| next(lane, &journal)).min().unwrap_or(now);
+        self.change_status(|status| status.gaps = journal.gaps.clone());
+        let chronicle = prepared(Chronicle::new(world, journal.origin, from)).await;
+        Ok(Writer { chronicle, lanes })
+    }
+
+    /// What is remembered, or a new beginning two hours ago. A folder keeps its seed: other events under the same ids and orders
+    /// would contradict what has been written.
+    async fn journal(&self, now: Timestamp) -> Result<Journal, ClusterError> {
+        let journal = match Journal::read(self.cluster.as_ref()).await? {
+            Some(journal) => journal,
+            None => {
+                let start = now.plus_ms(-HISTORY_MS);
+                let journal = Journal::begin(self.seed, Timestamp(start.0 - start.0.rem_euclid(1000)));
+                journal.write(self.cluster.as_ref(), now).await?;
+                journal
+            }
+        };
+        let ignored = (journal.seed != self.seed).then_some(self.seed);
+        if let Some(asked) = ignored {
+            tracing::warn!(
+                asked,
+                used = journal.seed,
+                "the data folder's topics were made from another seed; it stays in use until a reset"
+            );
+        }
+        self.change_status(|status| {
+            status.seed = journal.seed;
+            status.seed_ignored = ignored;
+            status.origin = Some(journal.origin);
+        });
+        Ok(journal)
+    }
+
+    async fn lanes(&self) -> Result<Vec<Lane>, ClusterError> {
+        let configs = [("retention.ms", RETENTION_MS.to_string()), ("segment.ms", SEGMENT_MS.to_string())];
+        let mut lanes = Vec::new();
+        for stream in &STREAMS {
+            self.cluster.ensure_topic(&TopicName::new(stream.topic), stream.partitions, &configs).await?;
+            lanes.extend((0..stream.partitions).map(|partition| Lane {
+                stream: stream.id,
+                partition: PartitionId(partition),
+                written_to: Timestamp::NONE,
+                records: Vec::new(),
+            }));
+        }
+        Ok(lanes)
+    }
+
+    /// Sets each lane's `written_to`. Others may have produced into the same partitions, even copies of our events: a record is
+    /// ours if the chronicle has an event with its arrival, its partition and its bytes. Returns the newest arrival of any record.
+    async fn recognise(
+        &self,
+        world: &Arc<World>,
+        journal: &Journal,
+        now: Timestamp,
+        lanes: &mut [Lane],
+    ) -> Result<Timestamp, ClusterError> {
+        let mut newest = Timestamp::NONE;
+        let earliest = now.plus_ms(-(HISTORY_MS + GRACE_MS)).max(journal.fill_from());
+        let mut open: Vec<usize> = (0..lanes.len()).collect();
+        let mut count = TAIL_RECORDS;
+        while !open.is_empty() {
+            let mut candidates: HashMap<(usize, Timestamp), Vec<Bytes>> = HashMap::new();
+            let mut unread = Vec::new();
+            for &index in &open {
+                let Some(lane) = lanes.get(index) else { continue };
+                let topic = TopicName::new(STREAMS[lane.stream.0].topic);
+                let tail = self.cluster.tail(&topic, lane.partition, count).await?;
+                let complete = tail.len() < count || tail.first().is_some_and(|record| record.timestamp < earliest);
+                if !complete {
+                    unread.push(index);
+                }
+                for StoredRecord { timestamp, value, .. } in tail {
+                    newest = newest.max(timestamp);
+                    if let (Some(value), true) = (value, timestamp >= earliest) {
+                        candidates.entry((index, timestamp)).or_default().push(value);
+                    }
+                }
+            }
+            self.match_candidates(world, journal, &candidates, lanes).await;
+            open = unread.into_iter().filter(|&index| lanes.get(index).is_some_and(|lane| lane.written_to == Timestamp::NONE)).collect();
+            count *= 8;
+        }
+        Ok(newest)
+    }
+
+    /// Tells the stretch that the candidates span once more and notes each lane's last match.
+    async fn match_candidates(
+        &self,
+        world: &Arc<World>,
+        journal: &Journal,
+        candidates: &HashMap<(usize, Timestamp), Vec<Bytes>>,
+        lanes: &mut [Lane],
+    ) {
+        let arrivals = candidates.keys().map(|(_, arrival)| *arrival);
+        let (Some(first), Some(last)) = (arrivals.clone().min(), arrivals.max()) else { return };
+        // What claims to be from the future is nobody's we know; a little of it may be ours if the clock was set back.
+        let last = last.min((self.clock)().plus_ms(GRACE_MS));
+        let mut chronicle = prepared(Chronicle::new(world.clone(), journal.origin, first)).await;
+        let mut in_slice = 0;
+        while chronicle.next_arrival() <= last {
+            let Some(event) = chronicle.next() else { break };
+            let found = lanes.iter_mut().enumerate().find(|(_, lane)| lane.stream == event.stream && lane.partition == event.partition);
+            let Some((index, lane)) = found else { continue };
+            if candidates.get(&(index, event.arrival)).is_some_and(|values| values.contains(&event.value)) {
+                lane.written_to = lane.written_to.max(event.arrival);
+            }
+            in_slice += 1;
+            if in_slice == SLICE_EVENTS {
+                in_slice = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+/// The chronicle with everything from before its start told, in slices.
+async fn prepared(mut chronicle: Chronicle) -> Chronicle {
+    loop {
+        for _ in 0..SLICE_CHAPTERS {
+            if chronicle.prepare() {
+                return chronicle;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}

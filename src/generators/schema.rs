@@ -1,0 +1,97 @@
+//! The table of streams: topic, key, partitions and fields, as the broker creates them and the pages show them.
+
+use bytes::Bytes;
+
+use super::draft::{Draft, Drafts};
+use super::world::World;
+use super::{ecommerce, finance, iot, social};
+
+/// Index of a stream in [`STREAMS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub usize);
+
+impl StreamId {
+    pub const ECOMMERCE: StreamId = StreamId(0);
+    pub const IOT: StreamId = StreamId(1);
+    pub const SOCIAL: StreamId = StreamId(2);
+    pub const FINANCE: StreamId = StreamId(3);
+}
+
+/// One field of a stream's JSON value. A dot leads into a nested object.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    pub name: &'static str,
+    /// `string`, `integer`, `number`, `boolean`, `time` (RFC 3339 in UTC with milliseconds) or `strings`; with `?` it may be null.
+    pub kind: &'static str,
+    pub about: &'static str,
+    /// Only in some events; left out of the others.
+    pub optional: bool,
+}
+
+impl Field {
+    pub const fn new(name: &'static str, kind: &'static str, about: &'static str) -> Field {
+        Field { name, kind, about, optional: false }
+    }
+
+    pub const fn only_in_some(self) -> Field {
+        Field { optional: true, ..self }
+    }
+}
+
+/// One of the town's streams, a row of [`STREAMS`].
+pub struct Stream {
+    pub id: StreamId,
+    pub topic: &'static str,
+    /// The field whose text is the record's key.
+    pub key_field: &'static str,
+    pub partitions: i32,
+    pub about: &'static str,
+    pub fields: &'static [Field],
+    /// Drafts the events of the stories that begin in a chapter.
+    pub(super) tell: fn(&World, i64, &mut Drafts<'_>),
+    /// Appends the draft's value to the buffer and returns its key. The third argument is the clock origin.
+    pub(super) write: fn(&World, &Draft, i64, &mut Vec<u8>) -> Bytes,
+}
+
+pub static STREAMS: [Stream; 4] = [
+    Stream {
+        id: StreamId::ECOMMERCE,
+        topic: "ecommerce-events",
+        key_field: "user_id",
+        partitions: 6,
+        about: "What visitors of the town's web shop do: searches, views, carts, purchases",
+        fields: ecommerce::FIELDS,
+        tell: ecommerce::tell,
+        write: ecommerce::write,
+    },
+    Stream {
+        id: StreamId::IOT,
+        topic: "iot-sensor-data",
+        key_field: "device_id",
+        partitions: 3,
+        about: "Readings of 96 sensors at eight sites, one per sensor every five seconds",
+        fields: iot::FIELDS,
+        tell: iot::tell,
+        write: iot::write,
+    },
+    Stream {
+        id: StreamId::SOCIAL,
+        topic: "social-media-feed",
+        key_field: "post_id",
+        partitions: 3,
+        about: "What people write about the town's products, and who likes, shares and answers it",
+        fields: social::FIELDS,
+        tell: social::tell,
+        write: social::write,
+    },
+    Stream {
+        id: StreamId::FINANCE,
+        topic: "financial-transactions",
+        key_field: "user_id",
+        partitions: 6,
+        about: "Card payments: those of the web shop's purchases, and those at tills and cash machines",
+        fields: finance::FIELDS,
+        tell: finance::tell,
+        write: finance::write,
+    },
+];

@@ -1,0 +1,212 @@
+//! What people write: posts about the town's products, and the cascade of likes, comments and shares that each sets off.
+
+use bytes::Bytes;
+
+use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
+use super::identifier::{event_id, short_id};
+use super::json::JsonObject;
+use super::random::{Dice, mix};
+use super::schema::{Field, StreamId};
+use super::text::{self, Mood, Subject};
+use super::town::products::CATEGORIES;
+use super::world::{World, network_delay_ms};
+
+pub const FIELDS: &[Field] = &[
+    Field::new("event_id", "string", "unique; sorts by time"),
+    Field::new("schema_version", "integer", "1"),
+    Field::new("post_id", "string", "the post, comment or share itself, for a like the post that is liked; the record's key"),
+    Field::new("user_id", "string", "who did it"),
+    Field::new("action_type", "string", "post, like, share or comment"),
+    Field::new("content_preview", "string", "the first 140 characters; for a like those of the post"),
+    Field::new("timestamp", "time", "when it happened; the record's timestamp says when it arrived"),
+    Field::new("engagement_score", "number", "what the post has gathered so far: 1 for a like, 2 for a comment, 3 for a share"),
+    Field::new("hashtags", "strings", "without the number sign"),
+    Field::new("lang", "string", "language of the text"),
+    Field::new("parent_post_id", "string?", "the post that is liked, shared or answered; null for a post"),
+    Field::new("is_bot", "boolean", "written by a program"),
+];
+
+/// Posts that begin in a second. With 11.5 reactions to each they make 17 events.
+const POSTS_PER_S: f64 = 1.36;
+
+/// The smallest cascade before rounding, set so that the mean is 11.5.
+const CASCADE_SCALE: f64 = 5.03;
+const CASCADE_MAX: f64 = 400.0;
+/// Shares of reactions; the rest are likes. Of all events: like 62 %, comment 17 %, share 13 %, post 8 %.
+const COMMENTS: f64 = 17.0 / 92.0;
+const SHARES: f64 = 13.0 / 92.0;
+
+/// Nobody reacts to a post that is older.
+const ATTENTION_S: f64 = 20.0 * 60.0;
+
+/// Two topics at a time are on everyone's lips, for ten minutes.
+const BURST_MS: i64 = 600_000;
+const BURST_FACTOR: f64 = 6.0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionType {
+    Post,
+    Like,
+    Share,
+    Comment,
+}
+
+impl ActionType {
+    fn name(self) -> &'static str {
+        match self {
+            ActionType::Post => "post",
+            ActionType::Like => "like",
+            ActionType::Share => "share",
+            ActionType::Comment => "comment",
+        }
+    }
+
+    fn engagement(self) -> u32 {
+        match self {
+            ActionType::Post => 0,
+            ActionType::Like => 1,
+            ActionType::Comment => 2,
+            ActionType::Share => 3,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Action {
+    kind: ActionType,
+    person: u16,
+    /// The hash behind the post's id, and the seed of its text.
+    post: u64,
+    /// The same of what this action adds, for a post and a like equal to `post`.
+    own: u64,
+    product: u16,
+    /// Which of the category's hashtags the post has, one bit each.
+    hashtags: u8,
+    engagement: u32,
+}
+
+pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
+    for index in 0..world.beginnings(Story::Cascade, chapter, POSTS_PER_S) {
+        tell_cascade(world, chapter, index, drafts);
+    }
+}
+
+fn tell_cascade(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'_>) {
+    let mut dice = world.story_dice(Story::Cascade, chapter, index);
+    let posted_at = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
+    let person = writer(world, &mut dice);
+    let post = dice.word();
+    let hashtags = match dice.unit() {
+        u if u < 0.08 => 0b000,
+        u if u < 0.70 => 0b001,
+        u if u < 0.82 => 0b011,
+        u if u < 0.92 => 0b101,
+        _ => 0b110,
+    };
+    let product = product_of(world, posted_at, &mut dice);
+    let mut action = Action { kind: ActionType::Post, person, post, own: post, product, hashtags, engagement: 0 };
+    let serial = |step| Serial::new(Story::Cascade, chapter, index, step);
+    let delay = network_delay_ms(&mut dice, 20.0, 500.0);
+    drafts.add(posted_at, delay, serial(0), Body::Action(action.clone()));
+
+    let size = dice.pareto_cut(CASCADE_SCALE, 1.6, CASCADE_MAX) as usize;
+    let mut delays: Vec<i64> = (0..size).map(|_| attention_ms(&mut dice)).collect();
+    delays.sort_unstable();
+    for (step, after) in delays.into_iter().enumerate() {
+        action.kind = match dice.unit() {
+            u if u < COMMENTS => ActionType::Comment,
+            u if u < COMMENTS + SHARES => ActionType::Share,
+            _ => ActionType::Like,
+        };
+        action.person = writer(world, &mut dice);
+        action.own = if action.kind == ActionType::Like { post } else { dice.word() };
+        action.engagement += action.kind.engagement();
+        let delay = network_delay_ms(&mut dice, 20.0, 500.0);
+        drafts.add(posted_at + after, delay, serial(step + 1), Body::Action(action.clone()));
+    }
+}
+
+fn writer(world: &World, dice: &mut Dice) -> u16 {
+    world.town.writer_by_rank[world.town.writers.pick(dice)]
+}
+
+/// Milliseconds from a post to a reaction: half come within a minute.
+fn attention_ms(dice: &mut Dice) -> i64 {
+    let seconds = dice.log_normal(60.0, 1.3);
+    let seconds = if seconds < ATTENTION_S { seconds } else { dice.between(60.0, ATTENTION_S) };
+    (seconds.max(1.0) * 1000.0) as i64
+}
+
+/// What a post is about: first the topic, as people talk of what others talk of; then a product that is often sold.
+fn product_of(world: &World, at: i64, dice: &mut Dice) -> u16 {
+    let bursting = bursting(world, at);
+    let count = CATEGORIES.len();
+    let mut target = dice.unit() * ((count - bursting.len()) as f64 + BURST_FACTOR * bursting.len() as f64);
+    let mut topic = 0;
+    for candidate in 0..count {
+        topic = candidate;
+        target -= if bursting.contains(&candidate) { BURST_FACTOR } else { 1.0 };
+        if target < 0.0 {
+            break;
+        }
+    }
+    let (members, weights) = &world.town.by_category[topic];
+    members[weights.pick(dice)]
+}
+
+/// The two topics that are talked about most at a time.
+pub fn bursting(world: &World, at: i64) -> [usize; 2] {
+    let mut dice = Dice::of(world.seed, &[0xb5, at.div_euclid(BURST_MS) as u64]);
+    let first = dice.below(CATEGORIES.len());
+    let second = (first + 1 + dice.below(CATEGORIES.len() - 1)) % CATEGORIES.len();
+    [first, second]
+}
+
+pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {
+    let Body::Action(action) = &draft.body else { return Bytes::new() };
+    let happened_ms = origin_ms + draft.happened;
+    let post_id = short_id("post", action.own);
+    let parent = (action.kind != ActionType::Post).then(|| short_id("post", action.post));
+    let tags = &CATEGORIES[world.town.products[usize::from(action.product)].category].hashtags;
+    let mut object = JsonObject::open(out);
+    object
+        .text("event_id", event_id(world.seed, StreamId::SOCIAL.0 as u64, draft.serial.0, happened_ms))
+        .integer("schema_version", 1)
+        .text("post_id", &post_id)
+        .text("user_id", &world.town.people[usize::from(action.person)].id)
+        .text("action_type", action.kind.name())
+        .text("content_preview", content(world, action))
+        .time("timestamp", happened_ms)
+        .integer("engagement_score", i64::from(action.engagement))
+        .texts("hashtags", tags.iter().enumerate().filter(|(bit, _)| action.hashtags & (1 << bit) != 0).map(|(_, tag)| *tag))
+        .text("lang", "en")
+        .maybe_text("parent_post_id", parent.as_deref())
+        .boolean("is_bot", false);
+    object.close();
+    Bytes::from(post_id)
+}
+
+fn content(world: &World, action: &Action) -> String {
+    let product = &world.town.products[usize::from(action.product)];
+    let subject = Subject { maker: product.maker, noun: product.noun };
+    // A like shows what is liked: same seed, same text.
+    let mut dice = Dice::new(mix(action.own, 1));
+    let mood = mood(product.quality, &mut dice);
+    let whole = match action.kind {
+        ActionType::Post | ActionType::Like => text::post(&mut dice, subject, mood),
+        ActionType::Comment => text::comment(&mut dice, subject, mood),
+        ActionType::Share => text::share(&mut dice, subject),
+    };
+    text::preview(whole)
+}
+
+/// Good products are praised more often; a third of what is said is neither praise nor blame.
+fn mood(quality: f64, dice: &mut Dice) -> Mood {
+    if dice.chance(0.33) {
+        Mood::Neutral
+    } else if dice.chance(0.45 + 0.45 * quality) {
+        Mood::Glad
+    } else {
+        Mood::Cross
+    }
+}

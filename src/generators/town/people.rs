@@ -1,0 +1,72 @@
+//! The town's people: where they are from, what they can spend, what they browse and pay with.
+
+use bytes::Bytes;
+
+use super::places::COUNTRIES;
+use super::{PEOPLE, SHOPPERS};
+use crate::generators::random::{Dice, Weights, exp, normal_quantile};
+
+/// A device somebody browses with.
+pub struct Browsing {
+    pub kind: &'static str,
+    pub os: &'static str,
+    pub browser: &'static str,
+    weight: f64,
+}
+
+const fn browsing(kind: &'static str, os: &'static str, browser: &'static str, weight: f64) -> Browsing {
+    Browsing { kind, os, browser, weight }
+}
+
+pub static BROWSING: [Browsing; 10] = [
+    browsing("mobile", "android", "chrome", 30.0),
+    browsing("mobile", "ios", "safari", 22.0),
+    browsing("mobile", "android", "firefox", 4.0),
+    browsing("tablet", "ios", "safari", 6.0),
+    browsing("tablet", "android", "chrome", 3.0),
+    browsing("desktop", "windows", "chrome", 14.0),
+    browsing("desktop", "windows", "edge", 8.0),
+    browsing("desktop", "macos", "safari", 6.0),
+    browsing("desktop", "macos", "chrome", 4.0),
+    browsing("desktop", "linux", "firefox", 3.0),
+];
+
+pub struct Person {
+    /// `u-0001` and so on; the record key of what they buy and pay.
+    pub id: Bytes,
+    /// Index into `COUNTRIES`.
+    pub country: u8,
+    pub city: &'static str,
+    /// Share of the people with a smaller budget, in (0, 1).
+    pub affluence: f64,
+    /// The most that they spend on one order, in US cents.
+    pub budget_cents: i64,
+    /// Indexes into `BROWSING`. A person may own the same kind twice.
+    pub devices: [u8; 3],
+    /// Last four digits of their cards.
+    pub cards: [u16; 2],
+}
+
+pub fn draw(dice: &mut Dice) -> Vec<Person> {
+    let countries = Weights::new(COUNTRIES.iter().map(|country| country.weight));
+    let browsings = Weights::new(BROWSING.iter().map(|browsing| browsing.weight));
+    // Budgets are dealt out evenly rather than drawn, so that the few busiest shoppers do not decide what sells.
+    let mut budgets: Vec<usize> = (0..SHOPPERS).collect();
+    dice.shuffle(&mut budgets);
+    (0..PEOPLE)
+        .map(|index| {
+            let country = countries.pick(dice);
+            let rank = budgets.get(index).copied().unwrap_or(index % SHOPPERS);
+            let affluence = (rank as f64 + 0.5) / SHOPPERS as f64;
+            Person {
+                id: Bytes::from(format!("u-{:04}", index + 1)),
+                country: country as u8,
+                city: *dice.pick(COUNTRIES[country].cities),
+                affluence,
+                budget_cents: (60_000.0 * exp(0.7 * normal_quantile(affluence))) as i64,
+                devices: [(); 3].map(|()| browsings.pick(dice) as u8),
+                cards: [(); 2].map(|()| dice.below(10_000) as u16),
+            }
+        })
+        .collect()
+}
