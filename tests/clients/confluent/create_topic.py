@@ -5,4 +5,5 @@ import sys
 from confluent_kafka.admin import AdminClient, NewTopic
 
 bootstrap, topic, partitions = sys.argv[1:]
-AdminClient({"bootstrap.servers": bootstrap}).create_topics([NewTopic(topic, int(partitions), 1)])[topic].result(20)
+admin = AdminClient({"bootstrap.servers": bootstrap})
+admin.create_topics([NewTopic(topic, int(partitions), 1)])[topic].result(20)

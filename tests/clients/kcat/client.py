@@ -49,16 +49,14 @@ class Member:
 
     def read_reports(self):
         for line in self.process.stderr:
-            report = re.search(r"rebalanced.*?: (assigned|revoked|incremental assign|incremental revoke\w*): ?(.*)", line)
-            if not report:
+            if "rebalanced" not in line:
                 continue
             self.changes += 1
-            named = frozenset(int(n) for n in re.findall(r"\[(\d+)\]", report[2]))
-            incremental = report[1].startswith("incremental")
-            if "revoke" in report[1]:
-                self.assignment = self.assignment - named if incremental else frozenset()
+            named = frozenset(int(n) for n in re.findall(r" \[(\d+)\]", line))
+            if "revoke" in line:
+                self.assignment = self.assignment - named if "incremental" in line else frozenset()
             else:
-                self.assignment = self.assignment | named if incremental else named
+                self.assignment = self.assignment | named if "incremental" in line else named
 
     def leave(self):
         self.process.terminate()
