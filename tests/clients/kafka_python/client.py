@@ -6,6 +6,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "shared"))
 
+if sys.version_info >= (3, 12):
+    try:  # 2.0.2 carries a `six` that these Pythons cannot import; later versions carry none
+        import six.moves
+
+        sys.modules["kafka.vendor.six.moves"] = six.moves
+    except ImportError:
+        pass
+
 import kafka
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewPartitions, NewTopic
 from scenarios import Client, Record, main
