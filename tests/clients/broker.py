@@ -57,12 +57,15 @@ class OwnBroker:
         self.process = None
         self.start()
 
-    def start(self):
-        """Starts the broker and waits until it says it is ready; returns the seconds that took."""
-        begin = time.monotonic()
+    def launch(self):
         command = [self.binary, "serve", "--listen", self.address, "--http", self.http, "--data-dir", str(self.folder / "data"), "--generators", "off"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def start(self):
+        """Starts the broker and waits until it says it is ready; returns the seconds that took."""
+        begin = time.monotonic()
+        self.launch()
         while not self.healthy():
             if self.process.poll() is not None:
                 raise RuntimeError(f"the broker ended with {self.process.returncode} while starting:\n{self.tail()}")
