@@ -17,15 +17,17 @@ def grid(clients, scenarios, cells):
 
 
 def legend(clients, scenarios, cells, state):
-    """Each reason once, with the cells it holds for."""
+    """Each reason once for each scenario, with the clients it holds for."""
     reasons = {}
-    for client in clients:
-        for scenario in scenarios:
+    for scenario in scenarios:
+        for client in clients:
             cell = cells.get((client, scenario))
             if cell is not None and cell.state == state:
-                reasons.setdefault((client, cell.detail), []).append(scenario)
-    for (client, reason), named in reasons.items():
-        yield f"  {client} {'all' if len(named) == len(scenarios) else ', '.join(named)}: {reason}"
+                reasons.setdefault((scenario, cell.detail), []).append(client)
+    if state == "skip":  # the same reason for every scenario
+        reasons = {("all", reason): named for (_, reason), named in reasons.items()}
+    for (scenario, reason), named in reasons.items():
+        yield f"  {scenario}, {', '.join(named)}: {reason}"
 
 
 def show(clients, scenarios, cells, problem):
