@@ -109,8 +109,11 @@ def kcat_command(tested):
 COMMANDS = {"python": python_command, "node": node_command, "java": java_command, "kcat": kcat_command}
 
 
-def prepare(clients):
-    """The command of each client, or the reason why it is skipped. Maven's local repository takes one writer at a time."""
+def prepare(clients, topic_maker=None):
+    """The command of each client, or the reason why it is skipped. Maven's local repository takes one writer at a time.
+
+    kcat cannot create a topic with a partition count: `topic_maker` is the client that does it in its stead.
+    """
     CACHE.mkdir(parents=True, exist_ok=True)
 
     def one(tested):
@@ -126,10 +129,10 @@ def prepare(clients):
     groups = [java] + [[tested] for tested in clients if tested.kind != "java"]
     with ThreadPoolExecutor(max_workers=4) as pool:
         found = dict(pair for group in pool.map(several, groups) for pair in group)
-    helper = found.get("confluent-2.16.1")
-    if isinstance(helper, list):
-        # kcat cannot create a topic with a partition count
-        os.environ["CREATE_TOPIC"] = "\t".join([helper[0], str(HERE / "confluent" / "create_topic.py")])
-    elif "kcat" in found:
-        found["kcat"] = Missing("its topics are made by confluent-kafka, which is missing")
+    if "kcat" in found and not isinstance(found["kcat"], Missing):
+        helper = found.get(topic_maker.name) or one(topic_maker)
+        if isinstance(helper, Missing):
+            found["kcat"] = Missing(f"its topics are made by {topic_maker.name}: {helper}")
+        else:
+            os.environ["CREATE_TOPIC"] = "\t".join([helper[0], str(HERE / topic_maker.folder / "create_topic.py")])
     return found

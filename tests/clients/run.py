@@ -19,7 +19,7 @@ from broker import OwnBroker, RunningBroker
 from cells import Cell, Running
 from environments import Missing, prepare
 from matrix import show
-from table import CLIENTS, SCENARIOS, SECONDS, SHARED_KILL
+from table import CLIENTS, SCENARIOS, SECONDS, SHARED_KILL, TOPIC_MAKER
 
 KILLED_FOR = 1.0
 AFTER_RESTART = 3.0
@@ -102,7 +102,7 @@ def main():
     names = choose(list(SCENARIOS), arguments.scenario, "scenario")
 
     begin = time.monotonic()
-    commands = prepare(clients)
+    commands = prepare(clients, by_name[TOPIC_MAKER])
     print(f"clients installed in {time.monotonic() - begin:.1f} s", flush=True)
     if arguments.install_only:
         missing = {name: command for name, command in commands.items() if isinstance(command, Missing)}
