@@ -1,0 +1,21 @@
+TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+BINARY := $(TARGET)/release/headwater
+
+.PHONY: run test clients kill9 build
+
+# The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
+run: build
+	@exec $(BINARY)
+
+build:
+	cargo build --release --locked
+
+# Format, lints, Rust tests, the real clients, kill -9; one summary at the end.
+test:
+	python3 tests/everything.py
+
+clients: build
+	python3 tests/clients/run.py --binary $(BINARY)
+
+kill9: build
+	python3 tests/durability/kill9.py --binary $(BINARY)

@@ -1,0 +1,9 @@
+"""`create_topic.py BOOTSTRAP TOPIC PARTITIONS`, for clients that cannot create a topic themselves."""
+
+import sys
+
+from confluent_kafka.admin import AdminClient, NewTopic
+
+bootstrap, topic, partitions = sys.argv[1:]
+admin = AdminClient({"bootstrap.servers": bootstrap})
+admin.create_topics([NewTopic(topic, int(partitions), 1)])[topic].result(20)
