@@ -14,7 +14,9 @@ pub struct Topic {
 }
 
 /// Topics that Kafka's clients call internal: they are skipped by pattern subscriptions and refused to producers.
-const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", HIDDEN];
+/// The workshop's own notes. Not in lists: nobody meets it who does not ask for it by name.
+const HIDDEN: &str = "_headwater";
 
 impl Topic {
     pub(super) fn new(name: TopicName, id: TopicId, partitions: Vec<Arc<Partition>>, config: TopicConfig) -> Topic {
@@ -23,6 +25,10 @@ impl Topic {
 
     pub fn is_internal(&self) -> bool {
         is_internal(self.name.as_str())
+    }
+
+    pub fn is_hidden(&self) -> bool {
+        self.name.as_str() == HIDDEN
     }
 
     pub fn partitions(&self) -> Arc<[Arc<Partition>]> {

@@ -10,9 +10,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::startup::{StartError, banner, bound, listen};
-use crate::broker::{Broker, BrokerOptions};
+use crate::broker::{Broker, BrokerOptions, clock};
 use crate::cluster::{Cluster, Embedded};
 use crate::config::Settings;
+use crate::generators::Runner;
 use crate::handlers::APIS;
 use crate::http::{self, HttpState};
 use crate::server::{Limits, Listener, Server};
@@ -50,6 +51,10 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let web_address = web.as_ref().zip(settings.http.as_ref()).map(|(listener, asked)| bound(listener, asked));
     let serving = tokio::spawn(Server { limits: limits(&broker), broker: Arc::clone(&broker) }.run(Listener::from(kafka)));
     let pages = web.map(|listener| start_pages(&broker, &cluster, settings, listener, kafka_address.clone()));
+    let generators = settings.generators.then(|| {
+        let runner = Runner::new(Arc::clone(&cluster), Arc::new(clock::now), settings.seed);
+        tokio::spawn(async move { runner.run().await })
+    });
     // A closed terminal is no reason to stop.
     let _ = std::io::stdout().write_all(banner(&kafka_address, web_address.as_ref()).as_bytes());
 
@@ -59,6 +64,9 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
         _ = stop.recv() => {}
     }
     broker.stop();
+    if let Some(generators) = generators {
+        generators.abort();
+    }
     let _ = serving.await;
     if let Some(pages) = pages {
         pages.abort();

@@ -33,7 +33,7 @@ impl Api for DescribeTopicPartitions {
         let mut names: BTreeSet<String> = if named {
             request.topics.iter().map(|t| t.name.as_str().to_owned()).collect()
         } else {
-            ctx.broker.catalog.list().iter().map(|t| t.name.to_string()).collect()
+            ctx.broker.catalog.list().iter().filter(|t| !t.is_hidden()).map(|t| t.name.to_string()).collect()
         };
         let mut first_partition = 0;
         if let Some(cursor) = &request.cursor {

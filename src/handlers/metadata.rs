@@ -46,10 +46,8 @@ async fn topics(ctx: &Context, version: i16, request: &MetadataRequest) -> Vec<M
     let operations = if request.include_topic_authorized_operations { TOPIC_OPERATIONS } else { OPERATIONS_OMITTED };
     let answer = |topic: &Topic| described(ctx, topic, operations);
     let asked = match &request.topics {
-        None => return ctx.broker.catalog.list().iter().map(|t| answer(t)).collect(),
-        Some(asked) if asked.is_empty() && version == 0 => {
-            return ctx.broker.catalog.list().iter().map(|t| answer(t)).collect();
-        }
+        None => return all(ctx, answer),
+        Some(asked) if asked.is_empty() && version == 0 => return all(ctx, answer),
         Some(asked) => asked,
     };
     if let Some(error) = refusal(version, asked) {
@@ -70,6 +68,10 @@ async fn topics(ctx: &Context, version: i16, request: &MetadataRequest) -> Vec<M
         });
     }
     found
+}
+
+fn all(ctx: &Context, answer: impl Fn(&Topic) -> MetadataResponseTopic) -> Vec<MetadataResponseTopic> {
+    ctx.broker.catalog.list().iter().filter(|t| !t.is_hidden()).map(|t| answer(t)).collect()
 }
 
 /// What makes a whole request invalid.

@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 use super::journal::Journal;
 use super::*;
-use crate::cluster::{BoxFuture, StoredRecord};
+use crate::cluster::{BoxFuture, GroupSummary, StoredRecord, TopicSummary};
 use crate::generators::world::World;
+use crate::model::metrics::MetricsSnapshot;
 use crate::model::{ErrorCode, Offset};
 
 const NOW: Timestamp = Timestamp(1_795_435_200_321);
@@ -38,7 +39,13 @@ impl MemoryCluster {
         let base = Offset(log.len() as i64);
         for record in records {
             let offset = Offset(log.len() as i64);
-            log.push(StoredRecord { offset, timestamp: record.timestamp, key: record.key, value: record.value });
+            log.push(StoredRecord {
+                partition: PartitionId(partition),
+                offset,
+                timestamp: record.timestamp,
+                key: record.key,
+                value: record.value,
+            });
         }
         base
     }
@@ -56,6 +63,22 @@ impl MemoryCluster {
 }
 
 impl Cluster for MemoryCluster {
+    fn health(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn topics(&self) -> Vec<TopicSummary> {
+        Vec::new()
+    }
+
+    fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn metrics(&self) -> MetricsSnapshot {
+        MetricsSnapshot::default()
+    }
+
     fn ensure_topic<'a>(
         &'a self,
         name: &'a TopicName,
