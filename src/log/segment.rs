@@ -57,6 +57,16 @@ pub(super) struct Indexes {
 }
 
 impl Indexes {
+    /// Empty, in the place of index files that are not believed.
+    pub fn replacing_files() -> Indexes {
+        Indexes {
+            offsets: OffsetIndex::replacing_file(),
+            times: TimeIndex::replacing_file(),
+            txns_written: usize::MAX,
+            ..Indexes::default()
+        }
+    }
+
     /// Notes a batch at `position`.
     pub fn note(&mut self, base: Offset, header: &BatchHeader, position: u64, interval_bytes: u64) {
         if header.max_timestamp > self.max_timestamp.map_or(Timestamp::NONE, |max| max.0) {
@@ -76,13 +86,20 @@ impl Indexes {
         }
     }
 
-    /// Forgets everything at or after `position`, the place of a batch that begins at `offset`.
+    /// Forgets transactions that ended at or after `offset`.
+    pub fn truncate_txns(&mut self, offset: Offset) {
+        let kept = self.txns.partition_point(|txn| txn.last_offset < offset);
+        if kept < self.txns.len() {
+            self.txns.truncate(kept);
+            self.txns_written = usize::MAX;
+        }
+    }
+
+    /// Forgets the batches at or after `position`, the place of a batch that begins at `offset`.
     pub fn truncate(&mut self, base: Offset, position: u64, offset: Offset) {
         self.offsets.truncate(position);
         self.times.truncate(base, offset);
         self.max_timestamp = self.times.last(base);
-        self.txns.retain(|txn| txn.last_offset < offset);
-        self.txns_written = usize::MAX;
         self.bytes_since_entry = 0;
     }
 }
@@ -282,7 +299,7 @@ impl Segment {
                 self.store.put_tail(&name(TIME_INDEX), position, &bytes)?;
                 indexes.times.mark_written();
             }
-            if indexes.txns_written != indexes.txns.len() && !(indexes.txns.is_empty() && indexes.txns_written == usize::MAX) {
+            if indexes.txns_written != indexes.txns.len() {
                 self.store.put_tail(&name(TXN_INDEX), 0, &txn_index::encode(&indexes.txns))?;
             }
             indexes.txns_written = indexes.txns.len();
@@ -310,6 +327,11 @@ impl Segment {
             Ok::<(), io::Error>(())
         })??;
         self.write_indexes()
+    }
+
+    /// Makes the index files durable. Recovery believes those of segments that lie below the recovery point.
+    pub fn sync_indexes(&self) -> io::Result<()> {
+        [INDEX, TIME_INDEX, TXN_INDEX].into_iter().try_for_each(|extension| self.store.sync_file(&file_name(self.base_offset, extension)))
     }
 
     /// Unlinks the segment's files. Slices that readers hold stay readable.
