@@ -31,8 +31,9 @@ fn dump(jars: &Path, arguments: &[&str]) -> String {
         .args(arguments)
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{arguments:?}\n{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    // Complaints come on the error stream.
+    let text = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}\n{text}");
     text
 }
 
@@ -92,7 +93,11 @@ fn apache_kafka_reads_our_folder() {
     let logs = files(&folder, ".log");
     assert!(logs.len() > 1);
     let text = dump(&jars, &["--deep-iteration", "--print-data-log", "--files", &logs.join(",")]);
-    assert_eq!(text.matches("| offset: ").count(), BATCHES as usize * 10 + 1, "{text}");
+    assert_eq!(text.matches("| offset: ").count(), BATCHES as usize * 10 + 1);
+    // The tool takes -1 for what comes before a segment, whatever its base.
+    let gaps = text.lines().filter(|line| line.contains(" is followed by ") && !line.contains("-1 is followed by"));
+    assert_eq!(gaps.collect::<Vec<_>>(), Vec::<&str>::new());
+    assert!(!text.contains("invalid bytes at the end"));
     assert!(!text.contains("isvalid: false") && text.matches("isvalid: true").count() > BATCHES as usize);
     for codec in CODECS {
         assert!(text.contains(&format!("compresscodec: {}", codec.name())), "{codec:?}");
@@ -110,7 +115,7 @@ fn apache_kafka_reads_our_folder() {
     let times = files(&folder, ".timeindex");
     let text = dump(&jars, &["--files", &times.join(",")]);
     assert!(text.matches("timestamp: ").count() > 20, "{text}");
-    for complaint in ["mismatch", "out of order", "not found", "Found timestamp"] {
+    for complaint in ["mismatch", "out of order", "not found"] {
         assert!(!text.contains(complaint), "{text}");
     }
     let text = dump(&jars, &["--index-sanity-check", "--files", &times.join(",")]);
@@ -125,4 +130,10 @@ fn apache_kafka_reads_our_folder() {
 
     let text = dump(&jars, &["--files", files(&folder, ".txnindex").last().unwrap()]);
     assert!(text.contains("producerId: 1001") && text.contains(&format!("lastOffset: {}", BATCHES * 10)), "{text}");
+
+    // The tool does complain where there is something wrong.
+    let mut broken = std::fs::read(&indexes[0]).unwrap();
+    broken[3] ^= 1;
+    std::fs::write(&indexes[0], broken).unwrap();
+    assert!(dump(&jars, &["--files", &indexes[0]]).contains("Mismatches in"));
 }

@@ -188,7 +188,7 @@ fn records_that_break_the_topics_rules_are_listed() {
     let keyless = BatchBuilder::example(2).to_bytes();
     let error = check_produced(&keyless, &ProduceRules { compacted: true, ..rules(&partition) }).unwrap_err();
     assert_eq!((error.code, error.record_errors.len()), (ErrorCode::InvalidRecord, 2));
-    assert_eq!(error.record_errors[1].message, "Compacted topic cannot accept message without key in topic partition t-0.");
+    assert_eq!(error.record_errors[1].message, "Compacted topic cannot accept message without key in topic partition t-0");
 }
 
 #[test]
