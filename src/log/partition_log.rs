@@ -189,7 +189,7 @@ impl PartitionLog {
         batch.set_leader_epoch(self.view.leader_epoch);
         segment.append(&batch)?;
         let header = *batch.header();
-        self.active_since = self.active_since.or(Some(header.max_timestamp));
+        self.active_since.get_or_insert(header.max_timestamp);
         self.view.end_offset = header.next_offset();
         self.view.active_len = segment.len();
         if let Some(ended) = self.producers.apply(&header, marker.as_ref()) {
@@ -221,6 +221,10 @@ impl PartitionLog {
             self.create_folder()?;
             return Ok(self.add_segment(now)?);
         };
+        if self.active_since.is_none() {
+            // Opened with bytes in it and not written since.
+            self.active_since = active.first_timestamp()?;
+        }
         if !self.is_full(&active, header, now) {
             return Ok(active);
         }

@@ -136,7 +136,19 @@ impl Recovery {
         let end = tail.end_offset.max(given_out);
         epochs.truncate_end(end);
         let torn_by_power = self.report.cut_bytes > 0 && self.facts.last_stop == LastStop::OtherBoot;
-        let epoch = self.settle_epochs(&mut epochs, end, lost || torn_by_power, segments.is_empty())?;
+        let epochs_before = epochs.clone();
+        if lost || torn_by_power {
+            let next = epochs.latest().map_or(1, |latest| latest.0.saturating_add(1));
+            epochs.assign(LeaderEpoch(next), end);
+            self.report.epoch_bumped = true;
+        } else if !segments.is_empty() && epochs.latest().is_none() {
+            epochs.assign(LeaderEpoch(0), self.facts.log_start.min(end));
+        }
+        if epochs != epochs_before {
+            // On disk before anything is served.
+            self.store.replace(leader_epochs::FILE, &epochs.format())?;
+        }
+        let epoch = epochs.latest().unwrap_or(LeaderEpoch(0));
         if self.damaged.len() > known_damage {
             self.store_damage()?;
         }
@@ -146,7 +158,6 @@ impl Recovery {
         }
         let producers = self.load_producers(&listing, &segments, end)?;
         let active_len = segments.last().map_or(0, |segment| segment.len());
-        let active_since = segments.last().and_then(|segment| first_timestamp(segment));
         let view = LogView {
             start_offset: start,
             end_offset: end,
@@ -166,7 +177,7 @@ impl Recovery {
             producers,
             recovery_point: self.facts.recovery_point.min(end),
             last_snapshot: self.report.snapshot_used,
-            active_since,
+            active_since: None,
             folder_is_dirty: false,
             sealed: Vec::new(),
             offline: None,
@@ -394,23 +405,6 @@ impl Recovery {
         Ok(Arc::new(segment))
     }
 
-    /// The epoch to write with from now on. A bump is on disk before anything is served.
-    fn settle_epochs(&mut self, epochs: &mut LeaderEpochs, end: Offset, bump: bool, empty: bool) -> io::Result<LeaderEpoch> {
-        let before = epochs.clone();
-        let latest = epochs.latest().unwrap_or(LeaderEpoch(0));
-        if bump {
-            let next = LeaderEpoch(latest.0.saturating_add(1));
-            epochs.assign(next, end);
-            self.report.epoch_bumped = true;
-        } else if !empty && epochs.latest().is_none() {
-            epochs.assign(latest, self.facts.log_start.min(end));
-        }
-        if *epochs != before {
-            self.store.replace(leader_epochs::FILE, &epochs.format())?;
-        }
-        Ok(epochs.latest().unwrap_or(latest))
-    }
-
     fn read_snapshot(&self, offset: Offset) -> Option<ProducerStates> {
         let bytes = self.store.read(&file_name(offset, SNAPSHOT)).ok().flatten()?;
         producer_snapshot::decode(&bytes)
@@ -433,6 +427,8 @@ impl Recovery {
             }
         }
         let from = self.report.snapshot_used.unwrap_or(Offset::ZERO);
+        // After a clean stop nothing is left to replay, and no segment is opened before it is needed.
+        let segments = if from < end { segments } else { &[] };
         let first = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
         for segment in segments.iter().skip(first) {
             replay_producers(segment, from, &mut producers)?;
@@ -470,11 +466,6 @@ fn replay_producers(segment: &Segment, from: Offset, producers: &mut ProducerSta
         })?;
     }
     Ok(())
-}
-
-fn first_timestamp(segment: &Segment) -> Option<Timestamp> {
-    let bytes = segment.slice(0..segment.len()).ok()?;
-    BatchHeader::parse(&bytes).ok().map(|header| header.max_timestamp)
 }
 
 /// The topic id in a `partition.metadata` file, `None` if it cannot be read.

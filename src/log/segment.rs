@@ -180,6 +180,12 @@ impl Segment {
         Ok(self.file.get_or_init(|| file))
     }
 
+    /// Largest timestamp of the first batch.
+    pub fn first_timestamp(&self) -> io::Result<Option<Timestamp>> {
+        let bytes = self.slice(0..self.len())?;
+        Ok(BatchHeader::parse(&bytes).ok().map(|header| header.max_timestamp))
+    }
+
     pub fn slice(&self, range: Range<u64>) -> io::Result<Bytes> {
         if range.is_empty() {
             return Ok(Bytes::new());
@@ -190,12 +196,11 @@ impl Segment {
     /// Writes a stamped batch at the end. Nothing is published until the view is.
     pub fn append(&self, batch: &Batch) -> io::Result<()> {
         let position = self.len();
-        self.with_indexes_mut(|indexes| -> io::Result<()> {
-            self.file()?.write_all_at(&batch.slices(), position)?;
-            indexes.note(self.base_offset, batch.header(), position, self.interval_bytes);
-            self.len.store(position.saturating_add(batch.len() as u64), Ordering::Release);
-            Ok(())
-        })?
+        // Outside the lock: a write may take milliseconds, and readers look up offsets meanwhile.
+        self.file()?.write_all_at(&batch.slices(), position)?;
+        self.with_indexes_mut(|indexes| indexes.note(self.base_offset, batch.header(), position, self.interval_bytes))?;
+        self.len.store(position.saturating_add(batch.len() as u64), Ordering::Release);
+        Ok(())
     }
 
     pub fn with_indexes<T>(&self, read: impl FnOnce(&Indexes) -> T) -> io::Result<T> {
