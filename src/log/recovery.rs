@@ -117,43 +117,26 @@ impl Recovery {
     fn run(mut self, partition: TopicPartition, topic_id: TopicId) -> Result<(PartitionLog, RecoveryReport), LogError> {
         let mut listing = self.tidy()?;
         let known_before = self.check_metadata(topic_id)?;
-        let mut epochs = self.load_epochs()?;
+        let known_epochs = self.load_epochs()?;
         self.damaged = self.load_damage(&listing)?;
         let known_damage = self.damaged.len();
         self.drop_below_start(&mut listing)?;
         let (mut segments, tail) = self.load_segments(&listing)?;
-        if let Some(last) = tail.last.filter(|last| last.leader_epoch >= LeaderEpoch(0)) {
-            epochs.assign(last.leader_epoch, last.base_offset);
-        }
         // Without a folder this is a new partition, whatever a checkpoint says about a former one of its name.
-        let given_out =
-            if known_before || !segments.is_empty() { self.facts.recovery_point.max(self.facts.log_start) } else { Offset::ZERO };
-        let lost = tail.end_offset < given_out;
-        if lost {
-            self.report.lost = Some((tail.end_offset, given_out));
-        }
+        let known = known_before || !segments.is_empty();
+        let given_out = if known { self.facts.recovery_point.max(self.facts.log_start) } else { Offset::ZERO };
         // Offsets that were given out and synced are never given out again.
         let end = tail.end_offset.max(given_out);
-        epochs.truncate_end(end);
-        let torn_by_power = self.report.cut_bytes > 0 && self.facts.last_stop == LastStop::OtherBoot;
-        let epochs_before = epochs.clone();
-        if lost || torn_by_power {
-            let next = epochs.latest().map_or(1, |latest| latest.0.saturating_add(1));
-            epochs.assign(LeaderEpoch(next), end);
-            self.report.epoch_bumped = true;
-        } else if !segments.is_empty() && epochs.latest().is_none() {
-            epochs.assign(LeaderEpoch(0), self.facts.log_start.min(end));
-        }
-        if epochs != epochs_before {
-            // On disk before anything is served.
-            self.store.replace(leader_epochs::FILE, &epochs.format())?;
-        }
+        self.report.lost = (tail.end_offset < given_out).then_some((tail.end_offset, given_out));
+        let epochs = self.settle_epochs(known_epochs, &tail, end, segments.len())?;
         let epoch = epochs.latest().unwrap_or(LeaderEpoch(0));
         if self.damaged.len() > known_damage {
             self.store_damage()?;
         }
         let start = segments.first().map_or(end, |segment| segment.base_offset.max(self.facts.log_start)).min(end);
-        if lost && !segments.is_empty() {
+        if let (Some(_), Some(last)) = (self.report.lost, segments.last()) {
+            last.finish_indexes()?;
+            last.sync_indexes()?;
             segments.push(self.new_active(end)?);
         }
         let producers = self.load_producers(&listing, &segments, end)?;
@@ -403,6 +386,27 @@ impl Recovery {
         segment.file()?;
         self.store.sync_folder()?;
         Ok(Arc::new(segment))
+    }
+
+    /// The epochs from now on. What changed is on disk before anything is served.
+    fn settle_epochs(&mut self, known: LeaderEpochs, tail: &Tail, end: Offset, segments: usize) -> io::Result<LeaderEpochs> {
+        let mut epochs = known.clone();
+        if let Some(last) = tail.last.filter(|last| last.leader_epoch >= LeaderEpoch(0)) {
+            epochs.assign(last.leader_epoch, last.base_offset);
+        }
+        epochs.truncate_end(end);
+        let torn_by_power = self.report.cut_bytes > 0 && self.facts.last_stop == LastStop::OtherBoot;
+        if self.report.lost.is_some() || torn_by_power {
+            let next = epochs.latest().map_or(1, |latest| latest.0.saturating_add(1));
+            epochs.assign(LeaderEpoch(next), end);
+            self.report.epoch_bumped = true;
+        } else if segments > 0 && epochs.latest().is_none() {
+            epochs.assign(LeaderEpoch(0), self.facts.log_start.min(end));
+        }
+        if epochs != known {
+            self.store.replace(leader_epochs::FILE, &epochs.format())?;
+        }
+        Ok(epochs)
     }
 
     fn read_snapshot(&self, offset: Offset) -> Option<ProducerStates> {
