@@ -3,7 +3,7 @@
 //! Groups are spread over shards by the partition of `__consumer_offsets` that holds their records, so that each partition has one
 //! writer. A shard replays its partitions before it takes its first request; requests wait for that in its inbox.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::catalog::{Catalog, NewTopic};
 use super::clock;
-use super::partition::OwnRecord;
-use crate::coordinator::group::{GroupConfig, GroupId, GroupShard, Output, Reply, Request};
-use crate::coordinator::records::{self, Record};
-use crate::coordinator::{Output as Step, Token};
-use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
+use super::partition::{OwnRecord, error_code};
+use crate::coordinator::Token;
+use crate::coordinator::group::{Effects, GroupConfig, GroupId, GroupShard, Output, Reply, Request};
+use crate::coordinator::records::{self, Record, RecordError};
+use crate::model::{ErrorCode, Offset, Timestamp, TopicName};
 
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 const SHARDS: usize = 2;
@@ -45,12 +45,8 @@ impl Groups {
                 let shard = Shard {
                     index,
                     machine: GroupShard::new(config.clone()),
-                    catalog: Arc::clone(&catalog),
-                    partitions,
                     ids: rand_chacha::ChaCha12Rng::seed_from_u64(seed.wrapping_add(index as u64)),
-                    waiting: HashMap::new(),
-                    next_token: 0,
-                    wake: None,
+                    desk: Desk { catalog: Arc::clone(&catalog), partitions, waiting: HashMap::new(), next_token: 0, wake: None },
                 };
                 tokio::spawn(shard.run(inbox, stop.subscribe()));
                 sender
@@ -122,12 +118,8 @@ fn ensure_offsets_topic_blocking(catalog: &Catalog, partitions: i32) -> Result<(
 struct Shard {
     index: usize,
     machine: GroupShard,
-    catalog: Arc<Catalog>,
-    partitions: i32,
     ids: rand_chacha::ChaCha12Rng,
-    waiting: HashMap<Token, oneshot::Sender<Reply>>,
-    next_token: u64,
-    wake: Option<Timestamp>,
+    desk: Desk,
 }
 
 impl Shard {
@@ -136,7 +128,7 @@ impl Shard {
         let first = self.machine.start(clock::now());
         self.carry_out(first);
         loop {
-            let rest = self.wake.map_or(NEVER, |at| Duration::from_millis(u64::try_from(at.since(clock::now())).unwrap_or(0)));
+            let rest = self.desk.wake.map_or(NEVER, |at| Duration::from_millis(u64::try_from(at.since(clock::now())).unwrap_or(0)));
             tokio::select! {
                 job = inbox.recv() => match job {
                     Some(job) => self.take(job),
@@ -144,7 +136,7 @@ impl Shard {
                 },
                 _ = stop.wait_for(|stopped| *stopped) => return,
                 () = tokio::time::sleep(rest) => {
-                    self.wake = None;
+                    self.desk.wake = None;
                     let due = self.machine.tick(clock::now());
                     self.carry_out(due);
                 }
@@ -153,72 +145,20 @@ impl Shard {
     }
 
     fn take(&mut self, job: Job) {
-        let token = Token(self.next_token);
-        self.next_token += 1;
-        self.waiting.insert(token, job.reply);
+        let token = Token(self.desk.next_token);
+        self.desk.next_token += 1;
+        self.desk.waiting.insert(token, job.reply);
         let steps = self.machine.decide(clock::now(), token, job.request, &mut self.ids);
         self.carry_out(steps);
     }
 
     fn carry_out(&mut self, steps: Vec<Output>) {
-        let mut failed: Option<ErrorCode> = None;
-        let mut afterwards = Vec::new();
-        for step in steps {
-            match step {
-                Step::Persist(list) => {
-                    failed = self.append(&list).err();
-                    match failed {
-                        None => list.iter().for_each(|record| self.machine.apply(record)),
-                        Some(error) => afterwards.extend(self.machine.persist_failed(clock::now(), &list, error)),
-                    }
-                }
-                Step::Reply(token, reply) => {
-                    let reply = match failed {
-                        Some(error) => reply.refused(error),
-                        None => reply,
-                    };
-                    if let Some(waiting) = self.waiting.remove(&token) {
-                        // The connection may be gone.
-                        let _ = waiting.send(reply);
-                    }
-                }
-                Step::Wake(at) => self.wake = Some(at),
-            }
-        }
-        if !afterwards.is_empty() {
-            self.carry_out(afterwards);
-        }
-    }
-
-    /// One batch per partition.
-    fn append(&self, list: &[Record]) -> Result<(), ErrorCode> {
-        if self.catalog.get(OFFSETS_TOPIC).is_none() {
-            ensure_offsets_topic_blocking(&self.catalog, self.partitions)?;
-        }
-        let topic = self.catalog.get(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
-        let now = clock::now();
-        let mut batches: BTreeMap<PartitionId, Vec<OwnRecord>> = BTreeMap::new();
-        for record in list {
-            let partition = records::offsets_partition_for(record.group(), topic.partition_count());
-            batches.entry(partition).or_default().push(OwnRecord {
-                timestamp: now,
-                key: Some(record.encode_key().into()),
-                value: record.encode_value().map(Into::into),
-            });
-        }
-        for (id, batch) in batches {
-            let partition = topic.partition(id).ok_or(ErrorCode::CoordinatorNotAvailable)?;
-            partition.append_own(&batch, now).map_err(|error| {
-                tracing::error!(topic = OFFSETS_TOPIC, partition = id.0, %error, "cannot write group state");
-                ErrorCode::CoordinatorNotAvailable
-            })?;
-        }
-        Ok(())
+        self.machine.carry_out(clock::now(), steps, &mut self.desk);
     }
 
     /// Reads back what this shard's partitions hold.
     fn replay(&mut self) {
-        let Some(topic) = self.catalog.get(OFFSETS_TOPIC) else { return };
+        let Some(topic) = self.desk.catalog.get(OFFSETS_TOPIC) else { return };
         for partition in topic.partitions().iter() {
             if usize::try_from(partition.id().0).unwrap_or(0) % SHARDS != self.index {
                 continue;
@@ -228,6 +168,8 @@ impl Shard {
             let read = partition.read_own(Offset::ZERO, |offset, record| {
                 match Record::decode(&record.key.unwrap_or_default(), record.value.as_deref()) {
                     Ok(record) => machine.apply(&record),
+                    // A kind of record that this version does not know stays in the log and is left alone.
+                    Err(RecordError::OtherKey(_)) => {}
                     Err(error) => {
                         tracing::error!(topic = OFFSETS_TOPIC, partition = id, offset = offset.0, %error, "group record skipped");
                     }
@@ -237,5 +179,52 @@ impl Shard {
                 tracing::error!(topic = OFFSETS_TOPIC, partition = id, %error, "cannot read back all group records");
             }
         }
+    }
+}
+
+/// What the state machine cannot do itself: write, answer, be woken.
+struct Desk {
+    catalog: Arc<Catalog>,
+    partitions: i32,
+    waiting: HashMap<Token, oneshot::Sender<Reply>>,
+    next_token: u64,
+    wake: Option<Timestamp>,
+}
+
+impl Effects for Desk {
+    /// One batch in the group's partition.
+    fn append(&mut self, group: &GroupId, list: &[Record]) -> Result<(), ErrorCode> {
+        if self.catalog.get(OFFSETS_TOPIC).is_none() {
+            ensure_offsets_topic_blocking(&self.catalog, self.partitions)?;
+        }
+        let topic = self.catalog.get(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+        let id = records::offsets_partition_for(group, topic.partition_count());
+        let partition = topic.partition(id).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+        let now = clock::now();
+        let own = |record: &Record| OwnRecord {
+            timestamp: now,
+            key: Some(record.encode_key().into()),
+            value: record.encode_value().map(Into::into),
+        };
+        let batch: Vec<OwnRecord> = list.iter().map(own).collect();
+        partition.append_own(&batch, now).map(|_| ()).map_err(|error| {
+            tracing::error!(topic = OFFSETS_TOPIC, partition = id.0, %error, "cannot write group state");
+            // As Kafka answers a group when its own log cannot be written.
+            match error_code(&error) {
+                ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+                _ => ErrorCode::UnknownServerError,
+            }
+        })
+    }
+
+    fn reply(&mut self, token: Token, reply: Reply) {
+        if let Some(waiting) = self.waiting.remove(&token) {
+            // The connection may be gone.
+            let _ = waiting.send(reply);
+        }
+    }
+
+    fn wake(&mut self, at: Timestamp) {
+        self.wake = Some(at);
     }
 }

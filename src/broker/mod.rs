@@ -4,6 +4,7 @@
 //! itself are those that touch several parts (a deleted topic's offsets go too).
 //! Invariants: a partition's log is behind one lock that is never held across an await; readers hold a cloned view; what blocks on
 //! the disk runs on a blocking thread. Start with `partition.rs`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod bell;
 pub mod catalog;
@@ -30,14 +31,14 @@ pub use partition::{AppendRefused, OwnRecord, Partition, error_code, read_error_
 pub use start::{BrokerOptions, StartError};
 pub use topic::{Topic, is_internal};
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
 use crate::config::{BrokerLayers, TopicConfig};
 use crate::coordinator::group::Request;
 use crate::log::DataFolder;
-use crate::model::{Timestamp, TopicName};
+use crate::model::{ErrorCode, Offset, Timestamp, TopicName};
 use fetch_sessions::FetchSessions;
 use producer_ids::ProducerIds;
 
@@ -50,6 +51,8 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     pub fetch_sessions: FetchSessions,
     pub metrics: Metrics,
+    /// Held while the checkpoint files are written.
+    checkpoint_files: Mutex<()>,
     /// True once the broker stops.
     pub shutdown: watch::Sender<bool>,
 }
@@ -72,7 +75,7 @@ impl Broker {
     ) -> Result<T, Refused> {
         let broker = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || what(&broker)).await;
-        done.unwrap_or_else(|_| Err(Refused::new(crate::model::ErrorCode::UnknownServerError, "the broker failed at this request")))
+        done.unwrap_or_else(|_| Err(Refused::new(ErrorCode::UnknownServerError, "the broker failed at this request")))
     }
 
     pub async fn create_topic(self: &Arc<Self>, new: NewTopic) -> Result<Arc<Topic>, Refused> {
@@ -94,7 +97,23 @@ impl Broker {
 
     pub async fn delete_topic(self: &Arc<Self>, name: &TopicName) -> Result<Arc<Topic>, Refused> {
         let name = name.clone();
-        self.blocking(move |broker| broker.catalog.delete(&name)).await
+        self.blocking(move |broker| {
+            let gone = broker.catalog.delete(&name)?;
+            broker.write_checkpoint_rows().map_err(|e| storage("cannot write the checkpoints", &e))?;
+            Ok(gone)
+        })
+        .await
+    }
+
+    /// Moves a partition's log start, and notes it on disk before that is told.
+    pub async fn delete_records(self: &Arc<Self>, partition: Arc<Partition>, before: Offset) -> Result<Offset, Refused> {
+        self.blocking(move |broker| {
+            let deleted = partition.delete_records(before, broker.now());
+            let start = deleted.map_err(|e| Refused::new(error_code(&e), e.to_string()))?;
+            broker.write_checkpoint_rows().map_err(|e| storage("cannot write the checkpoints", &e))?;
+            Ok(start)
+        })
+        .await
     }
 
     /// The committed offsets of deleted topics go too, else a topic of the same name would start with them.
@@ -125,4 +144,8 @@ impl Broker {
         })
         .await
     }
+}
+
+fn storage(what: &str, error: &std::io::Error) -> Refused {
+    Refused::new(ErrorCode::KafkaStorageError, format!("{what}: {error}"))
 }

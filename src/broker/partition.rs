@@ -250,13 +250,14 @@ impl Partition {
         }
     }
 
-    /// Notes on disk what a start after kill -9 would otherwise have to find by scanning, and returns what the checkpoint files say:
-    /// recovery point and log start. Blocks.
-    pub(super) fn checkpoint(&self) -> io::Result<(Offset, Offset)> {
-        let mut guard = self.log();
-        let Some(log) = guard.as_mut() else { return Ok((Offset::ZERO, Offset::ZERO)) };
-        log.checkpoint()?;
-        Ok((log.recovery_point(), log.start_offset()))
+    /// Notes on disk what a start after kill -9 would otherwise have to find by scanning. Blocks.
+    pub(super) fn checkpoint(&self) -> io::Result<()> {
+        self.log().as_mut().map_or(Ok(()), PartitionLog::checkpoint)
+    }
+
+    /// What the checkpoint files say about this partition: recovery point and log start.
+    pub(super) fn checkpoint_row(&self) -> (Offset, Offset) {
+        self.log().as_ref().map_or((Offset::ZERO, Offset::ZERO), |log| (log.recovery_point(), log.start_offset()))
     }
 
     pub(super) fn close(&self) -> Result<(), LogError> {

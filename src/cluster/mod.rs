@@ -3,6 +3,7 @@
 //!
 //! It never hands out a lock, a slice of a map or a wire message. Topics and counters are snapshots and come at once; what has to be
 //! read or asked for comes later. `embedded.rs` is the broker in this process.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod embedded;
 mod summary;

@@ -224,8 +224,8 @@ fn compression_type(text: Option<&str>) -> CompressionType {
 
 #[cfg(test)]
 mod tests {
-    use super::super::broker::BrokerScope;
     use super::*;
+    use crate::config::BrokerScope;
 
     fn values(pairs: &[(&str, &str)]) -> ConfigValues {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()

@@ -8,7 +8,7 @@ use kafka_protocol::messages::DeleteRecordsRequest;
 use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult};
 
 use super::{Api, Context, HangUp, Reply};
-use crate::broker::{Partition, error_code};
+use crate::broker::Partition;
 use crate::model::{ErrorCode, Offset, PartitionId};
 
 pub struct DeleteRecords;
@@ -55,11 +55,5 @@ async fn delete(ctx: &Context, topic: &str, index: i32, offset: i64) -> Result<O
     if before.0 < 0 || before > view.end_offset() {
         return Err(ErrorCode::OffsetOutOfRange);
     }
-    let (deleting, now) = (Arc::clone(&partition), ctx.broker.now());
-    let outcome = tokio::task::spawn_blocking(move || deleting.delete_records(before, now)).await;
-    match outcome {
-        Ok(Ok(start)) => Ok(start),
-        Ok(Err(error)) => Err(error_code(&error)),
-        Err(_) => Err(ErrorCode::UnknownServerError),
-    }
+    ctx.broker.delete_records(partition, before).await.map_err(|refused| refused.error)
 }

@@ -3,6 +3,7 @@
 //! Invariants: only what stands in `apis!` is advertised, and all of it is served; a request outside its row closes the
 //! connection; a handler answers with an error code or hangs up, it never panics on what a client sent.
 //! Start with `dispatch`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod alter_configs;
 mod api_versions;

@@ -87,7 +87,8 @@ pub struct DataFolder {
     cluster_id: String,
     directory_id: String,
     marker: Mutex<Marker>,
-    _lock: File,
+    /// Open for as long as the process lives: `syncfs` reports a write error once per descriptor that was open when it came.
+    lock: File,
 }
 
 impl DataFolder {
@@ -105,7 +106,7 @@ impl DataFolder {
         let previous = read_marker(path, &mut renamed_aside)?;
         let (last_stop, unclean_starts) = judge(previous.as_ref(), &boot_id);
         let marker = Marker { version: FORMAT, clean: false, boot_id, unclean_starts };
-        let folder = DataFolder { path: path.to_owned(), cluster_id, directory_id, marker: Mutex::new(marker), _lock: lock };
+        let folder = DataFolder { path: path.to_owned(), cluster_id, directory_id, marker: Mutex::new(marker), lock };
         folder.change_marker(|_| ()).map_err(io)?;
         let partitions = folder.find_partitions().map_err(io)?;
         let checkpoints = folder.read_checkpoints(&mut renamed_aside)?;
@@ -138,7 +139,7 @@ impl DataFolder {
 
     /// One call that syncs every file of the folder: cheaper than many `fdatasync` above some thirty dirty files.
     pub fn sync_all_blocking(&self) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(File::open(&self.path)?)?)
+        Ok(rustix::fs::syncfs(&self.lock)?)
     }
 
     /// Rewrites the recovery points. Only offsets that a successful sync covers belong in here.

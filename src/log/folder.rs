@@ -124,6 +124,10 @@ impl Store for FolderStore {
         })
     }
 
+    fn sync_file(&self, name: &str) -> io::Result<()> {
+        absent_is_fine(File::open(self.file(name)).and_then(|file| file.sync_data()))
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         absent_is_fine(fs::remove_file(self.file(name)))
     }

@@ -21,6 +21,11 @@ pub struct OffsetIndex {
 }
 
 impl OffsetIndex {
+    /// Empty, in the place of a file whatever that holds.
+    pub(super) fn replacing_file() -> OffsetIndex {
+        OffsetIndex { file_is_longer: true, ..OffsetIndex::default() }
+    }
+
     /// Reads a file, `None` unless it is sane: whole entries, both columns growing, positions inside the segment.
     pub(super) fn parse(bytes: &[u8], segment_len: u64) -> Option<OffsetIndex> {
         let (chunks, rest) = bytes.as_chunks::<ENTRY_LEN>();

@@ -34,6 +34,8 @@ pub struct AppendOutcome {
 #[derive(Debug)]
 pub struct DirtyFiles {
     pub files: Vec<Arc<dyn SegmentFile>>,
+    /// Segments that were sealed since.
+    pub(super) sealed: Vec<Arc<Segment>>,
     pub(super) folder: Option<Arc<dyn Store>>,
     /// Everything below is durable once `sync_blocking` (or a `syncfs`) has succeeded.
     pub up_to: Offset,
@@ -41,13 +43,16 @@ pub struct DirtyFiles {
 
 impl DirtyFiles {
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.folder.is_none()
+        self.files.is_empty() && self.sealed.is_empty() && self.folder.is_none()
     }
 
     /// An error here means the partition must go offline: a second try would succeed and prove nothing.
     pub fn sync_blocking(&self) -> io::Result<()> {
         for file in &self.files {
             file.sync()?;
+        }
+        for segment in &self.sealed {
+            segment.sync_indexes()?;
         }
         self.folder.as_ref().map_or(Ok(()), |folder| folder.sync_folder())
     }
@@ -90,6 +95,8 @@ pub struct PartitionLog {
     /// Largest timestamp of the active segment's first batch, from which `segment.ms` counts.
     pub(super) active_since: Option<Timestamp>,
     pub(super) folder_is_dirty: bool,
+    /// Segments whose index files were closed and not yet synced.
+    pub(super) sealed: Vec<Arc<Segment>>,
     pub(super) offline: Option<String>,
 }
 
@@ -182,7 +189,7 @@ impl PartitionLog {
         batch.set_leader_epoch(self.view.leader_epoch);
         segment.append(&batch)?;
         let header = *batch.header();
-        self.active_since = self.active_since.or(Some(header.max_timestamp));
+        self.active_since.get_or_insert(header.max_timestamp);
         self.view.end_offset = header.next_offset();
         self.view.active_len = segment.len();
         if let Some(ended) = self.producers.apply(&header, marker.as_ref()) {
@@ -214,6 +221,10 @@ impl PartitionLog {
             self.create_folder()?;
             return Ok(self.add_segment(now)?);
         };
+        if self.active_since.is_none() {
+            // Opened with bytes in it and not written since.
+            self.active_since = active.first_timestamp()?;
+        }
         if !self.is_full(&active, header, now) {
             return Ok(active);
         }
@@ -256,6 +267,7 @@ impl PartitionLog {
                 return self.add_segment(now);
             }
             active.seal()?;
+            self.sealed.push(active);
         }
         if let Err(error) = self.write_snapshot() {
             tracing::warn!(partition = %self.partition, %error, "no producer snapshot at roll");
@@ -312,7 +324,7 @@ impl PartitionLog {
             }
         }
         let folder = std::mem::take(&mut self.folder_is_dirty).then(|| Arc::clone(&self.store));
-        Ok(DirtyFiles { files, folder, up_to: self.view.end_offset })
+        Ok(DirtyFiles { files, sealed: std::mem::take(&mut self.sealed), folder, up_to: self.view.end_offset })
     }
 
     /// `DirtyFiles::sync_blocking` succeeded for everything below `up_to`.
@@ -347,6 +359,7 @@ impl PartitionLog {
         self.flush()?;
         if let Some(active) = self.view.segments.last() {
             active.seal()?;
+            active.sync_indexes()?;
             self.write_snapshot()?;
             self.store.sync_folder()?;
         }
@@ -367,3 +380,7 @@ impl PartitionLog {
         self.producers.remove_expired(now, self.config.producer_id_expiration_ms);
     }
 }
+
+#[cfg(test)]
+#[path = "partition_log_tests.rs"]
+mod tests;

@@ -82,7 +82,8 @@ impl PartitionLog {
         config: LogConfig,
         facts: OpenFacts,
     ) -> Result<(PartitionLog, RecoveryReport), LogError> {
-        Recovery { store, config, facts, report: RecoveryReport::default(), damaged: Vec::new() }.run(partition, topic_id)
+        Recovery { store, config, facts, report: RecoveryReport::default(), damaged: Vec::new(), scanned_from: None }
+            .run(partition, topic_id)
     }
 }
 
@@ -92,6 +93,8 @@ struct Recovery {
     facts: OpenFacts,
     report: RecoveryReport,
     damaged: Vec<BadRange>,
+    /// Base of the first segment that was scanned whole: its aborted transactions are known only from a replay.
+    scanned_from: Option<Offset>,
 }
 
 /// The folder's files that matter, sorted.
@@ -101,46 +104,43 @@ struct Listing {
     snapshots: Vec<Offset>,
 }
 
+/// Where a scan begins: position, the offset expected there, and the indexes up to it.
+type ScanStart = (u64, Offset, Indexes);
+
 /// How the last segment ended.
 struct Tail {
     end_offset: Offset,
     last: Option<BatchHeader>,
-    /// The segment cannot be continued: its damaged end stays where it is.
-    sealed: bool,
 }
 
 impl Recovery {
     fn run(mut self, partition: TopicPartition, topic_id: TopicId) -> Result<(PartitionLog, RecoveryReport), LogError> {
         let mut listing = self.tidy()?;
-        self.check_metadata(topic_id)?;
-        let mut epochs = self.load_epochs()?;
-        self.damaged = self.load_damage()?;
+        let known_before = self.check_metadata(topic_id)?;
+        let known_epochs = self.load_epochs()?;
+        self.damaged = self.load_damage(&listing)?;
         let known_damage = self.damaged.len();
         self.drop_below_start(&mut listing)?;
         let (mut segments, tail) = self.load_segments(&listing)?;
-        let mut end = tail.end_offset.max(self.facts.log_start);
-        if let Some(last) = tail.last {
-            epochs.assign(last.leader_epoch, last.base_offset);
-        }
-        epochs.truncate_end(end);
-        let lost = end < self.facts.recovery_point || tail.sealed;
-        if lost {
-            self.report.lost = Some((end, self.facts.recovery_point.max(end)));
-            // Offsets that were given out and synced are never given out again.
-            end = end.max(self.facts.recovery_point);
-        }
-        let torn_by_power = self.report.cut_bytes > 0 && self.facts.last_stop == LastStop::OtherBoot;
-        let epoch = self.settle_epochs(&mut epochs, end, lost || torn_by_power, listing.segments.is_empty())?;
+        // Without a folder this is a new partition, whatever a checkpoint says about a former one of its name.
+        let known = known_before || !segments.is_empty();
+        let given_out = if known { self.facts.recovery_point.max(self.facts.log_start) } else { Offset::ZERO };
+        // Offsets that were given out and synced are never given out again.
+        let end = tail.end_offset.max(given_out);
+        self.report.lost = (tail.end_offset < given_out).then_some((tail.end_offset, given_out));
+        let epochs = self.settle_epochs(known_epochs, &tail, end, segments.len())?;
+        let epoch = epochs.latest().unwrap_or(LeaderEpoch(0));
         if self.damaged.len() > known_damage {
             self.store_damage()?;
         }
-        let start = segments.first().map_or(end, |segment| segment.base_offset).max(self.facts.log_start).min(end);
-        if lost && !segments.is_empty() {
-            segments.push(self.new_active(end));
+        let start = segments.first().map_or(end, |segment| segment.base_offset.max(self.facts.log_start)).min(end);
+        if let (Some(_), Some(last)) = (self.report.lost, segments.last()) {
+            last.finish_indexes()?;
+            last.sync_indexes()?;
+            segments.push(self.new_active(end)?);
         }
         let producers = self.load_producers(&listing, &segments, end)?;
         let active_len = segments.last().map_or(0, |segment| segment.len());
-        let active_since = segments.last().and_then(|segment| first_timestamp(segment));
         let view = LogView {
             start_offset: start,
             end_offset: end,
@@ -160,8 +160,9 @@ impl Recovery {
             producers,
             recovery_point: self.facts.recovery_point.min(end),
             last_snapshot: self.report.snapshot_used,
-            active_since,
+            active_since: None,
             folder_is_dirty: false,
+            sealed: Vec::new(),
             offline: None,
         };
         Ok((log, self.report))
@@ -198,15 +199,17 @@ impl Recovery {
         self.store.rename(name, &format!("{name}.{}{ASIDE}", self.facts.now))
     }
 
-    fn check_metadata(&mut self, expected: TopicId) -> Result<(), LogError> {
-        let Some(bytes) = self.store.read(METADATA)? else { return Ok(()) };
+    /// Whether the folder was this topic's before.
+    fn check_metadata(&mut self, expected: TopicId) -> Result<bool, LogError> {
+        let Some(bytes) = self.store.read(METADATA)? else { return Ok(false) };
         match parse_metadata(&bytes)? {
             Some(found) if found != expected => Err(LogError::OtherTopic { expected, found }),
-            Some(_) => Ok(()),
+            Some(_) => Ok(true),
             None => {
                 self.set_aside(METADATA)?;
                 let text = format!("version: 0\ntopic_id: {expected}");
-                Ok(self.store.replace(METADATA, text.as_bytes())?)
+                self.store.replace(METADATA, text.as_bytes())?;
+                Ok(true)
             }
         }
     }
@@ -224,10 +227,13 @@ impl Recovery {
         }
     }
 
-    fn load_damage(&mut self) -> Result<Vec<BadRange>, LogError> {
+    fn load_damage(&mut self, listing: &Listing) -> Result<Vec<BadRange>, LogError> {
         let Some(bytes) = self.store.read(DAMAGE)? else { return Ok(Vec::new()) };
         match checkpoint::parse(&bytes, parse_damage) {
-            Ok(damaged) => Ok(damaged),
+            Ok(mut damaged) => {
+                damaged.retain(|bad| listing.segments.binary_search(&bad.segment).is_ok());
+                Ok(damaged)
+            }
             Err(defect) => {
                 defect.refuse_newer(DAMAGE)?;
                 self.set_aside(DAMAGE)?;
@@ -265,7 +271,7 @@ impl Recovery {
             segments.push(Arc::new(self.load_sealed(*base, *next)?));
         }
         let Some(active) = bases.last() else {
-            return Ok((segments, Tail { end_offset: self.facts.log_start, last: None, sealed: false }));
+            return Ok((segments, Tail { end_offset: Offset::ZERO, last: None }));
         };
         let (segment, tail) = self.load_active(*active, listing)?;
         segments.push(Arc::new(segment));
@@ -282,10 +288,12 @@ impl Recovery {
 
     fn load_sealed(&mut self, base: Offset, next: Offset) -> Result<Segment, LogError> {
         let len = self.store.size(&file_name(base, LOG))?;
-        if self.facts.last_stop != LastStop::OtherBoot || next <= self.facts.recovery_point {
+        // At exactly the recovery point the batches were synced, the index files perhaps not.
+        if self.facts.last_stop != LastStop::OtherBoot || next < self.facts.recovery_point {
             return self.segment(base, len, len, None);
         }
-        let scanned = self.scan_segment(base, 0, base, len, Indexes::default())?;
+        let (from, expected, indexes) = self.whole(base);
+        let scanned = self.scan_segment(base, from, expected, len, indexes)?;
         self.damaged.extend(scanned.damaged);
         if scanned.end_offset < next || scanned.tail_bytes > 0 {
             // Later segments exist, so this is no torn tail.
@@ -312,13 +320,15 @@ impl Recovery {
 
     fn load_active(&mut self, base: Offset, listing: &Listing) -> Result<(Segment, Tail), LogError> {
         let len = self.store.size(&file_name(base, LOG))?;
-        let (from, expected, indexes) = self.scan_start(base, len, listing)?;
+        let (from, expected, indexes) = match self.scan_start(base, len, listing)? {
+            Some(start) => start,
+            None => self.whole(base),
+        };
         let scanned = self.scan_segment(base, from, expected, len, indexes)?;
         self.damaged.extend(scanned.damaged);
         let end_offset = scanned.end_offset;
         let mut valid_len = scanned.end;
-        let sealed = scanned.tail_bytes > 0 && end_offset < self.facts.recovery_point;
-        if sealed {
+        if scanned.tail_bytes > 0 && end_offset < self.facts.recovery_point {
             // These bytes were synced once: damage, not a torn tail. They stay for whoever wants to look.
             self.damaged.push(BadRange { segment: base, bytes: scanned.end..len, offsets: end_offset..self.facts.recovery_point });
             valid_len = len;
@@ -326,18 +336,25 @@ impl Recovery {
             self.store.truncate(&file_name(base, LOG), scanned.end)?;
             self.report.cut_bytes = scanned.tail_bytes;
         }
-        let segment = self.segment(base, valid_len, self.config.segment_bytes.max(valid_len), Some(scanned.indexes))?;
-        Ok((segment, Tail { end_offset, last: scanned.last, sealed }))
+        let mut indexes = scanned.indexes;
+        indexes.truncate_txns(end_offset);
+        let segment = self.segment(base, valid_len, self.config.segment_bytes.max(valid_len), Some(indexes))?;
+        Ok((segment, Tail { end_offset, last: scanned.last }))
     }
 
-    /// From where the last segment must be scanned: position, the offset expected there, and the indexes up to it.
-    fn scan_start(&self, base: Offset, len: u64, listing: &Listing) -> Result<(u64, Offset, Indexes), LogError> {
-        let whole = (0, base, Indexes::default());
+    /// Scans a segment from its beginning.
+    fn whole(&mut self, base: Offset) -> ScanStart {
+        self.scanned_from = Some(self.scanned_from.map_or(base, |first| first.min(base)));
+        (0, base, Indexes::replacing_files())
+    }
+
+    /// From where the last segment must be scanned, `None` for its beginning.
+    fn scan_start(&self, base: Offset, len: u64, listing: &Listing) -> Result<Option<ScanStart>, LogError> {
         if self.facts.last_stop == LastStop::OtherBoot {
-            return Ok(whole);
+            return Ok(None);
         }
         let snapshot = listing.snapshots.iter().rev().find(|offset| self.read_snapshot(**offset).is_some());
-        let Some(snapshot) = snapshot.filter(|snapshot| **snapshot > base) else { return Ok(whole) };
+        let Some(snapshot) = snapshot.filter(|snapshot| **snapshot > base) else { return Ok(None) };
         // The index as of the last checkpoint; a rebuilt one would be a scan of its own.
         let segment = self.segment(base, len, len, None)?;
         let found = segment.with_indexes(|indexes| {
@@ -346,13 +363,15 @@ impl Recovery {
         })?;
         let (position, mut indexes) = found;
         let head = segment.slice(position..len)?;
-        let Ok(header) = BatchHeader::parse(&head) else { return Ok(whole) };
+        let Ok(header) = BatchHeader::parse(&head) else { return Ok(None) };
         indexes.truncate(base, position, header.base_offset);
-        Ok((position, header.base_offset, indexes))
+        indexes.truncate_txns(*snapshot);
+        Ok(Some((position, header.base_offset, indexes)))
     }
 
-    fn new_active(&self, end: Offset) -> Arc<Segment> {
-        Arc::new(Segment::new(
+    /// A segment after a loss. It is there at once, so that the next start finds the loss dealt with.
+    fn new_active(&self, end: Offset) -> io::Result<Arc<Segment>> {
+        let segment = Segment::new(
             &self.store,
             NewSegment {
                 base_offset: end,
@@ -363,24 +382,31 @@ impl Recovery {
                 damaged: Vec::new(),
                 indexes: Some(Indexes::default()),
             },
-        ))
+        );
+        segment.file()?;
+        self.store.sync_folder()?;
+        Ok(Arc::new(segment))
     }
 
-    /// The epoch to write with from now on. A bump is on disk before anything is served.
-    fn settle_epochs(&mut self, epochs: &mut LeaderEpochs, end: Offset, bump: bool, empty: bool) -> io::Result<LeaderEpoch> {
-        let before = epochs.clone();
-        let latest = epochs.latest().unwrap_or(LeaderEpoch(0));
-        if bump {
-            let next = LeaderEpoch(latest.0.saturating_add(1));
-            epochs.assign(next, end);
-            self.report.epoch_bumped = true;
-        } else if !empty && epochs.latest().is_none() {
-            epochs.assign(latest, self.facts.log_start);
+    /// The epochs from now on. What changed is on disk before anything is served.
+    fn settle_epochs(&mut self, known: LeaderEpochs, tail: &Tail, end: Offset, segments: usize) -> io::Result<LeaderEpochs> {
+        let mut epochs = known.clone();
+        if let Some(last) = tail.last.filter(|last| last.leader_epoch >= LeaderEpoch(0)) {
+            epochs.assign(last.leader_epoch, last.base_offset);
         }
-        if *epochs != before {
+        epochs.truncate_end(end);
+        let torn_by_power = self.report.cut_bytes > 0 && self.facts.last_stop == LastStop::OtherBoot;
+        if self.report.lost.is_some() || torn_by_power {
+            let next = epochs.latest().map_or(1, |latest| latest.0.saturating_add(1));
+            epochs.assign(LeaderEpoch(next), end);
+            self.report.epoch_bumped = true;
+        } else if segments > 0 && epochs.latest().is_none() {
+            epochs.assign(LeaderEpoch(0), self.facts.log_start.min(end));
+        }
+        if epochs != known {
             self.store.replace(leader_epochs::FILE, &epochs.format())?;
         }
-        Ok(epochs.latest().unwrap_or(latest))
+        Ok(epochs)
     }
 
     fn read_snapshot(&self, offset: Offset) -> Option<ProducerStates> {
@@ -391,9 +417,11 @@ impl Recovery {
     /// Producer state as of `end`: the newest usable snapshot, and the headers of what came after it.
     fn load_producers(&mut self, listing: &Listing, segments: &[Arc<Segment>], end: Offset) -> Result<ProducerStates, LogError> {
         let mut producers = ProducerStates::default();
+        let newest = self.scanned_from.unwrap_or(end);
         for offset in listing.snapshots.iter().rev() {
             // A snapshot past the log's end knows batches that are gone.
             match self.read_snapshot(*offset).filter(|_| *offset <= end) {
+                Some(_) if *offset > newest => {}
                 Some(states) => {
                     producers = states;
                     self.report.snapshot_used = Some(*offset);
@@ -403,6 +431,8 @@ impl Recovery {
             }
         }
         let from = self.report.snapshot_used.unwrap_or(Offset::ZERO);
+        // After a clean stop nothing is left to replay, and no segment is opened before it is needed.
+        let segments = if from < end { segments } else { &[] };
         let first = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
         for segment in segments.iter().skip(first) {
             replay_producers(segment, from, &mut producers)?;
@@ -440,11 +470,6 @@ fn replay_producers(segment: &Segment, from: Offset, producers: &mut ProducerSta
         })?;
     }
     Ok(())
-}
-
-fn first_timestamp(segment: &Segment) -> Option<Timestamp> {
-    let bytes = segment.slice(0..segment.len()).ok()?;
-    BatchHeader::parse(&bytes).ok().map(|header| header.max_timestamp)
 }
 
 /// The topic id in a `partition.metadata` file, `None` if it cannot be read.

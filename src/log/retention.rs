@@ -38,7 +38,7 @@ impl PartitionLog {
         }
         for (index, segment) in self.view.segments.iter().enumerate() {
             let newest = segment.max_timestamp()?.map_or(segment.created, |max| max.0);
-            if self.len_at(index) == 0 || now.since(newest) <= self.config.retention_ms {
+            if self.is_empty_end(index) || now.since(newest) <= self.config.retention_ms {
                 return Ok(index);
             }
         }
@@ -51,7 +51,7 @@ impl PartitionLog {
         let mut doomed = 0;
         for (index, segment) in self.view.segments.iter().enumerate() {
             let len = segment.len();
-            if surplus < len || self.len_at(index) == 0 {
+            if surplus < len || self.is_empty_end(index) {
                 break;
             }
             surplus -= len;
@@ -60,8 +60,9 @@ impl PartitionLog {
         doomed
     }
 
-    fn len_at(&self, index: usize) -> u64 {
-        self.view.segments.get(index).map_or(0, |segment| segment.len())
+    /// An empty last segment holds the log's end and stays.
+    fn is_empty_end(&self, index: usize) -> bool {
+        index + 1 >= self.view.segments.len() && self.view.segments.get(index).is_none_or(|segment| segment.len() == 0)
     }
 
     fn drop_oldest(&mut self, doomed: usize, now: Timestamp) -> io::Result<RetentionOutcome> {
@@ -89,7 +90,8 @@ impl PartitionLog {
         self.view.start_offset = start;
         let mut epochs = (*self.view.epochs).clone();
         if epochs.truncate_start(start) {
-            self.store.put(leader_epochs::FILE, &epochs.format())?;
+            // Durable: it may be the only place that remembers a bumped epoch.
+            self.store.replace(leader_epochs::FILE, &epochs.format())?;
             self.view.epochs = Arc::new(epochs);
         }
         Ok(())

@@ -120,7 +120,7 @@ fn next_valid(bytes: &[u8], expected: Offset, rules: ScanRules) -> Option<(u64, 
 
 /// Indexes of a segment whose index files are of no use. Trusts the headers: CRCs are recovery's business.
 pub(super) fn rebuild_indexes(segment: &Segment, interval_bytes: u64) -> io::Result<Indexes> {
-    let mut indexes = Indexes::default();
+    let mut indexes = Indexes::replacing_files();
     let len = segment.len();
     if len < HEADER_LEN as u64 {
         return Ok(indexes);

@@ -57,6 +57,16 @@ pub(super) struct Indexes {
 }
 
 impl Indexes {
+    /// Empty, in the place of index files that are not believed.
+    pub fn replacing_files() -> Indexes {
+        Indexes {
+            offsets: OffsetIndex::replacing_file(),
+            times: TimeIndex::replacing_file(),
+            txns_written: usize::MAX,
+            ..Indexes::default()
+        }
+    }
+
     /// Notes a batch at `position`.
     pub fn note(&mut self, base: Offset, header: &BatchHeader, position: u64, interval_bytes: u64) {
         if header.max_timestamp > self.max_timestamp.map_or(Timestamp::NONE, |max| max.0) {
@@ -76,13 +86,20 @@ impl Indexes {
         }
     }
 
-    /// Forgets everything at or after `position`, the place of a batch that begins at `offset`.
+    /// Forgets transactions that ended at or after `offset`.
+    pub fn truncate_txns(&mut self, offset: Offset) {
+        let kept = self.txns.partition_point(|txn| txn.last_offset < offset);
+        if kept < self.txns.len() {
+            self.txns.truncate(kept);
+            self.txns_written = usize::MAX;
+        }
+    }
+
+    /// Forgets the batches at or after `position`, the place of a batch that begins at `offset`.
     pub fn truncate(&mut self, base: Offset, position: u64, offset: Offset) {
         self.offsets.truncate(position);
         self.times.truncate(base, offset);
         self.max_timestamp = self.times.last(base);
-        self.txns.retain(|txn| txn.last_offset < offset);
-        self.txns_written = usize::MAX;
         self.bytes_since_entry = 0;
     }
 }
@@ -163,6 +180,12 @@ impl Segment {
         Ok(self.file.get_or_init(|| file))
     }
 
+    /// Largest timestamp of the first batch.
+    pub fn first_timestamp(&self) -> io::Result<Option<Timestamp>> {
+        let bytes = self.slice(0..self.len())?;
+        Ok(BatchHeader::parse(&bytes).ok().map(|header| header.max_timestamp))
+    }
+
     pub fn slice(&self, range: Range<u64>) -> io::Result<Bytes> {
         if range.is_empty() {
             return Ok(Bytes::new());
@@ -173,12 +196,11 @@ impl Segment {
     /// Writes a stamped batch at the end. Nothing is published until the view is.
     pub fn append(&self, batch: &Batch) -> io::Result<()> {
         let position = self.len();
-        self.with_indexes_mut(|indexes| -> io::Result<()> {
-            self.file()?.write_all_at(&batch.slices(), position)?;
-            indexes.note(self.base_offset, batch.header(), position, self.interval_bytes);
-            self.len.store(position.saturating_add(batch.len() as u64), Ordering::Release);
-            Ok(())
-        })?
+        // Outside the lock: a write may take milliseconds, and readers look up offsets meanwhile.
+        self.file()?.write_all_at(&batch.slices(), position)?;
+        self.with_indexes_mut(|indexes| indexes.note(self.base_offset, batch.header(), position, self.interval_bytes))?;
+        self.len.store(position.saturating_add(batch.len() as u64), Ordering::Release);
+        Ok(())
     }
 
     pub fn with_indexes<T>(&self, read: impl FnOnce(&Indexes) -> T) -> io::Result<T> {
@@ -282,7 +304,7 @@ impl Segment {
                 self.store.put_tail(&name(TIME_INDEX), position, &bytes)?;
                 indexes.times.mark_written();
             }
-            if indexes.txns_written != indexes.txns.len() && !(indexes.txns.is_empty() && indexes.txns_written == usize::MAX) {
+            if indexes.txns_written != indexes.txns.len() {
                 self.store.put_tail(&name(TXN_INDEX), 0, &txn_index::encode(&indexes.txns))?;
             }
             indexes.txns_written = indexes.txns.len();
@@ -310,6 +332,11 @@ impl Segment {
             Ok::<(), io::Error>(())
         })??;
         self.write_indexes()
+    }
+
+    /// Makes the index files durable. Recovery believes those of segments that lie below the recovery point.
+    pub fn sync_indexes(&self) -> io::Result<()> {
+        [INDEX, TIME_INDEX, TXN_INDEX].into_iter().try_for_each(|extension| self.store.sync_file(&file_name(self.base_offset, extension)))
     }
 
     /// Unlinks the segment's files. Slices that readers hold stay readable.

@@ -24,6 +24,8 @@ pub trait Store: Debug + Send + Sync {
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
     /// Writes at `position` and ends the file there. For what can be rebuilt.
     fn put_tail(&self, name: &str, position: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Makes the bytes of a file durable. An absent file is no error.
+    fn sync_file(&self, name: &str) -> io::Result<()>;
     /// An absent file is no error.
     fn remove(&self, name: &str) -> io::Result<()>;
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
@@ -226,6 +228,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn sync_file(&self, name: &str) -> io::Result<()> {
+        lock(&self.files).spend()?;
+        self.file(name).map_or(Ok(()), |file| file.sync_content())
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut files = lock(&self.files);
         files.names.remove(name);
@@ -284,6 +291,12 @@ impl Store for MemoryStore {
 }
 
 impl MemoryFile {
+    fn sync_content(&self) -> io::Result<()> {
+        let mut content = lock(&self.content);
+        content.durable = content.live.clone();
+        Ok(())
+    }
+
     /// How many of `wanted` bytes a write may still put down.
     fn spend(&self, wanted: usize) -> (usize, io::Result<()>) {
         let Some(store) = self.store.upgrade() else { return (wanted, Ok(())) };
@@ -331,9 +344,7 @@ impl SegmentFile for MemoryFile {
     fn sync(&self) -> io::Result<()> {
         let (_, outcome) = self.spend(0);
         outcome?;
-        let mut content = lock(&self.content);
-        content.durable = content.live.clone();
-        Ok(())
+        self.sync_content()
     }
 
     fn populate_blocking(&self, _range: Range<u64>) {}

@@ -19,6 +19,11 @@ pub struct TimeIndex {
 }
 
 impl TimeIndex {
+    /// Empty, in the place of a file whatever that holds.
+    pub(super) fn replacing_file() -> TimeIndex {
+        TimeIndex { file_is_longer: true, ..TimeIndex::default() }
+    }
+
     /// Reads a file, `None` unless it is sane: whole entries, both columns growing.
     pub(super) fn parse(bytes: &[u8]) -> Option<TimeIndex> {
         let (chunks, rest) = bytes.as_chunks::<ENTRY_LEN>();

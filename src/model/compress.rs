@@ -14,6 +14,7 @@ const RATIO_MAX: usize = 1000;
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Start of snappy's stream framing as Java producers write it: then two i32 versions, then (i32 length, block) until the end.
 const XERIAL_MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const XERIAL_HEADER_LEN: usize = 16;
 const XERIAL_BLOCK: usize = 32 << 10;
 
@@ -77,9 +78,9 @@ pub fn decompress(codec: Codec, input: &[u8], out: &mut Vec<u8>) -> Result<(), D
             out.extend_from_slice(input);
             Ok(())
         }
-        Codec::Gzip => drain(flate2::bufread::MultiGzDecoder::new(input), cap, out),
+        Codec::Gzip => gunzip(input, cap, out),
         Codec::Snappy => unsnap(input, cap, out),
-        Codec::Lz4 => drain(lz4_flex::frame::FrameDecoder::new(input), cap, out),
+        Codec::Lz4 => unlz4(input, cap, out),
         Codec::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(|_| DecompressError::Malformed)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|_| DecompressError::Malformed)?;
@@ -88,13 +89,37 @@ pub fn decompress(codec: Codec, input: &[u8], out: &mut Vec<u8>) -> Result<(), D
     }
 }
 
+/// Appends all that the decoder gives, unless `out` would then exceed the cap.
 fn drain(decoder: impl Read, cap: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
-    let limit = u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1);
+    let limit = u64::try_from(cap.saturating_sub(out.len())).unwrap_or(u64::MAX).saturating_add(1);
     let outcome = decoder.take(limit).read_to_end(out);
     if out.len() > cap {
         return Err(DecompressError::TooLarge);
     }
     outcome.map(|_| ()).map_err(|_| DecompressError::Malformed)
+}
+
+/// One gzip member after the other; what follows and is none is ignored, as Java does.
+fn gunzip(input: &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
+    let mut rest = input;
+    loop {
+        drain(flate2::bufread::GzDecoder::new(&mut rest), cap, out)?;
+        if !rest.starts_with(&GZIP_MAGIC) {
+            return Ok(());
+        }
+    }
+}
+
+/// One LZ4 frame. The decoder takes a missing end mark for an end; Kafka does not.
+fn unlz4(input: &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
+    let mut decoder = lz4_flex::frame::FrameDecoder::new(input);
+    drain(&mut decoder, cap, out)?;
+    let consumed = input.len() - decoder.get_ref().len();
+    let (before, _) = input.split_at_checked(consumed).ok_or(DecompressError::Malformed)?;
+    // The end mark is followed by a checksum if the frame's flags (byte 4, bit 2) say so.
+    let checksum = if input.get(4).is_some_and(|flags| flags & 4 != 0) { 4 } else { 0 };
+    let marked = before.len().checked_sub(checksum).and_then(|end| before.get(..end)).is_some_and(|frame| frame.ends_with(&[0; 4]));
+    if marked { Ok(()) } else { Err(DecompressError::Malformed) }
 }
 
 fn unsnap(input: &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
@@ -213,6 +238,20 @@ mod tests {
             let mut out = Vec::new();
             decompress(codec, &both, &mut out).unwrap();
             assert_eq!(out, b"one two", "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn javas_ways_with_ends_are_ours() {
+        let mut out = Vec::new();
+        let mut gzip = compress(Codec::Gzip, b"hello").unwrap();
+        gzip.extend([0; 5]);
+        assert_eq!((decompress(Codec::Gzip, &gzip, &mut out), &out[..]), (Ok(()), &b"hello"[..]));
+        for codec in [Codec::Gzip, Codec::Lz4, Codec::Zstd] {
+            let whole = compress(codec, b"hello").unwrap();
+            for cut in 0..whole.len() {
+                assert!(decompress(codec, &whole[..cut], &mut out).is_err(), "{codec:?} cut at {cut}");
+            }
         }
     }
 

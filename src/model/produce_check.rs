@@ -49,7 +49,7 @@ pub struct RecordError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchError {
     pub code: ErrorCode,
-    /// For the answer's `error_message`; Kafka gives one only with record errors.
+    /// For the answer's `error_message`. Kafka gives one with record errors and for bytes that are no batch at all.
     pub message: Option<String>,
     pub record_errors: Vec<RecordError>,
     /// For our own log and dashboard.
@@ -59,6 +59,11 @@ pub struct BatchError {
 impl BatchError {
     fn new(code: ErrorCode, reason: impl Into<String>) -> BatchError {
         BatchError { code, message: None, record_errors: Vec::new(), reason: reason.into() }
+    }
+
+    /// With a message for the answer.
+    fn explained(code: ErrorCode, message: String) -> BatchError {
+        BatchError { message: Some(message.clone()), ..BatchError::new(code, message) }
     }
 
     fn invalid(reason: impl Into<String>) -> BatchError {
@@ -133,7 +138,8 @@ fn only_batch(bytes: &[u8], request_version: i16) -> Result<usize, BatchError> {
     if request_version < 7 && bytes.get(22).is_some_and(|low| low & 7 == Codec::Zstd as u8) {
         return Err(BatchError::new(ErrorCode::UnsupportedCompressionType, "zstd needs Produce version 7"));
     }
-    if next_batch(bytes.get(size..).unwrap_or_default())?.is_some() {
+    let second = next_batch(bytes.get(size..).unwrap_or_default());
+    if second.map_err(|error| BatchError { message: None, ..error })?.is_some() {
         return Err(BatchError::invalid("more than one batch"));
     }
     Ok(size)
@@ -144,16 +150,21 @@ fn next_batch(bytes: &[u8]) -> Result<Option<usize>, BatchError> {
     let Some(length) = bytes.get(8..12).and_then(|field| field.first_chunk()) else { return Ok(None) };
     let length = i32::from_be_bytes(*length);
     if length < MESSAGE_LEN_MIN {
-        return Err(BatchError::new(ErrorCode::CorruptMessage, format!("batch length {length} is too small")));
+        let message = format!("Record size {length} is less than the minimum record overhead ({MESSAGE_LEN_MIN})");
+        return Err(BatchError::explained(ErrorCode::CorruptMessage, message));
     }
     if bytes.len() < MAGIC_END {
         return Ok(None);
     }
     let magic = magic_of(bytes);
     if !(0..=2).contains(&magic) {
-        return Err(BatchError::new(ErrorCode::CorruptMessage, format!("magic {magic}")));
+        return Err(BatchError::explained(ErrorCode::CorruptMessage, format!("Invalid magic found in record: {magic}")));
     }
-    let size = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(LENGTH_OVERHEAD);
+    // Kafka's sum overflows here.
+    let Some(size) = length.checked_add(LENGTH_OVERHEAD as i32) else {
+        return Err(BatchError::new(ErrorCode::UnknownServerError, format!("batch length {length}")));
+    };
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
     Ok((size <= bytes.len()).then_some(size))
 }
 
@@ -208,7 +219,8 @@ fn codec_of(header: &BatchHeader) -> Result<Codec, BatchError> {
 /// Looks at every record, then corrects the header or writes the batch anew in the topic's codec.
 fn settle(batch: &mut Batch, plain: &[u8], shape: Shape, target: Codec, rules: &ProduceRules<'_>) -> Result<(), BatchError> {
     let rebuild = codec_of(batch.header())? != target;
-    let walked = walk(batch.header(), plain, rules)?;
+    let kind = if shape == Shape::Compressed && !rebuild { "PartialDefaultRecord" } else { "DefaultRecord" };
+    let walked = walk(batch.header(), plain, kind, rules)?;
     if walked.gaps && shape == Shape::Compressed && !rebuild {
         return Err(BatchError::new(ErrorCode::UnknownServerError, "offset deltas of a compressed batch are not 0, 1, 2, .."));
     }
@@ -230,9 +242,10 @@ struct Walked {
     gaps: bool,
 }
 
-fn walk(header: &BatchHeader, plain: &[u8], rules: &ProduceRules<'_>) -> Result<Walked, BatchError> {
+/// `kind` is what Kafka calls a record that is read in this way.
+fn walk(header: &BatchHeader, plain: &[u8], kind: &'static str, rules: &ProduceRules<'_>) -> Result<Walked, BatchError> {
     let mut walked = Walked { max_timestamp: Timestamp::NONE, gaps: false };
-    let mut refused = Refused::default();
+    let mut refused = Refused { kind, errors: Vec::new(), total: 0, by_timestamp: false };
     for (index, record) in RecordIter::new(header, plain).enumerate() {
         let record = record.map_err(|defect| BatchError::invalid(defect.to_string()))?;
         refused.check(index, &record, header, rules);
@@ -243,8 +256,8 @@ fn walk(header: &BatchHeader, plain: &[u8], rules: &ProduceRules<'_>) -> Result<
 }
 
 /// The records that break a rule of the topic.
-#[derive(Default)]
 struct Refused {
+    kind: &'static str,
     errors: Vec<RecordError>,
     total: usize,
     by_timestamp: bool,
@@ -253,7 +266,7 @@ struct Refused {
 impl Refused {
     fn check(&mut self, index: usize, record: &Record<'_>, header: &BatchHeader, rules: &ProduceRules<'_>) {
         if rules.compacted && record.key.is_none() {
-            let message = format!("Compacted topic cannot accept message without key in topic partition {}.", rules.partition);
+            let message = format!("Compacted topic cannot accept message without key in topic partition {}", rules.partition);
             return self.push(index, message);
         }
         if !rules.log_append_time && record.timestamp != Timestamp::NONE {
@@ -273,8 +286,8 @@ impl Refused {
         } else if header.attributes.is_log_append_time() {
             self.by_timestamp = true;
             let message = format!(
-                "Invalid timestamp type in message with offset {}. Producer should not set timestamp type to LogAppendTime.",
-                record.offset
+                "Invalid timestamp type in message {}. Producer should not set timestamp type to LogAppendTime.",
+                describe(self.kind, record)
             );
             self.push(index, message);
         }
@@ -314,6 +327,13 @@ impl Refused {
     }
 }
 
+/// A record as Kafka's messages name it.
+fn describe(kind: &str, record: &Record<'_>) -> String {
+    let len = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+    let (key, value) = (len(record.key), len(record.value));
+    format!("{kind}(offset={}, timestamp={}, key={key} bytes, value={value} bytes)", record.offset, record.timestamp)
+}
+
 fn recompress(header: &BatchHeader, plain: &[u8], target: Codec) -> Result<Batch, BatchError> {
     let mut builder = BatchBuilder::new(target).producer(header.producer_id, header.producer_epoch, header.base_sequence);
     if header.attributes.is_transactional() {
@@ -321,7 +341,12 @@ fn recompress(header: &BatchHeader, plain: &[u8], target: Codec) -> Result<Batch
     }
     for record in RecordIter::new(header, plain) {
         let record = record.map_err(|defect| BatchError::invalid(defect.to_string()))?;
-        let headers: Vec<_> = record.headers().collect();
+        if record.timestamp < Timestamp::NONE {
+            return Err(BatchError::new(ErrorCode::UnknownServerError, "a negative timestamp cannot be written anew"));
+        }
+        // Kafka's header keys are text: what is not, is replaced when they are written again.
+        let keys: Vec<_> = record.headers().map(|(key, _)| String::from_utf8_lossy(key)).collect();
+        let headers: Vec<_> = keys.iter().map(|key| key.as_bytes()).zip(record.headers().map(|(_, value)| value)).collect();
         builder.append(NewRecord { timestamp: record.timestamp, key: record.key, value: record.value, headers: &headers });
     }
     builder.build().map_err(|error| BatchError::new(ErrorCode::UnknownServerError, error.to_string()))

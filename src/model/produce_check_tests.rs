@@ -188,7 +188,7 @@ fn records_that_break_the_topics_rules_are_listed() {
     let keyless = BatchBuilder::example(2).to_bytes();
     let error = check_produced(&keyless, &ProduceRules { compacted: true, ..rules(&partition) }).unwrap_err();
     assert_eq!((error.code, error.record_errors.len()), (ErrorCode::InvalidRecord, 2));
-    assert_eq!(error.record_errors[1].message, "Compacted topic cannot accept message without key in topic partition t-0.");
+    assert_eq!(error.record_errors[1].message, "Compacted topic cannot accept message without key in topic partition t-0");
 }
 
 #[test]
@@ -253,4 +253,32 @@ fn bytes_after_the_last_record_are_refused() {
         put(17, &crc.to_be_bytes())(&mut bytes);
         assert_eq!(code(bytes), 87, "{codec:?}");
     }
+}
+
+#[test]
+fn rare_defects_get_what_apache_kafka_gives() {
+    let good = batch_of(Codec::None, &[1]);
+    assert_eq!(code(altered(&good, put(8, &i32::MAX.to_be_bytes()))), -1, "its size overflows");
+    let message = |bytes| check(bytes).unwrap_err().message;
+    assert_eq!(message(altered(&good, put(16, &[3]))).as_deref(), Some("Invalid magic found in record: 3"));
+    let short = message(altered(&good, put(8, &13_i32.to_be_bytes())));
+    assert_eq!(short.as_deref(), Some("Record size 13 is less than the minimum record overhead (14)"));
+    let zeros = [good.to_bytes().to_vec(), vec![0; 12]].concat();
+    let error = check(zeros).unwrap_err();
+    assert_eq!((error.code, error.message), (ErrorCode::CorruptMessage, None), "twelve bytes after the batch are looked at");
+}
+
+#[test]
+fn writing_anew_is_pickier_than_keeping() {
+    let partition = TopicPartition::new("t", 0);
+    let gzip = ProduceRules { compression: Some(Codec::Gzip), ..rules(&partition) };
+    let negative = batch_of(Codec::Zstd, &[-7]).to_bytes();
+    assert_eq!(check_produced(&negative, &gzip).unwrap_err().code, ErrorCode::UnknownServerError);
+    assert!(check(negative).is_ok());
+    let mut builder = BatchBuilder::new(Codec::None);
+    builder.append(NewRecord { timestamp: Timestamp(1), headers: &[(b"\xff", None)], ..NewRecord::default() });
+    let checked = check_produced(&builder.build().unwrap().to_bytes(), &gzip).unwrap();
+    let records = checked.batch().records().unwrap();
+    let header = records.iter().next().unwrap().unwrap().headers().next().unwrap();
+    assert_eq!(header, ("\u{fffd}".as_bytes(), None));
 }

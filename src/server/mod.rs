@@ -4,6 +4,7 @@
 //! Invariants: one task per connection; memory for a frame is taken before the frame is read; replies leave in the order of
 //! the requests; a connection that breaks the protocol is closed and nothing else notices.
 //! Start with `listener.rs`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod connection;
 mod limits;

@@ -1,0 +1,139 @@
+//! Apache Kafka's own tool reads what we wrote: batches, indexes, snapshots.
+//!
+//! Needs Java and Apache Kafka's jars in `$KAFKA_JARS` or `~/.cache/apache-kafka/lib`. Without them the test says so and
+//! passes, except in CI.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use headwater::config::LogConfig;
+use headwater::log::{FolderStore, LastStop, OpenFacts, PartitionLog};
+use headwater::model::{
+    BatchBuilder, CheckedBatch, Codec, ControlType, NewRecord, Offset, ProducerEpoch, ProducerId, Timestamp, TopicId, TopicPartition,
+};
+
+const CODECS: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
+const BATCHES: i32 = 200;
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+fn jars() -> Option<PathBuf> {
+    let named = std::env::var_os("KAFKA_JARS").map(PathBuf::from);
+    let cached = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/apache-kafka/lib"));
+    named.or_else(cached).filter(|folder| folder.is_dir())
+}
+
+fn dump(jars: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("java")
+        .args(["-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp"])
+        .arg(jars.join("*"))
+        .arg("org.apache.kafka.tools.DumpLogSegments")
+        .args(arguments)
+        .output()
+        .unwrap();
+    // Complaints come on the error stream.
+    let text = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}\n{text}");
+    text
+}
+
+fn write_log(folder: &Path) {
+    let config = LogConfig { segment_bytes: 20_000, index_interval_bytes: 500, ..LogConfig::default() };
+    let facts = OpenFacts { last_stop: LastStop::Clean, recovery_point: Offset::ZERO, log_start: Offset::ZERO, now: NOW };
+    let store = Arc::new(FolderStore::new(folder));
+    let (mut log, _) = PartitionLog::open(store, TopicPartition::new("t", 0), TopicId([7; 16]), config, facts).unwrap();
+    for i in 0..BATCHES {
+        let id = ProducerId(1000 + i64::from(i % 3));
+        let mut builder = BatchBuilder::new(CODECS[i as usize % 5]).producer(id, ProducerEpoch(2), i / 3 * 10);
+        if i == BATCHES - 1 {
+            builder = builder.transactional();
+        }
+        for j in 0..10 {
+            let value = format!("value {i} {j}");
+            builder.append(NewRecord {
+                timestamp: NOW.plus_ms(i64::from(i * 100 - j)),
+                key: (j % 2 == 0).then_some(b"key"),
+                value: Some(value.as_bytes()),
+                headers: &[(b"h", Some(b"1")), (b"h", None)],
+            });
+        }
+        let mut batch = builder.build().unwrap();
+        if i == 50 {
+            batch.stamp_log_append_time(NOW.plus_ms(5001));
+        }
+        log.append(CheckedBatch::trusted(batch), NOW).unwrap();
+    }
+    let last = ProducerId(1000 + i64::from((BATCHES - 1) % 3));
+    log.append_internal(BatchBuilder::control(last, ProducerEpoch(2), ControlType::Abort, 4, NOW), NOW).unwrap();
+    log.close().unwrap();
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<String> {
+    let mut found: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().to_str().unwrap().to_owned())
+        .filter(|path| path.ends_with(extension))
+        .collect();
+    found.sort();
+    assert!(!found.is_empty(), "no {extension} files");
+    found
+}
+
+#[test]
+fn apache_kafka_reads_our_folder() {
+    let Some(jars) = jars() else {
+        assert!(std::env::var_os("CI").is_none(), "Apache Kafka's jars are missing");
+        println!("skipped: apache_kafka_reads_our_folder needs Apache Kafka's jars in $KAFKA_JARS");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("t-0");
+    write_log(&folder);
+
+    let logs = files(&folder, ".log");
+    assert!(logs.len() > 1);
+    let text = dump(&jars, &["--deep-iteration", "--print-data-log", "--files", &logs.join(",")]);
+    assert_eq!(text.matches("| offset: ").count(), BATCHES as usize * 10 + 1);
+    // The tool takes -1 for what comes before a segment, whatever its base.
+    let gaps = text.lines().filter(|line| line.contains(" is followed by ") && !line.contains("-1 is followed by"));
+    assert_eq!(gaps.collect::<Vec<_>>(), Vec::<&str>::new());
+    assert!(!text.contains("invalid bytes at the end"));
+    assert!(!text.contains("isvalid: false") && text.matches("isvalid: true").count() > BATCHES as usize);
+    for codec in CODECS {
+        assert!(text.contains(&format!("compresscodec: {}", codec.name())), "{codec:?}");
+    }
+    assert!(text.contains("payload: value 199 9") && text.contains("headerKeys: [h,h]") && text.contains("endTxnMarker: ABORT"));
+    assert!(text.contains("LogAppendTime"));
+
+    // The tool names every entry that does not fit the log.
+    let indexes = files(&folder, ".index");
+    let text = dump(&jars, &["--files", &indexes.join(",")]);
+    assert!(text.matches("offset: ").count() > 20 && !text.to_lowercase().contains("mismatch"), "{text}");
+    let text = dump(&jars, &["--index-sanity-check", "--files", &indexes.join(",")]);
+    assert_eq!(text.matches("passed sanity check").count(), indexes.len(), "{text}");
+
+    let times = files(&folder, ".timeindex");
+    let text = dump(&jars, &["--files", &times.join(",")]);
+    assert!(text.matches("timestamp: ").count() > 20, "{text}");
+    for complaint in ["mismatch", "out of order", "not found"] {
+        assert!(!text.contains(complaint), "{text}");
+    }
+    let text = dump(&jars, &["--index-sanity-check", "--files", &times.join(",")]);
+    assert_eq!(text.matches("passed sanity check").count(), times.len(), "{text}");
+
+    let snapshots = files(&folder, ".snapshot");
+    let text = dump(&jars, &["--files", snapshots.last().unwrap()]);
+    for id in [1000, 1001, 1002] {
+        assert!(text.contains(&format!("producerId: {id} producerEpoch: 2")), "{text}");
+    }
+    assert!(text.contains("coordinatorEpoch: 4"), "{text}");
+
+    let text = dump(&jars, &["--files", files(&folder, ".txnindex").last().unwrap()]);
+    assert!(text.contains("producerId: 1001") && text.contains(&format!("lastOffset: {}", BATCHES * 10)), "{text}");
+
+    // The tool does complain where there is something wrong.
+    let mut broken = std::fs::read(&indexes[0]).unwrap();
+    broken[3] ^= 1;
+    std::fs::write(&indexes[0], broken).unwrap();
+    assert!(dump(&jars, &["--files", &indexes[0]]).contains("Mismatches in"));
+}
