@@ -32,10 +32,9 @@ mod town;
 mod world;
 
 pub use chronicle::{Chronicle, Event};
-pub use partitioner::{murmur2, partition_of};
+pub use partitioner::partition_of;
 pub use runner::{Clock, Gap, Phase, Runner, RunnerStatus, StreamStatus};
 pub use schema::{Field, STREAMS, Stream, StreamId};
 pub use world::World;
-
 #[cfg(test)]
 mod tests;
