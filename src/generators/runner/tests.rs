@@ -16,6 +16,9 @@ use crate::model::{ErrorCode, Offset};
 const NOW: Timestamp = Timestamp(1_795_435_200_321);
 const MINUTE_MS: i64 = 60_000;
 
+/// A topic, a partition, and the arrivals and values that it holds.
+type Held = (&'static str, i32, Vec<(Timestamp, Bytes)>);
+
 /// Keeps records in memory. After a number of appends it fails, as if the process had died before the write.
 #[derive(Default)]
 struct MemoryCluster {
@@ -51,7 +54,7 @@ impl MemoryCluster {
     }
 
     /// What all partitions of the four topics hold.
-    fn all(&self) -> Vec<(&'static str, i32, Vec<(Timestamp, Bytes)>)> {
+    fn all(&self) -> Vec<Held> {
         let lanes = STREAMS.iter().flat_map(|stream| (0..stream.partitions).map(move |partition| (stream.topic, partition)));
         lanes
             .map(|(topic, partition)| {

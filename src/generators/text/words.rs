@@ -26,7 +26,7 @@ pub const VERBS: &[&str] = &[
 
 pub const ADVERBS: &[&str] = &[
     "really", "quite", "surprisingly", "honestly", "remarkably", "rather", "unexpectedly", "truly", "pretty", "wholly", "oddly", "thoroughly",
-    "clearly", "somehow", "consistently", "very", "almost always", "so far", "a little", "plainly", "simply", "decidedly", "most days", "fairly",
+    "clearly", "somehow", "consistently", "very", "undeniably", "rarely less than", "unusually", "plainly", "simply", "decidedly", "strangely", "fairly",
 ];
 
 pub const GLAD: &[&str] = &[
@@ -42,6 +42,9 @@ pub const CROSS: &[&str] = &[
     "uncomfortable", "overpriced", "dreadful", "mediocre", "creaky", "unfinished", "careless", "badly made", "impractical", "ugly", "cheap",
     "irritating",
 ];
+
+/// Leads from one adjective to another.
+pub const SECONDS: &[&str] = &["and", "and also", "as well as", "and still", "yet somehow also"];
 
 pub const PLAIN: &[&str] = &[
     "smaller than expected", "larger than expected", "lighter than expected", "much as described", "a different shade", "on its way", "back in stock",
@@ -151,13 +154,13 @@ pub const REASONS: &[&str] = &[
 ];
 
 pub const SHARES: &[&str] = &[
-    "passing this on:", "worth a look:", "for those who missed it:", "saving this for later:", "look at this:", "sharing again:", "bookmarked:", "more people should read:",
+    "passing this on:", "worth a look:", "if you missed it:", "saving this for later:", "look at this:", "sharing again:", "bookmarked:", "more people should read:",
     "from my feed:", "this one stays:", "for the group:", "found while scrolling:", "read to the end:", "for tonight:", "a thread to follow:", "found it again:",
     "see below:", "for my neighbours:", "copied for the club:", "keeping track of this:", "a view worth hearing:", "to all who asked:", "spotted:", "for the archive:",
 ];
 
 pub const WONDERS: &[&str] = &[
-    "was asking about", "should see", "has questions about", "told me about", "will want", "wrote about", "dreams of", "compared notes on", "keeps an eye on", "argued about",
+    "was asking about", "has questions about", "told me about", "waited for", "wrote about", "dreams of", "compared notes on", "keeps an eye on", "argued about",
     "made a drawing of", "wants to borrow", "has news of", "is curious about", "remembered", "looked up", "pointed at", "could tell stories about",
 ];
 
@@ -183,6 +186,6 @@ pub const PLAIN_CLOSERS: &[&str] = &[
 /// Every list, for the tests that hold for all parts.
 #[cfg(test)]
 pub const ALL: &[&[&str]] = &[
-    OPENERS, DETERMINERS, ARTICLES, FROM, VERBS, ADVERBS, GLAD, CROSS, PLAIN, WHEN, FRIENDS, AGREES, GAVE, SAYS, TIMES, PLACES, TOOK, ASKS, QUESTIONS, TIPS, CARES, HOW, OURS,
+    OPENERS, DETERMINERS, ARTICLES, FROM, VERBS, ADVERBS, GLAD, CROSS, SECONDS, PLAIN, WHEN, FRIENDS, AGREES, GAVE, SAYS, TIMES, PLACES, TOOK, ASKS, QUESTIONS, TIPS, CARES, HOW, OURS,
     REACTIONS, REASONS, SHARES, WONDERS, GLAD_CLOSERS, CROSS_CLOSERS, PLAIN_CLOSERS,
 ];

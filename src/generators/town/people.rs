@@ -61,7 +61,7 @@ pub fn draw(dice: &mut Dice) -> Vec<Person> {
             Person {
                 id: Bytes::from(format!("u-{:04}", index + 1)),
                 country: country as u8,
-                city: *dice.pick(COUNTRIES[country].cities),
+                city: dice.pick::<&'static str>(COUNTRIES[country].cities),
                 affluence,
                 budget_cents: (60_000.0 * exp(0.7 * normal_quantile(affluence))) as i64,
                 devices: [(); 3].map(|()| browsings.pick(dice) as u8),

@@ -96,7 +96,7 @@ pub fn draw(dice: &mut Dice) -> Vec<Device> {
                     sensor_type,
                     fahrenheit: sensor_type == SensorType::Temperature && number == odd_one && sites.contains(&site_index),
                     offset: 0.6 * ((number as f64 - 0.5) / count as f64 - 0.5),
-                    firmware: *dice.pick(&FIRMWARE),
+                    firmware: dice.pick::<&'static str>(&FIRMWARE),
                     phase_ms: dice.below(4_800) as i64,
                 });
             }
