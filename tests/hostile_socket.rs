@@ -31,13 +31,13 @@ use tempfile::tempdir;
 /// What cannot be answered is closed within a second. Ten times that is a hang; the time it took is printed.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 const HEALTH_WITHIN: Duration = Duration::from_secs(10);
-/// How much the variants of one API version may leave behind.
+/// How much the memory in use may grow while the variants of one API version are sent.
 const GROWTH_MAX_KIB: u64 = 1024;
 /// How much all of them together may leave behind: topics, groups, sessions and a warm allocator.
 const SETTLED_MAX_KIB: u64 = 64 * 1024;
 const WORKERS: usize = 8;
 /// Truncations per request; the decoder is tested with all of them elsewhere.
-const CUTS: usize = 6;
+const CUTS: usize = 25;
 /// Fetch, JoinGroup and SyncGroup wait for others by right.
 const WAITING: [i16; 3] = [1, 11, 14];
 
@@ -166,11 +166,11 @@ fn chosen(exchange: &Exchange) -> Vec<Variant> {
 fn served() -> BTreeMap<(i16, i16), Vec<Exchange>> {
     let mut found: BTreeMap<(i16, i16), Vec<Exchange>> = BTreeMap::new();
     for exchange in exchange::exchanges() {
-        if APIS.iter().any(|api| api.key == exchange.key && (api.min..=api.max).contains(&exchange.version)) {
+        if APIS.iter().any(|api| api.key == exchange.key && (api.served_from..=api.max).contains(&exchange.version)) {
             found.entry((exchange.key, exchange.version)).or_default().push(exchange);
         }
     }
-    let wanted: usize = APIS.iter().map(|api| usize::try_from(api.max - api.min + 1).expect("a range")).sum();
+    let wanted: usize = APIS.iter().map(|api| usize::try_from(api.max - api.served_from + 1).expect("a range")).sum();
     assert_eq!(found.len(), wanted, "every served version has its golden request");
     found
 }
@@ -194,6 +194,11 @@ fn forged_lengths_of_every_served_request_end_their_connection_and_nothing_else(
     let mut running = Running::start(folder.path(), &[]);
     let served = served();
     let all: Vec<(&Exchange, Variant)> = served.values().flatten().flat_map(|e| chosen(e).into_iter().map(move |v| (e, v))).collect();
+    let whole: Vec<&Exchange> = served.values().flatten().filter(|e| e.answer.is_some() && !WAITING.contains(&e.key)).collect();
+    spread(&whole, |exchange| {
+        let came = leaves_without_answer(running.kafka, &sized(&exchange.request));
+        assert_eq!(came, Came::Answer, "{}: the request itself", exchange.name());
+    });
     let untimed = Tally::default();
     // The first time round code is paged in, topics and groups come to be.
     spread(&all, |(exchange, variant)| untimed.send(running.kafka, exchange, variant));
@@ -202,11 +207,12 @@ fn forged_lengths_of_every_served_request_end_their_connection_and_nothing_else(
     let mut worst = (0, String::new());
     for ((key, version), exchanges) in &served {
         let before = running.memory_kib("VmRSS:");
+        running.reset_peak();
         for exchange in exchanges {
             spread(&chosen(exchange), |variant| tally.send(running.kafka, exchange, variant));
         }
         assert!(running.is_alive(), "key {key} v{version}: {}", running.stderr());
-        let growth = running.memory_kib("VmRSS:").saturating_sub(before);
+        let growth = running.memory_kib("VmHWM:").saturating_sub(before);
         if growth > worst.0 {
             worst = (growth, format!("key {key} v{version}"));
         }
@@ -215,8 +221,9 @@ fn forged_lengths_of_every_served_request_end_their_connection_and_nothing_else(
     let grown = running.memory_kib("VmRSS:").saturating_sub(first);
     let (took, variants) = (begun.elapsed(), tally.variants.into_inner());
     println!(
-        "{variants} variants of {} API versions in {took:?}: {} impossible, slowest close {:?}; {} answered; \
+        "{} whole requests answered; {variants} variants of {} API versions in {took:?}: {} impossible, slowest close {:?}; {} answered; \
          most memory {} KiB ({}), {grown} KiB in all; {}",
+        whole.len(),
         served.len(),
         tally.impossible.into_inner(),
         tally.slowest_close.into_inner().unwrap(),
@@ -226,17 +233,27 @@ fn forged_lengths_of_every_served_request_end_their_connection_and_nothing_else(
         pulse.end()
     );
     assert!(variants > 5000);
+    assert_memory_is_seen(&running);
     assert!(grown < SETTLED_MAX_KIB, "{grown} KiB");
     assert_works(&running);
     running.stop();
+}
+
+/// Or the figures above would prove nothing.
+fn assert_memory_is_seen(running: &Running) {
+    let before = running.memory_kib("VmRSS:");
+    running.reset_peak();
+    let (error, _) = Client::connect(running.kafka).try_produce("no-such-topic", 0, batch(900_000, 9)).expect("an answer");
+    assert_ne!(error, 0);
+    assert!(running.memory_kib("VmHWM:").saturating_sub(before) > 2 * GROWTH_MAX_KIB);
 }
 
 /// After all that a normal client notices nothing.
 fn assert_works(running: &Running) {
     let metadata = Client::connect(running.kafka).metadata(None);
     assert_eq!(metadata.brokers.len(), 1);
-    let panics = running.get("/metrics").body;
-    assert!(panics.contains("headwater_panics_total 0\n"), "{}", running.stderr());
+    let counters = running.get("/metrics").body;
+    assert!(counters.contains("headwater_panics_total 0\n"), "{}", running.stderr());
     assert!(!running.stderr().contains("panicked"), "{}", running.stderr());
 }
 

@@ -82,6 +82,21 @@ fn a_clean_stop_is_opened_without_a_scan() {
 }
 
 #[test]
+fn starts_and_stops_leave_the_files_as_they_are() {
+    for batches in 1..24 {
+        let (store, mut log) = filled(batches);
+        log.close().unwrap();
+        let files = || -> Vec<_> { store.list().unwrap().into_iter().map(|name| (store.read(&name).unwrap(), name)).collect() };
+        let before = files();
+        for _ in 0..2 {
+            open(&store, facts(LastStop::Clean, batches as i64 * 10)).0.close().unwrap();
+            let changed: Vec<String> = files().into_iter().filter(|file| !before.contains(file)).map(|(_, name)| name).collect();
+            assert!(changed.is_empty() && files().len() == before.len(), "{batches} batches: {changed:?}");
+        }
+    }
+}
+
+#[test]
 fn after_a_kill_only_the_end_is_scanned_and_a_torn_batch_is_cut() {
     let (store, mut log) = filled(3);
     log.checkpoint().unwrap();

@@ -97,10 +97,12 @@ impl Indexes {
 
     /// Forgets the batches at or after `position`, the place of a batch that begins at `offset`.
     pub fn truncate(&mut self, base: Offset, position: u64, offset: Offset) {
+        let had_entry = position > 0 && self.offsets.floor_position(position) == position;
         self.offsets.truncate(position);
         self.times.truncate(base, offset);
         self.max_timestamp = self.times.last(base);
-        self.bytes_since_entry = 0;
+        // A batch that had an entry gets it again, else each start would take the last one away.
+        self.bytes_since_entry = if had_entry { u64::MAX } else { 0 };
     }
 }
 

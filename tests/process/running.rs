@@ -152,6 +152,11 @@ impl Running {
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect(row)
     }
 
+    /// The highest memory in use is counted from now on.
+    pub fn reset_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").expect("clear_refs");
+    }
+
     pub fn get(&self, path: &str) -> Page {
         get(self.http.expect("pages"), path)
     }
