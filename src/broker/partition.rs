@@ -1,20 +1,18 @@
 //! One partition: its log behind a lock, the view that readers hold, and the bell that wakes them.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 
 use super::bell::Bell;
 use crate::config::LogConfig;
-use crate::log::{
-    AppendOutcome, AtLeast, LogError, LogView, OpenFacts, PartitionLog, ReadError, ReadUpTo, Store, produce_rules,
-};
+use crate::log::{AppendOutcome, AtLeast, LogError, LogView, OpenFacts, PartitionLog, ReadError, ReadUpTo, Store, produce_rules};
 use crate::model::batch::Batches;
 use crate::model::batch_builder::{BatchBuilder, NewRecord};
 use crate::model::compress::Codec;
-use crate::model::produce_check::{BatchError, RecordError, check_produced};
+use crate::model::produce_check::{BatchError, LogStart, RecordError, check_produced};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
 
 pub struct Partition {
@@ -41,19 +39,13 @@ pub struct AppendRefused {
     pub error: ErrorCode,
     pub message: Option<String>,
     pub record_errors: Vec<RecordError>,
-    /// Known when the log was reached.
+    /// Told where Kafka tells it.
     pub log_start: Option<Offset>,
 }
 
 impl AppendRefused {
     pub fn new(error: ErrorCode) -> AppendRefused {
         AppendRefused { error, message: None, record_errors: Vec::new(), log_start: None }
-    }
-}
-
-impl From<BatchError> for AppendRefused {
-    fn from(refusal: BatchError) -> Self {
-        AppendRefused { error: refusal.code, message: refusal.message, record_errors: refusal.record_errors, log_start: None }
     }
 }
 
@@ -127,16 +119,31 @@ impl Partition {
     /// Appends what a producer sent, checked and stamped.
     pub fn append(&self, records: &Bytes, version: i16, now: Timestamp) -> Result<AppendOutcome, AppendRefused> {
         let config = self.config();
-        // From here on the log was reached, and an error says where it starts.
-        let with_start = |refused: AppendRefused| AppendRefused { log_start: Some(self.view().start_offset()), ..refused };
-        let batch = check_produced(records, &produce_rules(&config, &self.name, version, now)).map_err(|e| with_start(e.into()))?;
+        let batch = check_produced(records, &produce_rules(&config, &self.name, version, now)).map_err(|error| self.refused(error))?;
         let mut guard = self.log();
         let Some(log) = guard.as_mut() else { return Err(AppendRefused::new(ErrorCode::UnknownTopicOrPartition)) };
-        let outcome = log.append(batch, now).map_err(|error| with_start(AppendRefused::new(error_code(&error))))?;
+        let outcome = log.append(batch, now).map_err(|error| self.refused_by_the_log(&error))?;
         if !outcome.duplicate {
             self.publish(log);
         }
         Ok(outcome)
+    }
+
+    fn refused(&self, error: BatchError) -> AppendRefused {
+        AppendRefused {
+            error: error.code,
+            message: error.message,
+            record_errors: error.record_errors,
+            log_start: (error.log_start == LogStart::Told).then(|| self.view().start_offset()),
+        }
+    }
+
+    fn refused_by_the_log(&self, error: &LogError) -> AppendRefused {
+        let refused = AppendRefused::new(error_code(error));
+        match refused.error {
+            ErrorCode::RecordListTooLarge | ErrorCode::KafkaStorageError => refused,
+            _ => AppendRefused { log_start: Some(self.view().start_offset()), ..refused },
+        }
     }
 
     /// Appends records of the broker's own as one batch.
@@ -292,9 +299,7 @@ pub fn error_code(error: &LogError) -> ErrorCode {
         LogError::BatchLargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
         LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
         LogError::Batch(_) => ErrorCode::InvalidRecord,
-        LogError::Io(_) | LogError::Offline(_) | LogError::NewerFormat { .. } | LogError::OtherTopic { .. } => {
-            ErrorCode::KafkaStorageError
-        }
+        LogError::Io(_) | LogError::Offline(_) | LogError::NewerFormat { .. } | LogError::OtherTopic { .. } => ErrorCode::KafkaStorageError,
     }
 }
 

@@ -49,16 +49,34 @@ pub struct RecordError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchError {
     pub code: ErrorCode,
-    /// For the answer's `error_message`; Kafka gives one only with record errors.
+    /// For the answer's `error_message`; Kafka gives one with record errors, and where no batch can be made out.
     pub message: Option<String>,
     pub record_errors: Vec<RecordError>,
+    /// Whether the answer says where the log starts: not where Kafka refuses before it looks at the log.
+    pub log_start: LogStart,
     /// For our own log and dashboard.
     pub reason: String,
 }
 
+/// Whether an answer that refuses a batch carries the log's start offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogStart {
+    Told,
+    Unknown,
+}
+
 impl BatchError {
     fn new(code: ErrorCode, reason: impl Into<String>) -> BatchError {
-        BatchError { code, message: None, record_errors: Vec::new(), reason: reason.into() }
+        let log_start = match code {
+            ErrorCode::MessageTooLarge | ErrorCode::CorruptMessage => LogStart::Unknown,
+            _ => LogStart::Told,
+        };
+        BatchError { code, message: None, record_errors: Vec::new(), log_start, reason: reason.into() }
+    }
+
+    /// Bytes in which no batch can be made out.
+    fn garbage(reason: String) -> BatchError {
+        BatchError { message: Some(reason.clone()), ..BatchError::new(ErrorCode::CorruptMessage, reason) }
     }
 
     fn invalid(reason: impl Into<String>) -> BatchError {
@@ -95,7 +113,7 @@ impl CheckedBatch {
 
 /// Checks the records field of one partition in a Produce request.
 pub fn check_produced(bytes: &Bytes, rules: &ProduceRules<'_>) -> Result<CheckedBatch, BatchError> {
-    let size = only_batch(bytes, rules.request_version)?;
+    let size = only_batch(bytes, rules.request_version).map_err(|error| BatchError { log_start: LogStart::Unknown, ..error })?;
     let header = check_envelope(bytes, size, rules)?;
     check_header(&header)?;
     let mut batch = Batch::from_checked(bytes, header).map_err(|defect| BatchError::invalid(defect.to_string()))?;
@@ -144,14 +162,14 @@ fn next_batch(bytes: &[u8]) -> Result<Option<usize>, BatchError> {
     let Some(length) = bytes.get(8..12).and_then(|field| field.first_chunk()) else { return Ok(None) };
     let length = i32::from_be_bytes(*length);
     if length < MESSAGE_LEN_MIN {
-        return Err(BatchError::new(ErrorCode::CorruptMessage, format!("batch length {length} is too small")));
+        return Err(BatchError::garbage(format!("The batch length {length} is smaller than any batch.")));
     }
     if bytes.len() < MAGIC_END {
         return Ok(None);
     }
     let magic = magic_of(bytes);
     if !(0..=2).contains(&magic) {
-        return Err(BatchError::new(ErrorCode::CorruptMessage, format!("magic {magic}")));
+        return Err(BatchError::garbage(format!("No batch has the magic number {magic}.")));
     }
     let size = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(LENGTH_OVERHEAD);
     Ok((size <= bytes.len()).then_some(size))
@@ -296,7 +314,7 @@ impl Refused {
         } else {
             (ErrorCode::InvalidRecord, self.summary())
         };
-        Err(BatchError { code, reason: message.clone(), message: Some(message), record_errors: self.errors })
+        Err(BatchError { message: Some(message.clone()), record_errors: self.errors, ..BatchError::new(code, message) })
     }
 
     fn summary(&self) -> String {

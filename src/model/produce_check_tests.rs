@@ -93,6 +93,42 @@ fn lengths_and_magics_get_kafkas_codes() {
 }
 
 #[test]
+fn the_log_start_is_told_once_the_log_was_looked_at() {
+    let good = batch_of(Codec::None, &[1]);
+    let bytes = good.to_bytes();
+    let refusal = |bytes: &[u8]| check(bytes.to_vec()).unwrap_err();
+    let unknown = [
+        bytes[..50].to_vec(),
+        [&bytes[..], &bytes[..]].concat(),
+        altered(&good, put(16, &[1])),
+        altered(&good, put(16, &[3])),
+        altered(&good, put(8, &20_i32.to_be_bytes())),
+        batch_of(Codec::None, &[1; 100_000]).to_bytes().to_vec(),
+    ];
+    for bytes in unknown {
+        let error = refusal(&bytes);
+        assert_eq!(error.log_start, LogStart::Unknown, "{error}");
+    }
+    let told = [altered(&good, put(0, &7_i64.to_be_bytes())), altered(&good, put(57, &9_i32.to_be_bytes())), altered(&good, put(22, &[5]))];
+    for bytes in told {
+        let error = refusal(&bytes);
+        assert_eq!(error.log_start, LogStart::Told, "{error}");
+    }
+}
+
+#[test]
+fn bytes_in_which_no_batch_can_be_made_out_are_refused_in_words_and_a_wrong_crc_without() {
+    let good = batch_of(Codec::None, &[1]);
+    let message = |bytes: Vec<u8>| check(bytes).unwrap_err().message;
+    for garbage in [vec![0xee; 100], altered(&good, put(16, &[3])), altered(&good, put(8, &(-1_i32).to_be_bytes()))] {
+        assert!(message(garbage).is_some());
+    }
+    let mut wrong = good.to_bytes().to_vec();
+    wrong[70] ^= 1;
+    assert_eq!(message(wrong), None);
+}
+
+#[test]
 fn exactly_one_batch_and_trailing_scraps_are_dropped() {
     let good = batch_of(Codec::None, &[1]).to_bytes().to_vec();
     assert_eq!(code([good.clone(), good.clone()].concat()), 87);
