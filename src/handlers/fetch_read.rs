@@ -5,8 +5,8 @@ use kafka_protocol::messages::FetchRequest;
 
 use super::Context;
 use super::fetch::Source;
-use crate::broker::{AtLeast, LogView, Partition, ReadUpTo, read_error_code};
 use crate::broker::fetch_sessions::{Answered, FetchAsk};
+use crate::broker::{AtLeast, LogView, Partition, ReadUpTo, read_error_code};
 use crate::model::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId};
 use crate::wire::fetch_response::{AbortedTransaction, CurrentLeader, DivergingEpoch, FetchedPartition};
 
@@ -113,15 +113,14 @@ fn read(partition: &Partition, ask: &FetchAsk, limits: &Limits, left: usize, non
         return refused(ErrorCode::UnknownTopicOrPartition);
     }
     if limits.from_replica {
-        return refused(ErrorCode::NotLeaderOrFollower);
+        return not_here(ErrorCode::NotLeaderOrFollower, partition.view().leader_epoch(), limits);
     }
     if limits.negative_total && none_yet {
         return refused(ErrorCode::UnknownServerError);
     }
     let view = partition.view();
     if let Some(error) = fenced(ask.current_leader_epoch, view.leader_epoch()) {
-        let current = CurrentLeader { leader_id: limits.node_id, leader_epoch: view.leader_epoch() };
-        return Served { current_leader: limits.leader_in_errors.then_some(current), ..refused(error) };
+        return not_here(error, view.leader_epoch(), limits);
     }
     let mut served = Served {
         high_watermark: view.end_offset(),
@@ -149,6 +148,13 @@ fn read(partition: &Partition, ask: &FetchAsk, limits: &Limits, left: usize, non
     }
 }
 
+/// An error about who leads. Whoever knows an older leader is told the current one (KIP-951); whoever knows a later one is not.
+fn not_here(error: ErrorCode, leader_epoch: LeaderEpoch, limits: &Limits) -> Served {
+    let told = limits.leader_in_errors && matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
+    let current = CurrentLeader { leader_id: limits.node_id, leader_epoch };
+    Served { current_leader: told.then_some(current), ..Served::refused(error, limits.read_committed) }
+}
+
 /// KIP-320: a client that knows another leader epoch than ours must look again.
 pub fn fenced(asked: i32, current: LeaderEpoch) -> Option<ErrorCode> {
     match asked {
@@ -161,8 +167,7 @@ pub fn fenced(asked: i32, current: LeaderEpoch) -> Option<ErrorCode> {
 
 /// Where the log of a reader that last read `last_fetched_epoch` parted from ours, if it did.
 fn diverging(view: &LogView, ask: &FetchAsk) -> Result<Option<(LeaderEpoch, Offset)>, ErrorCode> {
-    let (epoch, end) =
-        view.end_offset_for_epoch(LeaderEpoch(ask.last_fetched_epoch)).ok_or(ErrorCode::OffsetOutOfRange)?;
+    let (epoch, end) = view.end_offset_for_epoch(LeaderEpoch(ask.last_fetched_epoch)).ok_or(ErrorCode::OffsetOutOfRange)?;
     let parted = epoch.0 < ask.last_fetched_epoch || end.0 < ask.fetch_offset;
     Ok(parted.then_some((epoch, end)))
 }
@@ -195,4 +200,31 @@ pub async fn warm(sources: &[Source], limits: &Limits) {
     };
     // A failure shows when the read itself is tried.
     let _ = tokio::task::spawn_blocking(read).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(leader_in_errors: bool) -> Limits {
+        let node_id = BrokerId(1);
+        Limits { total_bytes: 1, read_committed: false, from_replica: false, negative_total: false, node_id, leader_in_errors }
+    }
+
+    #[test]
+    fn the_current_leader_is_told_to_those_who_know_an_older_one() {
+        let told = |error, in_errors| {
+            not_here(error, LeaderEpoch(4), &limits(in_errors)).current_leader.map(|l| (l.leader_id.0, l.leader_epoch.0))
+        };
+        assert_eq!(told(ErrorCode::NotLeaderOrFollower, true), Some((1, 4)));
+        assert_eq!(told(ErrorCode::FencedLeaderEpoch, true), Some((1, 4)));
+        assert_eq!(told(ErrorCode::UnknownLeaderEpoch, true), None);
+        assert_eq!(told(ErrorCode::FencedLeaderEpoch, false), None);
+    }
+
+    #[test]
+    fn leader_epochs_are_compared_unless_unknown() {
+        let of = |asked| fenced(asked, LeaderEpoch(4));
+        assert_eq!((of(3), of(4), of(5), of(-1)), (Some(ErrorCode::FencedLeaderEpoch), None, Some(ErrorCode::UnknownLeaderEpoch), None));
+    }
 }
