@@ -1,10 +1,8 @@
 //! Produce (0), versions 3-12; 0-2 are listed and refused, as in Kafka (old librdkafka probes them to enable compression, KAFKA-18659).
 //! Record errors: KIP-467 in v8, current leader: KIP-951 in v10, implicit transaction members: KIP-890 in v12.
 //!
-//! One batch per partition, checked, stamped and appended untouched. acks=0 is never answered: an error closes the connection.
+//! One batch per partition, the last where several are sent; checked, stamped and appended untouched. acks=0 is never answered: an error closes the connection.
 //! acks=1 and acks=-1 are the same with one replica. Not implemented: transactional batches.
-
-use std::collections::HashMap;
 
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceRequest;
@@ -12,9 +10,10 @@ use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 
+use super::partition_map::{PartitionMap, TopicWishes};
 use super::{Api, Context, HangUp, Reply};
-use crate::broker::{AppendRefused, is_internal};
 use crate::broker::AppendOutcome;
+use crate::broker::{AppendRefused, is_internal};
 use crate::model::batch::BatchHeader;
 use crate::model::{ErrorCode, PartitionId};
 use crate::wire::convert::text;
@@ -34,23 +33,19 @@ impl Api for Produce {
         let acks = request.acks;
         let mut response = ProduceResponse::default();
         let mut failure = None;
+        let mut batches = PartitionMap::new();
         for topic in &request.topic_data {
-            let mut answered = TopicProduceResponse::default();
-            answered.name = topic.name.clone();
-            // Of a partition named twice only the last batch counts.
-            let mut batches: Vec<(i32, &Option<Bytes>)> = Vec::with_capacity(topic.partition_data.len());
-            let mut places: HashMap<i32, usize> = HashMap::new();
             for data in &topic.partition_data {
-                let place = *places.entry(data.index).or_insert(batches.len());
-                match batches.get_mut(place) {
-                    Some(earlier) => earlier.1 = &data.records,
-                    None => batches.push((data.index, &data.records)),
-                }
+                batches.put(&topic.name, data.index, &data.records);
             }
-            for (index, records) in batches {
-                let outcome = append(ctx, version, &request, &topic.name.0, PartitionId(index), records).await;
+        }
+        for TopicWishes { topic, partitions } in batches.into_topics() {
+            let mut answered = TopicProduceResponse::default();
+            answered.name = topic.clone();
+            for (index, records) in partitions {
+                let outcome = append(ctx, version, &request, &topic.0, PartitionId(index), records).await;
                 if let Err(refused) = &outcome {
-                    failure.get_or_insert_with(|| format!("{:?} for {}-{index}", refused.error, topic.name.as_str()));
+                    failure.get_or_insert_with(|| format!("{:?} for {}-{index}", refused.error, topic.as_str()));
                 }
                 answered.partition_responses.push(answer(version, index, outcome));
             }
@@ -64,7 +59,14 @@ impl Api for Produce {
     }
 }
 
-async fn append(ctx: &Context, version: i16, request: &ProduceRequest, topic: &str, index: PartitionId, records: &Option<Bytes>) -> Outcome {
+async fn append(
+    ctx: &Context,
+    version: i16,
+    request: &ProduceRequest,
+    topic: &str,
+    index: PartitionId,
+    records: &Option<Bytes>,
+) -> Outcome {
     let refused = |error| Err(AppendRefused::new(error));
     if !matches!(request.acks, -1..=1) {
         return refused(ErrorCode::InvalidRequiredAcks);
