@@ -34,7 +34,7 @@ pub struct OwnRecord {
 }
 
 /// Why an append was refused, as the producer gets it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AppendRefused {
     pub error: ErrorCode,
     pub message: Option<String>,
@@ -46,6 +46,13 @@ pub struct AppendRefused {
 impl AppendRefused {
     pub fn new(error: ErrorCode) -> AppendRefused {
         AppendRefused { error, message: None, record_errors: Vec::new(), log_start: None }
+    }
+}
+
+/// As it stands before a log was looked at.
+impl From<BatchError> for AppendRefused {
+    fn from(refusal: BatchError) -> Self {
+        AppendRefused { error: refusal.code, message: refusal.message, record_errors: refusal.record_errors, log_start: None }
     }
 }
 
@@ -130,12 +137,8 @@ impl Partition {
     }
 
     fn refused(&self, error: BatchError) -> AppendRefused {
-        AppendRefused {
-            error: error.code,
-            message: error.message,
-            record_errors: error.record_errors,
-            log_start: (error.log_start == LogStart::Told).then(|| self.view().start_offset()),
-        }
+        let log_start = (error.log_start == LogStart::Told).then(|| self.view().start_offset());
+        AppendRefused { log_start, ..AppendRefused::from(error) }
     }
 
     fn refused_by_the_log(&self, error: &LogError) -> AppendRefused {

@@ -129,6 +129,22 @@ fn bytes_in_which_no_batch_can_be_made_out_are_refused_in_words_and_a_wrong_crc_
 }
 
 #[test]
+fn the_first_batch_says_whether_it_is_transactional_and_garbage_cannot() {
+    let plain = batch_of(Codec::None, &[1]);
+    let mut builder = BatchBuilder::new(Codec::Gzip).producer(ProducerId(7), ProducerEpoch(1), 5).transactional();
+    builder.append(NewRecord::default());
+    let transactional = builder.build().unwrap().to_bytes();
+    assert_eq!(opens_with_transaction(&transactional), Ok(true));
+    assert_eq!(opens_with_transaction(&transactional[..40]), Ok(false), "no whole batch");
+    assert_eq!(opens_with_transaction(&plain.to_bytes()), Ok(false));
+    assert_eq!(opens_with_transaction(&[&plain.to_bytes()[..], &transactional].concat()), Ok(false));
+    assert_eq!(opens_with_transaction(b""), Ok(false));
+    assert_eq!(opens_with_transaction(&[0xee; 100]).unwrap_err().code, ErrorCode::CorruptMessage);
+    let second = [&plain.to_bytes()[..], &[0xee; 100]].concat();
+    assert_eq!(check(second).unwrap_err().message, None);
+}
+
+#[test]
 fn exactly_one_batch_and_trailing_scraps_are_dropped() {
     let good = batch_of(Codec::None, &[1]).to_bytes().to_vec();
     assert_eq!(code([good.clone(), good.clone()].concat()), 87);
