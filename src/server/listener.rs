@@ -55,7 +55,8 @@ impl Server {
                         self.broker.metrics.panics.add(1);
                     }
                 }
-                _ = shutdown.wait_for(|down| *down) => break,
+                // What `wait_for` returns holds a lock, which another branch must not keep across its await.
+                () = async { drop(shutdown.wait_for(|down| *down).await) } => break,
             }
         }
         drop(listener);
