@@ -49,11 +49,11 @@ impl Api for DeleteRecords {
 }
 
 async fn delete(ctx: &Context, topic: &str, index: i32, offset: i64) -> Result<Offset, ErrorCode> {
+    let partition: Arc<Partition> =
+        ctx.broker.catalog.get(topic).and_then(|t| t.partition(PartitionId(index))).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     if crate::broker::is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
     }
-    let partition: Arc<Partition> =
-        ctx.broker.catalog.get(topic).and_then(|t| t.partition(PartitionId(index))).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     if !partition.config().cleanup_delete {
         return Err(ErrorCode::PolicyViolation);
     }
