@@ -186,11 +186,9 @@ impl FetchSessions {
         Ok((FetchScope::Incremental(SessionHandle { id: session_id, expected_epoch, session }), wanted))
     }
 
-    /// Makes a session of a full fetch that was answered. 0 means "no session": the cache is full, or nothing was asked.
+    /// Makes a session of a full fetch that was answered, also of one that asked for nothing yet. 0 means "no session": the cache is
+    /// full.
     pub fn establish(&self, by_id: bool, served: Vec<(Wanted, Answered)>, now: Timestamp) -> i32 {
-        if served.is_empty() {
-            return 0;
-        }
         let mut session = Session { epoch: 1, by_id, used: now, next_place: 0, order: BTreeMap::new(), places: HashMap::new() };
         for (wanted, answered) in served {
             let key = (wanted.topic.clone(), wanted.partition);
@@ -305,6 +303,15 @@ mod tests {
         assert_eq!(make(1_000), 0);
         assert_ne!(make(EVICTION_MS), 0);
         assert_eq!(sessions.count(), 1);
+    }
+
+    #[test]
+    fn a_session_may_begin_with_nothing_and_be_filled_later() {
+        let sessions = FetchSessions::new(10, 1);
+        let id = sessions.establish(false, vec![], Timestamp(0));
+        assert_eq!(id, 1);
+        let (scope, list) = sessions.begin(id, 1, false, vec![wanted("a")], vec![], Timestamp(0)).unwrap();
+        assert!(matches!(scope, FetchScope::Incremental(_)) && list.len() == 1);
     }
 
     #[test]

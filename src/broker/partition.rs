@@ -13,7 +13,7 @@ use crate::log::{AppendOutcome, AtLeast, LogError, LogView, OpenFacts, Partition
 use crate::model::batch::Batches;
 use crate::model::batch_builder::{BatchBuilder, NewRecord};
 use crate::model::compress::Codec;
-use crate::model::produce_check::{BatchError, RecordError, check_produced};
+use crate::model::produce_check::{BatchError, LogStart, RecordError, check_produced};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
 
 pub struct Partition {
@@ -36,12 +36,12 @@ pub struct OwnRecord {
 }
 
 /// Why an append was refused, as the producer gets it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AppendRefused {
     pub error: ErrorCode,
     pub message: Option<String>,
     pub record_errors: Vec<RecordError>,
-    /// Known when the log was reached.
+    /// Told where Kafka tells it.
     pub log_start: Option<Offset>,
 }
 
@@ -51,6 +51,7 @@ impl AppendRefused {
     }
 }
 
+/// As it stands before a log was looked at.
 impl From<BatchError> for AppendRefused {
     fn from(refusal: BatchError) -> Self {
         AppendRefused { error: refusal.code, message: refusal.message, record_errors: refusal.record_errors, log_start: None }
@@ -128,12 +129,10 @@ impl Partition {
     /// Appends what a producer sent, checked and stamped.
     pub fn append(&self, records: &Bytes, version: i16, now: Timestamp) -> Result<AppendOutcome, AppendRefused> {
         let config = self.config();
-        // From here on the log was reached, and an error says where it starts.
-        let with_start = |refused: AppendRefused| AppendRefused { log_start: Some(self.view().start_offset()), ..refused };
-        let batch = check_produced(records, &produce_rules(&config, &self.name, version, now)).map_err(|e| with_start(e.into()))?;
+        let batch = check_produced(records, &produce_rules(&config, &self.name, version, now)).map_err(|error| self.refused(error))?;
         let mut guard = self.log();
         let Some(log) = guard.as_mut() else { return Err(AppendRefused::new(ErrorCode::UnknownTopicOrPartition)) };
-        let outcome = log.append(batch, now).map_err(|error| with_start(AppendRefused::new(error_code(&error))))?;
+        let outcome = log.append(batch, now).map_err(|error| self.refused_by_the_log(&error))?;
         if !outcome.duplicate {
             self.publish(log);
             self.count_in(&outcome, records.len());
@@ -144,6 +143,19 @@ impl Partition {
     fn count_in(&self, outcome: &AppendOutcome, bytes: usize) {
         self.traffic.messages_in.add(u64::try_from(outcome.last_offset.0 - outcome.base_offset.0 + 1).unwrap_or(0));
         self.traffic.bytes_in.add(bytes as u64);
+    }
+
+    fn refused(&self, error: BatchError) -> AppendRefused {
+        let log_start = (error.log_start == LogStart::Told).then(|| self.view().start_offset());
+        AppendRefused { log_start, ..AppendRefused::from(error) }
+    }
+
+    fn refused_by_the_log(&self, error: &LogError) -> AppendRefused {
+        let refused = AppendRefused::new(error_code(error));
+        match refused.error {
+            ErrorCode::RecordListTooLarge | ErrorCode::KafkaStorageError => refused,
+            _ => AppendRefused { log_start: Some(self.view().start_offset()), ..refused },
+        }
     }
 
     /// Appends records of the broker's own as one batch.
