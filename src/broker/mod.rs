@@ -82,17 +82,22 @@ impl Broker {
         self.blocking(move |broker| broker.catalog.create(new, broker.now())).await
     }
 
-    /// Creates a topic because somebody asked for it. One that collides with another or exists by now is left alone.
-    pub async fn auto_create(self: &Arc<Self>, name: &TopicName) -> Result<(), Refused> {
+    /// Creates a topic because somebody asked for it, and says whether it did. One that collides with another or exists by now is left
+    /// alone.
+    pub async fn auto_create(self: &Arc<Self>, name: &TopicName) -> Result<bool, Refused> {
         if self.catalog.colliding(name).is_some() || self.catalog.get(name.as_str()).is_some() {
-            return Ok(());
+            return Ok(false);
         }
         if name.as_str() == OFFSETS_TOPIC {
             let made = self.groups.ensure_offsets_topic().await;
-            return made.map_err(|error| Refused::new(error, format!("cannot create {OFFSETS_TOPIC}")));
+            return made.map(|()| true).map_err(|error| Refused::new(error, format!("cannot create {OFFSETS_TOPIC}")));
         }
         let partitions = self.configs.broker().num_partitions;
-        self.create_topic(NewTopic { name: name.clone(), partitions, overrides: Default::default() }).await.map(|_| ())
+        match self.create_topic(NewTopic { name: name.clone(), partitions, overrides: Default::default() }).await {
+            Ok(_) => Ok(true),
+            Err(refused) if refused.error == ErrorCode::TopicAlreadyExists => Ok(false),
+            Err(refused) => Err(refused),
+        }
     }
 
     pub async fn delete_topic(self: &Arc<Self>, name: &TopicName) -> Result<Arc<Topic>, Refused> {

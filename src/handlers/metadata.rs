@@ -113,8 +113,14 @@ async fn missing(ctx: &Context, request: &MetadataRequest, version: i16, name: &
     if !TopicName::is_legal(name) {
         return ErrorCode::InvalidTopicException;
     }
-    if allowed && let Err(error) = ctx.broker.auto_create(&TopicName::new(name)).await {
-        tracing::warn!(topic = name, %error, "auto-creation failed");
+    if allowed {
+        match ctx.broker.auto_create(&TopicName::new(name)).await {
+            Ok(true) => tracing::info!(topic = name, client = ctx.client_name(), "topic created because a client asked for it"),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(topic = name, client = ctx.client_name(), %error, "a topic that a client asked for was not created")
+            }
+        }
     }
     ErrorCode::UnknownTopicOrPartition
 }

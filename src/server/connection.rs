@@ -61,6 +61,7 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
         frames: FrameSplitter::new(limits.request_bytes_max),
         buffer: BytesMut::new(),
         client: String::new(),
+        waited: false,
         memory: None,
         out: Outbox::default(),
     };
@@ -89,6 +90,8 @@ struct Connection<'a> {
     buffer: BytesMut,
     /// Who is at the other end, as far as it said, for the log line of a hang-up.
     client: String,
+    /// The last turn had a request that waited.
+    waited: bool,
     /// Memory taken for the frame that is being read or answered.
     memory: Option<OwnedSemaphorePermit>,
     out: Outbox,
@@ -102,6 +105,13 @@ impl Connection<'_> {
             // What was answered before the end still goes out, as Kafka's does.
             self.flush().await?;
             done?;
+            // Who gave up while waiting shows now, by a reset: what was asked after that is not served, as in Kafka. A client's
+            // metadata request for a topic deleted meanwhile would create it again.
+            if std::mem::take(&mut self.waited)
+                && let Some(gone) = self.stream.take_error()?
+            {
+                return Err(gone.into());
+            }
             self.memory = None;
             if self.buffer.is_empty() {
                 // An idle connection holds no buffer.
@@ -176,6 +186,7 @@ impl Connection<'_> {
         let reply = match first {
             std::task::Poll::Ready(reply) => reply,
             std::task::Poll::Pending => {
+                self.waited = true;
                 self.flush().await?;
                 tokio::select! {
                     reply = handled => reply,
