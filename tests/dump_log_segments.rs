@@ -1,6 +1,6 @@
 //! Apache Kafka's own tool reads what we wrote: batches, indexes, snapshots.
 //!
-//! Needs Java and Apache Kafka's jars in `$KAFKA_JARS` or `~/.cache/apache-kafka/lib`. Without them the test says so and
+//! Needs Java and Apache Kafka's jars in `$KAFKA_JARS`, or in `.cache/clients/kafka-tools/lib`, where `make test` puts them. Without them the test says so and
 //! passes, except in CI.
 
 use std::path::{Path, PathBuf};
@@ -19,8 +19,8 @@ const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 fn jars() -> Option<PathBuf> {
     let named = std::env::var_os("KAFKA_JARS").map(PathBuf::from);
-    let cached = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/apache-kafka/lib"));
-    named.or_else(cached).filter(|folder| folder.is_dir())
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/clients/kafka-tools/lib");
+    Some(named.unwrap_or(installed)).filter(|folder| folder.is_dir())
 }
 
 fn dump(jars: &Path, arguments: &[&str]) -> String {

@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "clients"))
+
+from environments import Missing, kafka_tools  # noqa: E402  (the path must be known first)
+
 BINARY = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "headwater"
 COUNTS = re.compile(r"(?:test result: \w+\. )?(\d+) passed[;,] (\d+) failed(?:[;,] (\d+) (?:skipped|ignored))?")
 
@@ -62,6 +66,14 @@ def run(part):
     return Result(part.name, *counts, time.monotonic() - begin)
 
 
+def install_kafka_tools():
+    try:
+        os.environ["KAFKA_JARS"] = str(kafka_tools())
+    except Missing as reason:
+        # The Rust test that needs them says so: skipped on a person's machine, a failure in CI.
+        print(f"Apache Kafka's tools: {reason}", flush=True)
+
+
 def install_clients():
     subprocess.run([sys.executable, "tests/clients/run.py", "--install-only"], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
 
@@ -74,6 +86,8 @@ def main():
     installing = threading.Thread(target=install_clients)
     if any(part.needs_binary for part in chosen):
         installing.start()
+    if any(part.name == "rust" for part in chosen):
+        install_kafka_tools()
     results = []
     for part in chosen:
         if part.needs_binary:

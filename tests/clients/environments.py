@@ -117,6 +117,20 @@ def kcat_command(tested):
     return [sys.executable, str(HERE / tested.folder / "client.py")]
 
 
+def kafka_tools():
+    """Apache Kafka's own tools, for the Rust test that reads our folders with them. Returns the folder of jars."""
+    need("java", "mvn")
+    folder, pom = CACHE / "kafka-tools", HERE.parent / "kafka-tools" / "pom.xml"
+
+    def fetch(_, log):
+        shutil.copy(pom, folder)
+        run(["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", "-DincludeScope=runtime"], log, cwd=folder)
+
+    with only_one_installs():
+        stamped(folder, digest(pom), fetch)
+    return folder / "lib"
+
+
 COMMANDS = {"python": python_command, "node": node_command, "java": java_command, "kcat": kcat_command}
 
 
