@@ -1,7 +1,7 @@
 //! Apache Kafka's own tool reads what we wrote: batches, indexes, snapshots.
 //!
-//! Needs Java and Apache Kafka's jars in `$KAFKA_JARS`, or in `.cache/clients/kafka-tools/lib`, where `make test` puts them. Without them the test says so and
-//! passes, except in CI.
+//! Needs Java and Apache Kafka's jars in `$KAFKA_JARS`, or in `.cache/clients/kafka-tools/lib`, where `make test` puts them. Without
+//! them the test says so and passes, except in CI.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
