@@ -90,6 +90,7 @@ impl Broker {
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max, (seed.1 >> 34) as i32),
             metrics: Metrics::new(clock::now()),
             checkpoint_files: Mutex::default(),
+            config_changes: Default::default(),
             shutdown: watch::Sender::new(false),
             folder,
             configs,
