@@ -130,16 +130,34 @@ impl Connection<'_> {
 
     /// Reads until the buffer holds at least one more complete frame.
     async fn fill(&mut self) -> Result<(), Ended> {
+        let broker = self.broker;
         if self.buffer.is_empty() {
+            let idle = self.limits.idle;
             tokio::select! {
-                ready = timeout(self.limits.idle, self.stream.readable()) => ready.map_err(|_| Ended::Idle)??,
-                () = self.broker.stopped() => return Err(Ended::Shutdown),
+                first = timeout(idle, self.first_bytes()) => first.map_err(|_| Ended::Idle)??,
+                () = broker.stopped() => return Err(Ended::Shutdown),
             }
         }
-        let broker = self.broker;
         tokio::select! {
             read = timeout(self.limits.frame_within, self.read_frame()) => read.map_err(|_| Ended::SlowFrame)?,
             () = broker.stopped() => Err(Ended::Shutdown),
+        }
+    }
+
+    /// Waits for a frame to begin, without a buffer. "Readable" is no proof: after a read that filled the buffer it is said once more.
+    async fn first_bytes(&mut self) -> Result<(), Ended> {
+        loop {
+            self.stream.readable().await?;
+            self.buffer.reserve(READ_BYTES);
+            match self.stream.try_read_buf(&mut self.buffer) {
+                Ok(0) => return Err(Ended::Closed),
+                Ok(read) => {
+                    self.broker.metrics.bytes_in.add(read as u64);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.buffer = BytesMut::new(),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 

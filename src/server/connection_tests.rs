@@ -21,13 +21,20 @@ async fn house() -> House {
     let address = listener.address().unwrap();
     let mut limits = Limits::new(1 << 20, 1 << 20, 10, Duration::from_secs(60));
     limits.drain_within = Duration::from_millis(500);
+    limits.frame_within = Duration::from_millis(300);
     tokio::spawn(Server { broker: Arc::clone(&broker), limits }.run(listener));
     House { broker, address, _folder: folder }
 }
 
-/// Fetch version 4 of the empty partition `t-0`.
 fn fetch(max_wait_ms: i32) -> Vec<u8> {
-    let mut body = [&[0, 1, 0, 4, 0, 0, 0, 7, 255, 255, 255, 255, 255, 255][..], &max_wait_ms.to_be_bytes()].concat();
+    fetch_of("", max_wait_ms)
+}
+
+/// Fetch version 4 of the empty partition `t-0`.
+fn fetch_of(client: &str, max_wait_ms: i32) -> Vec<u8> {
+    let mut body = [&[0, 1, 0, 4, 0, 0, 0, 7][..], &u16::try_from(client.len()).unwrap().to_be_bytes(), client.as_bytes()].concat();
+    body.extend([255; 4]);
+    body.extend(max_wait_ms.to_be_bytes());
     body.extend([0, 0, 0, 1, 0, 16, 0, 0, 0, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1]);
     body.extend([0; 12]);
     body.extend([0, 16, 0, 0]);
@@ -71,5 +78,20 @@ async fn a_waiting_request_of_a_client_that_is_gone_is_given_up() {
         }
         drop(client);
         closes_within(&house, Duration::from_secs(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_rests_after_a_large_request_is_not_taken_for_a_slow_one() {
+    let house = house().await;
+    let mut client = TcpStream::connect(house.address).await.unwrap();
+    // Also one that fills the read buffer to the last byte: the socket then seems to hold more.
+    for length in [20_000, 3, READ_BYTES - fetch(0).len()] {
+        client.write_all(&fetch_of(&"c".repeat(length), 0)).await.unwrap();
+        let mut size = [0; 4];
+        client.read_exact(&mut size).await.unwrap();
+        client.read_exact(&mut vec![0; u32::from_be_bytes(size) as usize]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert_eq!(house.broker.metrics.connections.get(), 1, "closed after a client id of {length} bytes");
     }
 }
