@@ -41,6 +41,9 @@ fn tell(report: &StartReport, catalog: &Catalog) {
     if report.last_stop != LastStop::Clean && report.unclean_starts > 0 {
         tracing::info!(unclean_starts = report.unclean_starts, "the last run did not end cleanly; logs were checked");
     }
+    for warning in &report.facts.warnings {
+        tracing::warn!("{warning}");
+    }
     for name in &report.renamed_aside {
         tracing::warn!(file = name, "a file that could not be read was renamed aside");
     }

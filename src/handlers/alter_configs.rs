@@ -85,10 +85,10 @@ pub async fn alter(ctx: &Context, kind: i8, name: &str, validate_only: bool, cha
 
 #[cfg(test)]
 mod tests {
-    use super::super::Peer;
     use super::*;
     use crate::broker::{Broker, BrokerOptions, NewTopic};
     use crate::config::{Advertise, AlterOp, Alteration};
+    use crate::handlers::Peer;
     use crate::wire::request::RequestHeader;
 
     #[tokio::test]

@@ -299,9 +299,9 @@ impl GroupShard {
 mod tests {
     use rand::SeedableRng;
 
-    use super::super::MemberId;
-    use super::super::request::{CommitPartition, CommitTopic, JoinGroup, JoinProtocol, OffsetCommit};
     use super::*;
+    use crate::coordinator::group::MemberId;
+    use crate::coordinator::group::request::{CommitPartition, CommitTopic, JoinGroup, JoinProtocol, OffsetCommit};
     use crate::model::{LeaderEpoch, Offset, TopicId};
 
     #[derive(Default)]
