@@ -25,6 +25,8 @@ pub struct Partition {
     bell: Bell,
     pub traffic: Traffic,
     deleted: AtomicBool,
+    /// Held while the disk syncs. A failed sync is reported once, to whoever asked first: nobody else may ask at the same time.
+    flushing: Mutex<()>,
 }
 
 /// A record of the broker's own: group state, generated events.
@@ -82,6 +84,7 @@ impl Partition {
             bell: Bell::default(),
             traffic: Traffic::default(),
             deleted: AtomicBool::new(false),
+            flushing: Mutex::default(),
         })
     }
 
@@ -121,9 +124,12 @@ impl Partition {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn publish(&self, log: &PartitionLog) {
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = log.view();
+    /// Gives the view that was published before. With it the last hold on deleted segments may go, and that costs time: drop it
+    /// after the log's lock.
+    fn publish(&self, log: &PartitionLog) -> LogView {
+        let before = std::mem::replace(&mut *self.view.write().unwrap_or_else(PoisonError::into_inner), log.view());
         self.bell.ring();
+        before
     }
 
     /// Appends what a producer sent, checked and stamped.
@@ -219,27 +225,34 @@ impl Partition {
 
     /// Moves the log start (DeleteRecords). Blocks.
     pub fn delete_records(&self, before: Offset, now: Timestamp) -> Result<Offset, LogError> {
+        let _former_view;
         let mut guard = self.log();
         let log = guard.as_mut().ok_or_else(deleted)?;
-        let start = log.delete_records(before, now)?;
-        self.publish(log);
-        Ok(start)
+        let outcome = log.delete_records(before, now);
+        // Also after an error: the start may have moved before a file could not be removed.
+        _former_view = self.publish(log);
+        outcome
     }
 
     /// Expires segments and producers that are due, and notes the recovery point. Blocks.
     pub(super) fn housekeep(&self, now: Timestamp) -> Result<(), LogError> {
+        let _former_view;
         let mut guard = self.log();
         let Some(log) = guard.as_mut() else { return Ok(()) };
         log.expire_producers(now);
-        if log.enforce_retention(now)?.segments > 0 {
-            self.publish(log);
+        let start = log.start_offset();
+        let outcome = log.enforce_retention(now);
+        if log.start_offset() != start {
+            _former_view = self.publish(log);
         }
-        Ok(())
+        Ok(outcome.map(|_| ())?)
     }
 
-    /// Writes what is dirty to the disk. The lock is not held while the disk works. A failed flush takes the partition offline: the
-    /// kernel may have dropped the pages, and trying again would only seem to succeed. Blocks.
+    /// Writes what is dirty to the disk; what was written while an earlier flush ran goes with one sync. The log's lock is not held
+    /// while the disk works. A failed flush takes the partition offline: the kernel may have dropped the pages, and trying again would
+    /// only seem to succeed. Blocks.
     pub(super) fn flush(&self) -> Result<(), LogError> {
+        let _order = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let dirty = match self.log().as_mut() {
             Some(log) => log.dirty_files()?,
             None => return Ok(()),
@@ -326,3 +339,7 @@ pub fn read_error_code(error: &ReadError) -> ErrorCode {
         ReadError::Io(_) => ErrorCode::KafkaStorageError,
     }
 }
+
+#[cfg(test)]
+#[path = "partition_tests.rs"]
+mod tests;

@@ -144,6 +144,8 @@ fn read(partition: &Partition, ask: &FetchAsk, limits: &Limits, left: usize, non
             served.records = read.slices;
             served
         }
+        // A deletion that came in between takes files away that were not open yet.
+        Err(_) if partition.is_deleted() => refused(ErrorCode::UnknownTopicOrPartition),
         Err(error) => refused(read_error_code(&error)),
     }
 }

@@ -58,13 +58,14 @@ async fn topics(ctx: &Context, version: i16, request: &MetadataRequest) -> Vec<M
     }
     let mut found = Vec::with_capacity(asked.len());
     let mut seen = std::collections::HashSet::new();
+    let mut create = (version < 4 || request.allow_auto_topic_creation) && ctx.broker.configs.broker().auto_create_topics;
     for name in asked.iter().filter_map(|t| t.name.as_ref()) {
         if !seen.insert(name.0.clone()) {
             continue;
         }
         found.push(match ctx.broker.catalog.get(&name.0) {
             Some(topic) => answer(&topic),
-            None => refused(Some(name.0.clone()), Uuid::nil(), missing(ctx, request, version, &name.0).await),
+            None => refused(Some(name.0.clone()), Uuid::nil(), missing(ctx, &name.0, &mut create).await),
         });
     }
     found
@@ -106,19 +107,19 @@ fn by_id(ctx: &Context, asked: &[MetadataRequestTopic], answer: impl Fn(&Topic) 
         .collect()
 }
 
-/// The error for a topic that is not there, after starting its creation where that is allowed.
-async fn missing(ctx: &Context, request: &MetadataRequest, version: i16, name: &str) -> ErrorCode {
-    let wanted = version < 4 || request.allow_auto_topic_creation;
-    let allowed = wanted && ctx.broker.configs.broker().auto_create_topics;
+/// The error for a topic that is not there, after its creation where that is allowed. What hinders one hinders all: the first that
+/// fails is the last that is tried.
+async fn missing(ctx: &Context, name: &str, create: &mut bool) -> ErrorCode {
     if !TopicName::is_legal(name) {
         return ErrorCode::InvalidTopicException;
     }
-    if allowed {
+    if *create {
         match ctx.broker.auto_create(&TopicName::new(name)).await {
             Ok(true) => tracing::info!(topic = name, client = ctx.client_name(), "topic created because a client asked for it"),
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(topic = name, client = ctx.client_name(), %error, "a topic that a client asked for was not created")
+                *create = false;
+                tracing::warn!(topic = name, client = ctx.client_name(), %error, "a topic that a client asked for was not created");
             }
         }
     }

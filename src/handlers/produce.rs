@@ -5,6 +5,8 @@
 //! batch fails the whole request. acks=0 is never answered: an error closes the connection. acks=1 and acks=-1 are the same with one
 //! replica. Not implemented: transactional batches.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::messages::produce_response::{
@@ -14,11 +16,16 @@ use kafka_protocol::messages::produce_response::{
 use super::partition_map::{PartitionMap, TopicWishes};
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::AppendOutcome;
-use crate::broker::{AppendRefused, is_internal};
-use crate::model::{ErrorCode, PartitionId, check_only_batch, opens_with_transaction};
+use crate::broker::{AppendRefused, Partition, is_internal};
+use crate::config::CompressionType;
+use crate::model::batch::BatchHeader;
+use crate::model::{Codec, ErrorCode, PartitionId, check_only_batch, opens_with_transaction};
 use crate::wire::convert::text;
 
 pub struct Produce;
+
+/// A compressed batch up to this size is checked at once; larger ones on a thread that may take its time.
+const INLINE_BYTES_MAX: usize = 4096;
 
 type Outcome = Result<AppendOutcome, AppendRefused>;
 
@@ -104,11 +111,24 @@ async fn append(
         // No transactional id was ever given out.
         return refused(ErrorCode::InvalidProducerIdMapping);
     }
-    let outcome = partition.append(records, version, ctx.broker.now())?;
+    let outcome = if takes_long(records, &partition) {
+        let (partition, records, now) = (Arc::clone(&partition), records.clone(), ctx.broker.now());
+        let appended = tokio::task::spawn_blocking(move || partition.append(&records, version, now)).await;
+        appended.unwrap_or_else(|_| refused(ErrorCode::UnknownServerError))?
+    } else {
+        partition.append(records, version, ctx.broker.now())?
+    };
     if request.acks != 0 && partition.acks_wait_for_the_disk() {
         partition.flushed().await?;
     }
     Ok(outcome)
+}
+
+/// Whether checking has to decompress, or compress, enough to hold back the other connections of the network thread.
+fn takes_long(records: &[u8], partition: &Partition) -> bool {
+    let as_sent = partition.config().compression_type == CompressionType::Producer;
+    let compressed = BatchHeader::parse(records).is_ok_and(|header| header.attributes.codec().is_ok_and(|codec| codec != Codec::None));
+    records.len() > INLINE_BYTES_MAX && (compressed || !as_sent)
 }
 
 fn answer(version: i16, index: i32, outcome: Outcome) -> PartitionProduceResponse {

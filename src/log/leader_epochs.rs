@@ -26,6 +26,10 @@ impl LeaderEpochs {
         checkpoint::format(self.entries.iter().map(|(epoch, start)| format!("{epoch} {start}")))
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub fn latest(&self) -> Option<LeaderEpoch> {
         self.entries.last().map(|entry| entry.0)
     }
