@@ -39,6 +39,9 @@ PARTS = (
 )
 
 
+WITHOUT_KAFKA = ("--", "--skip", "apache_kafka")
+
+
 class Result(NamedTuple):
     name: str
     passed: int
@@ -67,11 +70,14 @@ def run(part):
 
 
 def install_kafka_tools():
+    """Installs what one Rust test needs. Where it cannot be had, the test is left out and counted: as skipped, in CI as failed."""
     try:
         os.environ["KAFKA_JARS"] = str(kafka_tools())
     except Missing as reason:
-        # The Rust test that needs them says so: skipped on a person's machine, a failure in CI.
-        print(f"Apache Kafka's tools: {reason}", flush=True)
+        print(f"Apache Kafka's tools cannot be had, so the test that reads our folders with them is left out: {reason}", flush=True)
+        ci = bool(os.environ.get("CI"))
+        return Result("kafka's tools", 0, int(ci), int(not ci), 0.0)
+    return None
 
 
 def install_clients():
@@ -86,9 +92,12 @@ def main():
     installing = threading.Thread(target=install_clients)
     if any(part.needs_binary for part in chosen):
         installing.start()
-    if any(part.name == "rust" for part in chosen):
-        install_kafka_tools()
     results = []
+    if any(part.name == "rust" for part in chosen):
+        left_out = install_kafka_tools()
+        if left_out:
+            results.append(left_out)
+            chosen = [part._replace(command=(*part.command, *WITHOUT_KAFKA)) if part.name == "rust" else part for part in chosen]
     for part in chosen:
         if part.needs_binary:
             installing.join()
