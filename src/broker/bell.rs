@@ -41,6 +41,9 @@ impl Bell {
         let mut hung = self.hung.lock().unwrap_or_else(PoisonError::into_inner);
         if hung.waiters.len() >= hung.prune_at.max(PRUNE_MIN) {
             hung.waiters.retain(|w| w.strong_count() > 0);
+            // One that another bell wakes again and again hangs itself here again and again.
+            hung.waiters.sort_unstable_by_key(Weak::as_ptr);
+            hung.waiters.dedup_by(|a, b| a.ptr_eq(b));
             hung.prune_at = hung.waiters.len() * 2;
         }
         hung.waiters.push(Arc::downgrade(waiter));
@@ -86,6 +89,15 @@ mod tests {
         let bell = Bell::default();
         for _ in 0..10_000 {
             bell.hang(&Waiter::new());
+        }
+        assert!(bell.len() <= PRUNE_MIN * 2, "{}", bell.len());
+    }
+
+    #[test]
+    fn a_waiter_that_hangs_itself_again_and_again_does_not_pile_up() {
+        let (bell, waiter) = (Bell::default(), Waiter::new());
+        for _ in 0..10_000 {
+            bell.hang(&waiter);
         }
         assert!(bell.len() <= PRUNE_MIN * 2, "{}", bell.len());
     }

@@ -1,7 +1,7 @@
 //! Which topics there are. One admin lock orders every change; look-ups clone an `Arc` out and hold no lock.
 //!
 //! A topic is one file, `topics/<name>.json` in the data folder, written whole and synced before the topic is visible. Deleting
-//! renames it to `<name>.deleting` first, so that a crash in the middle is finished at the next start.
+//! renames it to `<name>.gone` first, so that a crash in the middle is finished at the next start.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,15 +13,17 @@ use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 
 use super::configs::Configs;
+use super::groups::OFFSETS_TOPIC;
 use super::partition::Partition;
 use super::topic::Topic;
 use crate::config::TopicConfig;
-use crate::log::{DataFolder, LastStop, OpenFacts, StartReport, Store};
+use crate::log::{DataFolder, LastStop, LogError, OpenFacts, StartReport, Store};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
 
 const FOLDER: &str = "topics";
 const LIVE: &str = "json";
-const DYING: &str = "deleting";
+/// No longer than `json`: a name of 249 characters leaves six for a file's ending.
+const DYING: &str = "gone";
 /// More partitions than this are not opened (file descriptors and maps).
 pub const PARTITIONS_MAX: usize = 5_000;
 
@@ -78,7 +80,11 @@ impl Catalog {
             let path = entry?.path();
             match path.extension().and_then(|e| e.to_str()) {
                 Some(LIVE) => catalog.open_topic(&path, report, now)?,
-                Some(DYING) => catalog.finish_deleting(&path)?,
+                Some(DYING) => {
+                    if let Err(error) = catalog.finish_deleting(&path) {
+                        tracing::error!(file = %path.display(), %error, "cannot finish deleting a topic; the next start tries again");
+                    }
+                }
                 _ => {}
             }
         }
@@ -151,13 +157,39 @@ impl Catalog {
     pub fn create(&self, new: NewTopic, now: Timestamp) -> Result<Arc<Topic>, Refused> {
         let _admin = self.lock();
         let config = self.check_new(&new)?;
+        self.clear_place(&new.name)?;
         let id = TopicId(uuid::Uuid::new_v4().into_bytes());
-        self.write_file(&new.name, id, new.partitions, config.values())?;
-        let partitions = self.open_partitions(&new.name, id, 0..new.partitions, &config, |_| new_log(now))?;
+        // Nothing is on disk until the file is: what fails before leaves no trace.
+        let partitions = self.open_partitions(&new.name, id, 0..new.partitions, &config, |_| new_log(now)).map_err(cannot_open)?;
+        if let Err(refused) = self.write_file(&new.name, id, new.partitions, config.values()) {
+            let _ = fs::remove_file(self.topic_file(&new.name, LIVE));
+            return Err(refused);
+        }
         let topic = Arc::new(Topic::new(new.name.clone(), id, partitions, config));
         self.by_id.insert(id, new.name.clone());
         self.by_name.insert(new.name, Arc::clone(&topic));
         Ok(topic)
+    }
+
+    /// Makes sure that nothing of a former topic of this name is in the way of a new one.
+    fn clear_place(&self, name: &TopicName) -> Result<(), Refused> {
+        if self.topic_file(name, LIVE).exists() {
+            let text = format!("A topic '{name}' is in the data folder and could not be opened at the start; the log says why.");
+            return Err(Refused::new(ErrorCode::KafkaStorageError, text));
+        }
+        let dying = self.topic_file(name, DYING);
+        if dying.exists() {
+            self.finish_deleting(&dying).map_err(|e| Refused::io("cannot remove what is left of a deleted topic", &e))?;
+        }
+        Ok(())
+    }
+
+    /// A change was asked for on a topic that was looked up before the lock was taken.
+    fn check_there(&self, topic: &Topic) -> Result<(), Refused> {
+        if self.get(topic.name.as_str()).is_some_and(|current| current.id == topic.id) {
+            return Ok(());
+        }
+        Err(Refused::new(ErrorCode::UnknownTopicOrPartition, format!("The topic '{}' was deleted.", topic.name)))
     }
 
     /// Deletes a topic: it is gone for every request that comes after, and its folders go. Blocks on the disk.
@@ -170,13 +202,13 @@ impl Catalog {
         fs::rename(&live, &dying).map_err(|e| Refused::io("cannot rename the topic's file", &e))?;
         self.by_name.remove(name);
         self.by_id.remove(&topic.id);
+        let mut outcome = self.sync_topics();
         for partition in topic.partitions().iter() {
-            if let Err(error) = partition.delete() {
-                tracing::error!(topic = %name, partition = partition.id().0, %error, "cannot remove a deleted partition's folder");
-            }
+            outcome = outcome.and(partition.delete());
         }
-        if let Err(error) = fs::remove_file(&dying) {
-            tracing::error!(topic = %name, %error, "cannot remove a deleted topic's file");
+        // The file stays as long as a folder does: it says what still has to go.
+        if let Err(error) = outcome.and_then(|()| fs::remove_file(&dying)) {
+            tracing::error!(topic = %name, %error, "a deleted topic's files are not all gone; the next start tries again");
         }
         Ok(topic)
     }
@@ -184,12 +216,21 @@ impl Catalog {
     /// Adds partitions up to `count`. Blocks on the disk.
     pub fn grow(&self, topic: &Topic, count: i32, now: Timestamp) -> Result<(), Refused> {
         let _admin = self.lock();
+        self.check_there(topic)?;
+        if topic.name.as_str() == OFFSETS_TOPIC {
+            let text = "The number of its partitions says where each group is kept; it cannot change.";
+            return Err(Refused::new(ErrorCode::InvalidPartitions, text));
+        }
         let have = topic.partition_count();
+        if count <= have {
+            return Err(Refused::new(ErrorCode::InvalidPartitions, format!("Topic already has {have} partition(s).")));
+        }
         self.check_room(usize::try_from(count.saturating_sub(have)).unwrap_or(0))?;
         let config = topic.config();
-        self.write_file(&topic.name, topic.id, count, config.values())?;
         let mut partitions = topic.partitions().to_vec();
-        partitions.extend(self.open_partitions(&topic.name, topic.id, have..count, &config, |_| new_log(now))?);
+        let more = self.open_partitions(&topic.name, topic.id, have..count, &config, |_| new_log(now));
+        partitions.extend(more.map_err(cannot_open)?);
+        self.write_file(&topic.name, topic.id, count, config.values())?;
         topic.set_partitions(partitions);
         Ok(())
     }
@@ -197,6 +238,7 @@ impl Catalog {
     /// Replaces a topic's overrides. Blocks on the disk.
     pub fn set_config(&self, topic: &Topic, config: TopicConfig) -> Result<(), Refused> {
         let _admin = self.lock();
+        self.check_there(topic)?;
         self.write_file(&topic.name, topic.id, topic.partition_count(), config.values())?;
         topic.set_config(config);
         self.apply_config(topic);
@@ -205,6 +247,8 @@ impl Catalog {
 
     /// Gives every log its settings anew, after a broker config changed.
     pub fn reconfigure(&self) {
+        // A topic that is being made takes its settings from before the change or is in the list.
+        let _admin = self.lock();
         for topic in self.list() {
             self.apply_config(&topic);
         }
@@ -224,7 +268,7 @@ impl Catalog {
         range: std::ops::Range<i32>,
         config: &TopicConfig,
         facts: impl Fn(&TopicPartition) -> OpenFacts,
-    ) -> Result<Vec<Arc<Partition>>, Refused> {
+    ) -> Result<Vec<Arc<Partition>>, LogError> {
         let resolved = Arc::new(config.resolve(&self.configs.layers()));
         range
             .map(|index| {
@@ -232,8 +276,7 @@ impl Catalog {
                 let facts = facts(&tp);
                 Partition::open(Arc::new(self.folder.store(&tp)), tp, id, Arc::clone(&resolved), facts).map(Arc::new)
             })
-            .collect::<Result<_, _>>()
-            .map_err(|e| Refused::new(ErrorCode::KafkaStorageError, format!("cannot open a partition of {name}: {e}")))
+            .collect()
     }
 
     fn write_file(&self, name: &TopicName, id: TopicId, partitions: i32, configs: &BTreeMap<String, String>) -> Result<(), Refused> {
@@ -245,9 +288,14 @@ impl Catalog {
             out.write_all(text.as_bytes())?;
             out.sync_all()?;
             fs::rename(&temporary, self.topic_file(name, LIVE))?;
-            File::open(self.topics_folder())?.sync_all()
+            self.sync_topics()
         };
         write().map_err(|e| Refused::io("cannot write the topic's file", &e))
+    }
+
+    /// Makes creations, renames and removals of topics durable.
+    fn sync_topics(&self) -> io::Result<()> {
+        File::open(self.topics_folder())?.sync_all()
     }
 
     fn open_topic(&self, path: &std::path::Path, report: &StartReport, now: Timestamp) -> io::Result<()> {
@@ -255,7 +303,7 @@ impl Catalog {
         let parsed = serde_json::from_str::<TopicFile>(&text).ok().and_then(|f| TopicId::from_base64(&f.id).map(|id| (f, id)));
         let Some((file, id)) = parsed else {
             // Never deleted: its partitions' folders stay, and so does what it says.
-            let aside = path.with_extension("unreadable");
+            let aside = path.with_extension("bad");
             tracing::error!(file = %path.display(), moved_to = %aside.display(), "cannot read a topic's file; the topic stays closed");
             return fs::rename(path, aside);
         };
@@ -264,9 +312,15 @@ impl Catalog {
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         let config = TopicConfig::restore(file.configs);
-        let partitions = self
-            .open_partitions(&file.name, id, 0..file.partitions, &config, |tp| facts(report, tp, now))
-            .map_err(|e| io::Error::other(e.message))?;
+        let partitions = match self.open_partitions(&file.name, id, 0..file.partitions, &config, |tp| facts(report, tp, now)) {
+            Ok(partitions) => partitions,
+            Err(error @ LogError::NewerFormat { .. }) => return Err(io::Error::other(format!("{}: {error}", file.name))),
+            Err(error) => {
+                // One topic's trouble does not keep the others from being served.
+                tracing::error!(topic = %file.name, %error, "cannot open a topic's partitions; the topic stays closed");
+                return Ok(());
+            }
+        };
         self.by_id.insert(id, file.name.clone());
         self.by_name.insert(file.name.clone(), Arc::new(Topic::new(file.name, id, partitions, config)));
         Ok(())
@@ -286,6 +340,10 @@ impl Catalog {
     }
 }
 
+fn cannot_open(error: LogError) -> Refused {
+    Refused::new(ErrorCode::KafkaStorageError, format!("cannot open a partition: {error}"))
+}
+
 /// What the folder's checkpoints say about a partition.
 fn facts(report: &StartReport, partition: &TopicPartition, now: Timestamp) -> OpenFacts {
     let checkpoint = report.checkpoints.get(partition).copied().unwrap_or_default();
@@ -301,3 +359,7 @@ fn facts(report: &StartReport, partition: &TopicPartition, now: Timestamp) -> Op
 fn new_log(now: Timestamp) -> OpenFacts {
     OpenFacts { last_stop: LastStop::Clean, recovery_point: Offset::ZERO, log_start: Offset::ZERO, now }
 }
+
+#[cfg(test)]
+#[path = "catalog_tests.rs"]
+mod tests;

@@ -133,6 +133,8 @@ struct Cache {
 /// A session unused for this long gives its slot to a new one (`min.incremental.fetch.session.eviction.ms`).
 const EVICTION_MS: i64 = 120_000;
 const FINAL_EPOCH: i32 = -1;
+/// More partitions than a broker has: a fetch of more gets no session, which would only hold memory.
+const PARTITIONS_MAX: usize = 10_000;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -173,6 +175,11 @@ impl FetchSessions {
         for key in &forgotten {
             guard.forget(key);
         }
+        if guard.order.len() > PARTITIONS_MAX {
+            drop(guard);
+            locked(&self.cache).sessions.remove(&session_id);
+            return Err(ErrorCode::FetchSessionIdNotFound);
+        }
         guard.used = now;
         if guard.order.is_empty() {
             drop(guard);
@@ -186,9 +193,10 @@ impl FetchSessions {
         Ok((FetchScope::Incremental(SessionHandle { id: session_id, expected_epoch, session }), wanted))
     }
 
-    /// Makes a session of a full fetch that was answered. 0 means "no session": the cache is full, or nothing was asked.
+    /// Makes a session of a full fetch that was answered, also of one that asked for nothing yet. 0 means "no session": the cache is
+    /// full, or too much was asked.
     pub fn establish(&self, by_id: bool, served: Vec<(Wanted, Answered)>, now: Timestamp) -> i32 {
-        if served.is_empty() {
+        if served.len() > PARTITIONS_MAX {
             return 0;
         }
         let mut session = Session { epoch: 1, by_id, used: now, next_place: 0, order: BTreeMap::new(), places: HashMap::new() };
@@ -305,6 +313,26 @@ mod tests {
         assert_eq!(make(1_000), 0);
         assert_ne!(make(EVICTION_MS), 0);
         assert_eq!(sessions.count(), 1);
+    }
+
+    #[test]
+    fn a_session_may_begin_with_nothing_and_be_filled_later() {
+        let sessions = FetchSessions::new(10, 1);
+        let id = sessions.establish(false, vec![], Timestamp(0));
+        assert_eq!(id, 1);
+        let (scope, list) = sessions.begin(id, 1, false, vec![wanted("a")], vec![], Timestamp(0)).unwrap();
+        assert!(matches!(scope, FetchScope::Incremental(_)) && list.len() == 1);
+    }
+
+    #[test]
+    fn no_session_holds_more_partitions_than_a_broker_has() {
+        let sessions = FetchSessions::new(10, 1);
+        let many = |count: usize| (0..count).map(|i| Wanted { partition: PartitionId(i as i32), ..wanted("a") }).collect::<Vec<_>>();
+        let too_many = many(PARTITIONS_MAX + 1).into_iter().map(|w| (w, answered(5))).collect();
+        assert_eq!(sessions.establish(false, too_many, Timestamp(0)), 0);
+        let id = sessions.establish(false, vec![(wanted("b"), answered(5))], Timestamp(0));
+        let grown = sessions.begin(id, 1, false, many(PARTITIONS_MAX), vec![], Timestamp(0)).err();
+        assert_eq!((grown, sessions.count()), (Some(ErrorCode::FetchSessionIdNotFound), 0));
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Groups {
                     index,
                     machine: GroupShard::new(config.clone()),
                     ids: rand_chacha::ChaCha12Rng::seed_from_u64(seed.wrapping_add(index as u64)),
-                    desk: Desk { catalog: Arc::clone(&catalog), partitions, waiting: HashMap::new(), next_token: 0, wake: None },
+                    desk: Desk { catalog: Arc::clone(&catalog), waiting: HashMap::new(), next_token: 0, wake: None },
                 };
                 tokio::spawn(shard.run(inbox, stop.subscribe()));
                 sender
@@ -62,6 +62,10 @@ impl Groups {
 
     /// Asks the shard of this group.
     pub async fn ask(&self, group: &GroupId, request: Request) -> Result<Reply, ErrorCode> {
+        if matches!(request, Request::JoinGroup(_) | Request::OffsetCommit(_)) {
+            // These may make a group, and a group needs a place to be written to.
+            self.ensure_offsets_topic().await?;
+        }
         let partition = records::offsets_partition_for(group, self.partition_count());
         let shard = usize::try_from(partition.0).unwrap_or(0) % SHARDS;
         self.send(shard, request).await
@@ -93,12 +97,12 @@ impl Groups {
             return Ok(());
         }
         let (catalog, partitions) = (Arc::clone(&self.catalog), self.partitions);
-        let made = tokio::task::spawn_blocking(move || ensure_offsets_topic_blocking(&catalog, partitions)).await;
+        let made = tokio::task::spawn_blocking(move || make_offsets_topic_blocking(&catalog, partitions)).await;
         made.unwrap_or(Err(ErrorCode::CoordinatorNotAvailable))
     }
 }
 
-fn ensure_offsets_topic_blocking(catalog: &Catalog, partitions: i32) -> Result<(), ErrorCode> {
+fn make_offsets_topic_blocking(catalog: &Catalog, partitions: i32) -> Result<(), ErrorCode> {
     let configs = [("cleanup.policy", "compact"), ("compression.type", "producer"), ("segment.bytes", "104857600")];
     let new = NewTopic {
         name: TopicName::new(OFFSETS_TOPIC),
@@ -123,8 +127,20 @@ struct Shard {
 }
 
 impl Shard {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Job>, mut stop: watch::Receiver<bool>) {
-        self.replay();
+    async fn run(self, inbox: mpsc::Receiver<Job>, stop: watch::Receiver<bool>) {
+        let replay = move || {
+            let mut shard = self;
+            shard.replay();
+            shard
+        };
+        // A long log takes seconds to read back: not on the network thread.
+        match tokio::task::spawn_blocking(replay).await {
+            Ok(shard) => shard.serve(inbox, stop).await,
+            Err(error) => tracing::error!(%error, "groups cannot be read back and are not served"),
+        }
+    }
+
+    async fn serve(mut self, mut inbox: mpsc::Receiver<Job>, mut stop: watch::Receiver<bool>) {
         let first = self.machine.start(clock::now());
         self.carry_out(first);
         loop {
@@ -185,7 +201,6 @@ impl Shard {
 /// What the state machine cannot do itself: write, answer, be woken.
 struct Desk {
     catalog: Arc<Catalog>,
-    partitions: i32,
     waiting: HashMap<Token, oneshot::Sender<Reply>>,
     next_token: u64,
     wake: Option<Timestamp>,
@@ -194,9 +209,6 @@ struct Desk {
 impl Effects for Desk {
     /// One batch in the group's partition.
     fn append(&mut self, group: &GroupId, list: &[Record]) -> Result<(), ErrorCode> {
-        if self.catalog.get(OFFSETS_TOPIC).is_none() {
-            ensure_offsets_topic_blocking(&self.catalog, self.partitions)?;
-        }
         let topic = self.catalog.get(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
         let id = records::offsets_partition_for(group, topic.partition_count());
         let partition = topic.partition(id).ok_or(ErrorCode::CoordinatorNotAvailable)?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::{Broker, clock};
+use crate::log::LogError;
 
 /// Segments are looked at this often for rolling by time and for retention, whatever the configured interval is at most.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(300);
@@ -39,8 +40,12 @@ impl Broker {
     fn flush_all(&self) {
         for topic in self.catalog.list() {
             for partition in topic.partitions().iter() {
-                if let Err(error) = partition.flush() {
-                    tracing::error!(partition = %partition.name, %error, "flush failed: the partition is offline until the next start");
+                match partition.flush() {
+                    // Offline was logged when it became so.
+                    Ok(()) | Err(LogError::Offline(_)) => {}
+                    Err(error) => {
+                        tracing::error!(partition = %partition.name, %error, "flush failed: the partition is offline until the next start");
+                    }
                 }
             }
         }
@@ -84,12 +89,14 @@ impl Broker {
     }
 
     pub(super) fn write_checkpoints(&self) -> io::Result<()> {
+        let mut outcome = Ok(());
         for topic in self.catalog.list() {
             for partition in topic.partitions().iter() {
-                partition.checkpoint()?;
+                // One partition's trouble is not the others'.
+                outcome = outcome.and(partition.checkpoint());
             }
         }
-        self.write_checkpoint_rows()
+        outcome.and(self.write_checkpoint_rows())
     }
 
     /// The two checkpoint files alone. Due at once after records or topics were deleted: a start after a crash must not take a row of

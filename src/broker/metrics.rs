@@ -32,6 +32,9 @@ const BUCKETS_US: [u64; 10] = [100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_
 /// Error codes and unsupported requests told apart; more are only counted together.
 const TOLD_APART_MAX: usize = 1000;
 
+/// Characters of a client's name that are kept.
+const CLIENT_CHARS_MAX: usize = 64;
+
 const KEYS: usize = 96;
 const VERSIONS: usize = 20;
 const PRODUCE: i16 = 0;
@@ -136,9 +139,11 @@ impl Metrics {
     /// A connection closed on a request that is not served. Logged once per client and request.
     pub fn unsupported(&self, remote: SocketAddr, client: &str, key: i16, version: i16) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = told.unsupported.len() >= TOLD_APART_MAX;
-        let client = if full { "others" } else { client };
-        let count = told.unsupported.entry((key, version, client.to_owned())).or_default();
+        let client: String = client.chars().take(CLIENT_CHARS_MAX).collect();
+        let named = (key, version, client.clone());
+        let full = told.unsupported.len() >= TOLD_APART_MAX && !told.unsupported.contains_key(&named);
+        let row = if full { (-1, -1, "others".to_owned()) } else { named };
+        let count = told.unsupported.entry(row).or_default();
         *count += 1;
         if *count == 1 {
             tracing::warn!(%remote, client, "connection closed: the client asked for API key {key} version {version}, which is not served");
@@ -203,4 +208,22 @@ fn topic_counts(catalog: &Catalog) -> Vec<TopicCount> {
         total
     };
     catalog.list().iter().map(count).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_invent_does_not_fill_the_memory() {
+        let metrics = Metrics::new(Timestamp(0));
+        let remote = SocketAddr::from(([127, 0, 0, 1], 1));
+        for i in 0..3000_i16 {
+            metrics.unsupported(remote, &"n".repeat(10_000), i, i);
+        }
+        let told = metrics.told.lock().unwrap();
+        assert_eq!(told.unsupported.len(), TOLD_APART_MAX + 1);
+        assert_eq!(told.unsupported.values().sum::<u64>(), 3000);
+        assert!(told.unsupported.keys().all(|(_, _, client)| client.len() <= CLIENT_CHARS_MAX));
+    }
 }

@@ -53,6 +53,8 @@ pub struct Broker {
     pub metrics: Metrics,
     /// Held while the checkpoint files are written.
     checkpoint_files: Mutex<()>,
+    /// Held by who changes configs, from the look at what is there until the change is in force: none of two changes at once is lost.
+    pub config_changes: tokio::sync::Mutex<()>,
     /// True once the broker stops.
     pub shutdown: watch::Sender<bool>,
 }
@@ -82,27 +84,47 @@ impl Broker {
         self.blocking(move |broker| broker.catalog.create(new, broker.now())).await
     }
 
-    /// Creates a topic because somebody asked for it. One that collides with another or exists by now is left alone.
-    pub async fn auto_create(self: &Arc<Self>, name: &TopicName) -> Result<(), Refused> {
+    /// Creates a topic because somebody asked for it, and says whether it did. One that collides with another or exists by now is left
+    /// alone.
+    pub async fn auto_create(self: &Arc<Self>, name: &TopicName) -> Result<bool, Refused> {
         if self.catalog.colliding(name).is_some() || self.catalog.get(name.as_str()).is_some() {
-            return Ok(());
+            return Ok(false);
         }
         if name.as_str() == OFFSETS_TOPIC {
             let made = self.groups.ensure_offsets_topic().await;
-            return made.map_err(|error| Refused::new(error, format!("cannot create {OFFSETS_TOPIC}")));
+            return made.map(|()| true).map_err(|error| Refused::new(error, format!("cannot create {OFFSETS_TOPIC}")));
         }
         let partitions = self.configs.broker().num_partitions;
-        self.create_topic(NewTopic { name: name.clone(), partitions, overrides: Default::default() }).await.map(|_| ())
+        match self.create_topic(NewTopic { name: name.clone(), partitions, overrides: Default::default() }).await {
+            Ok(_) => Ok(true),
+            // Others asked for it at the same time.
+            Err(refused) if refused.error == ErrorCode::TopicAlreadyExists => Ok(false),
+            Err(refused) => Err(refused),
+        }
     }
 
-    pub async fn delete_topic(self: &Arc<Self>, name: &TopicName) -> Result<Arc<Topic>, Refused> {
-        let name = name.clone();
-        self.blocking(move |broker| {
-            let gone = broker.catalog.delete(&name)?;
-            broker.write_checkpoint_rows().map_err(|e| storage("cannot write the checkpoints", &e))?;
-            Ok(gone)
-        })
-        .await
+    /// Deletes a topic with its committed offsets, else a topic of the same name would start with them. Goes on to its end also if
+    /// nobody waits for it any more.
+    pub async fn delete_topic(self: &Arc<Self>, name: &TopicName) -> Result<(), Refused> {
+        let (broker, name) = (Arc::clone(self), name.clone());
+        let deleting = tokio::spawn(async move {
+            let topic = name.clone();
+            broker.blocking(move |broker| broker.delete_topic_blocking(&topic)).await?;
+            if let Err(error) = broker.groups.ask_all(Request::TopicsDeleted(vec![name])).await {
+                tracing::error!(?error, "cannot drop the committed offsets of a deleted topic");
+            }
+            Ok(())
+        });
+        deleting.await.unwrap_or_else(|_| Err(Refused::new(ErrorCode::UnknownServerError, "the broker failed at this request")))
+    }
+
+    fn delete_topic_blocking(&self, name: &TopicName) -> Result<(), Refused> {
+        // Dropped here: with the last hold on its maps the disk space goes, and that takes time.
+        let _gone = self.catalog.delete(name)?;
+        if let Err(error) = self.write_checkpoint_rows() {
+            tracing::error!(topic = %name, %error, "the checkpoints still name a deleted topic");
+        }
+        Ok(())
     }
 
     /// Moves a partition's log start, and notes it on disk before that is told.
@@ -116,15 +138,6 @@ impl Broker {
         .await
     }
 
-    /// The committed offsets of deleted topics go too, else a topic of the same name would start with them.
-    pub async fn forget_offsets(&self, topics: Vec<TopicName>) {
-        if !topics.is_empty()
-            && let Err(error) = self.groups.ask_all(Request::TopicsDeleted(topics)).await
-        {
-            tracing::error!(?error, "cannot drop the committed offsets of deleted topics");
-        }
-    }
-
     pub async fn grow_topic(self: &Arc<Self>, topic: Arc<Topic>, count: i32) -> Result<(), Refused> {
         self.blocking(move |broker| broker.catalog.grow(&topic, count, broker.now())).await
     }
@@ -135,10 +148,7 @@ impl Broker {
 
     pub async fn set_broker_configs(self: &Arc<Self>, layers: BrokerLayers) -> Result<(), Refused> {
         self.blocking(move |broker| {
-            broker
-                .configs
-                .replace(layers)
-                .map_err(|e| Refused::new(crate::model::ErrorCode::KafkaStorageError, format!("cannot write the broker's configs: {e}")))?;
+            broker.configs.replace(layers).map_err(|e| storage("cannot write the broker's configs", &e))?;
             broker.catalog.reconfigure();
             Ok(())
         })
@@ -149,3 +159,6 @@ impl Broker {
 fn storage(what: &str, error: &std::io::Error) -> Refused {
     Refused::new(ErrorCode::KafkaStorageError, format!("{what}: {error}"))
 }
+
+#[cfg(test)]
+mod broker_tests;

@@ -13,7 +13,7 @@ use crate::log::{AppendOutcome, AtLeast, LogError, LogView, OpenFacts, Partition
 use crate::model::batch::Batches;
 use crate::model::batch_builder::{BatchBuilder, NewRecord};
 use crate::model::compress::Codec;
-use crate::model::produce_check::{BatchError, RecordError, check_produced};
+use crate::model::produce_check::{BatchError, LogStart, RecordError, check_produced};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
 
 pub struct Partition {
@@ -25,6 +25,8 @@ pub struct Partition {
     bell: Bell,
     pub traffic: Traffic,
     deleted: AtomicBool,
+    /// Held while the disk syncs. A failed sync is reported once, to whoever asked first: nobody else may ask at the same time.
+    flushing: Mutex<()>,
 }
 
 /// A record of the broker's own: group state, generated events.
@@ -36,12 +38,12 @@ pub struct OwnRecord {
 }
 
 /// Why an append was refused, as the producer gets it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AppendRefused {
     pub error: ErrorCode,
     pub message: Option<String>,
     pub record_errors: Vec<RecordError>,
-    /// Known when the log was reached.
+    /// Told where Kafka tells it.
     pub log_start: Option<Offset>,
 }
 
@@ -51,6 +53,7 @@ impl AppendRefused {
     }
 }
 
+/// As it stands before a log was looked at.
 impl From<BatchError> for AppendRefused {
     fn from(refusal: BatchError) -> Self {
         AppendRefused { error: refusal.code, message: refusal.message, record_errors: refusal.record_errors, log_start: None }
@@ -81,6 +84,7 @@ impl Partition {
             bell: Bell::default(),
             traffic: Traffic::default(),
             deleted: AtomicBool::new(false),
+            flushing: Mutex::default(),
         })
     }
 
@@ -120,20 +124,21 @@ impl Partition {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn publish(&self, log: &PartitionLog) {
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = log.view();
+    /// Gives the view that was published before. With it the last hold on deleted segments may go, and that costs time: drop it
+    /// after the log's lock.
+    fn publish(&self, log: &PartitionLog) -> LogView {
+        let before = std::mem::replace(&mut *self.view.write().unwrap_or_else(PoisonError::into_inner), log.view());
         self.bell.ring();
+        before
     }
 
     /// Appends what a producer sent, checked and stamped.
     pub fn append(&self, records: &Bytes, version: i16, now: Timestamp) -> Result<AppendOutcome, AppendRefused> {
         let config = self.config();
-        // From here on the log was reached, and an error says where it starts.
-        let with_start = |refused: AppendRefused| AppendRefused { log_start: Some(self.view().start_offset()), ..refused };
-        let batch = check_produced(records, &produce_rules(&config, &self.name, version, now)).map_err(|e| with_start(e.into()))?;
+        let batch = check_produced(records, &produce_rules(&config, &self.name, version, now)).map_err(|error| self.refused(error))?;
         let mut guard = self.log();
         let Some(log) = guard.as_mut() else { return Err(AppendRefused::new(ErrorCode::UnknownTopicOrPartition)) };
-        let outcome = log.append(batch, now).map_err(|error| with_start(AppendRefused::new(error_code(&error))))?;
+        let outcome = log.append(batch, now).map_err(|error| self.refused_by_the_log(&error))?;
         if !outcome.duplicate {
             self.publish(log);
             self.count_in(&outcome, records.len());
@@ -144,6 +149,19 @@ impl Partition {
     fn count_in(&self, outcome: &AppendOutcome, bytes: usize) {
         self.traffic.messages_in.add(u64::try_from(outcome.last_offset.0 - outcome.base_offset.0 + 1).unwrap_or(0));
         self.traffic.bytes_in.add(bytes as u64);
+    }
+
+    fn refused(&self, error: BatchError) -> AppendRefused {
+        let log_start = (error.log_start == LogStart::Told).then(|| self.view().start_offset());
+        AppendRefused { log_start, ..AppendRefused::from(error) }
+    }
+
+    fn refused_by_the_log(&self, error: &LogError) -> AppendRefused {
+        let refused = AppendRefused::new(error_code(error));
+        match refused.error {
+            ErrorCode::RecordListTooLarge | ErrorCode::KafkaStorageError => refused,
+            _ => AppendRefused { log_start: Some(self.view().start_offset()), ..refused },
+        }
     }
 
     /// Appends records of the broker's own as one batch.
@@ -207,27 +225,34 @@ impl Partition {
 
     /// Moves the log start (DeleteRecords). Blocks.
     pub fn delete_records(&self, before: Offset, now: Timestamp) -> Result<Offset, LogError> {
+        let _former_view;
         let mut guard = self.log();
         let log = guard.as_mut().ok_or_else(deleted)?;
-        let start = log.delete_records(before, now)?;
-        self.publish(log);
-        Ok(start)
+        let outcome = log.delete_records(before, now);
+        // Also after an error: the start may have moved before a file could not be removed.
+        _former_view = self.publish(log);
+        outcome
     }
 
     /// Expires segments and producers that are due, and notes the recovery point. Blocks.
     pub(super) fn housekeep(&self, now: Timestamp) -> Result<(), LogError> {
+        let _former_view;
         let mut guard = self.log();
         let Some(log) = guard.as_mut() else { return Ok(()) };
         log.expire_producers(now);
-        if log.enforce_retention(now)?.segments > 0 {
-            self.publish(log);
+        let start = log.start_offset();
+        let outcome = log.enforce_retention(now);
+        if log.start_offset() != start {
+            _former_view = self.publish(log);
         }
-        Ok(())
+        Ok(outcome.map(|_| ())?)
     }
 
-    /// Writes what is dirty to the disk. The lock is not held while the disk works. A failed flush takes the partition offline: the
-    /// kernel may have dropped the pages, and trying again would only seem to succeed. Blocks.
+    /// Writes what is dirty to the disk; what was written while an earlier flush ran goes with one sync. The log's lock is not held
+    /// while the disk works. A failed flush takes the partition offline: the kernel may have dropped the pages, and trying again would
+    /// only seem to succeed. Blocks.
     pub(super) fn flush(&self) -> Result<(), LogError> {
+        let _order = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let dirty = match self.log().as_mut() {
             Some(log) => log.dirty_files()?,
             None => return Ok(()),
@@ -314,3 +339,7 @@ pub fn read_error_code(error: &ReadError) -> ErrorCode {
         ReadError::Io(_) => ErrorCode::KafkaStorageError,
     }
 }
+
+#[cfg(test)]
+#[path = "partition_tests.rs"]
+mod tests;

@@ -41,6 +41,9 @@ fn tell(report: &StartReport, catalog: &Catalog) {
     if report.last_stop != LastStop::Clean && report.unclean_starts > 0 {
         tracing::info!(unclean_starts = report.unclean_starts, "the last run did not end cleanly; logs were checked");
     }
+    for warning in &report.facts.warnings {
+        tracing::warn!("{warning}");
+    }
     for name in &report.renamed_aside {
         tracing::warn!(file = name, "a file that could not be read was renamed aside");
     }
@@ -90,6 +93,7 @@ impl Broker {
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max, (seed.1 >> 34) as i32),
             metrics: Metrics::new(clock::now()),
             checkpoint_files: Mutex::default(),
+            config_changes: Default::default(),
             shutdown: watch::Sender::new(false),
             folder,
             configs,

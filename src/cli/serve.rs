@@ -96,11 +96,34 @@ fn start_pages(
 fn limits(broker: &Broker) -> Limits {
     let config = broker.configs.broker();
     let idle = Duration::from_millis(u64::try_from(config.connections_idle_max_ms).unwrap_or(u64::MAX / 2));
-    Limits::new(config.request_bytes_max, IN_FLIGHT_BYTES_MAX, config.connections_max, idle)
+    let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    let connections_max = connections_within(config.connections_max, open_files);
+    if connections_max < config.connections_max {
+        tracing::warn!(open_files, connections_max, "fewer connections than max.connections: this process may not open more files");
+    }
+    Limits::new(config.request_bytes_max, IN_FLIGHT_BYTES_MAX, connections_max, idle)
+}
+
+/// Connections must not take the descriptors that segments need: a quarter stays.
+fn connections_within(configured: usize, open_files: u64) -> usize {
+    let most = open_files - open_files / 4;
+    configured.min(usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 /// The log goes to the error output, so that what is printed stays clean.
 fn start_log(level: &str) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_for_segments() {
+        assert_eq!(connections_within(10_000, 1024), 768);
+        assert_eq!(connections_within(10_000, u64::MAX), 10_000);
+        assert_eq!(connections_within(0, 1024), 0);
+    }
 }

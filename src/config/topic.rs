@@ -255,7 +255,7 @@ mod tests {
                 assert_eq!(row.def.normalise(default).as_deref(), Ok(default), "{}", row.def.name);
             }
             for (name, _) in row.synonyms {
-                assert!(super::super::broker::broker_row(name).is_some(), "{name}");
+                assert!(crate::config::broker::broker_row(name).is_some(), "{name}");
             }
             assert!(row.def.doc.ends_with('.'), "{}", row.def.name);
         }

@@ -57,6 +57,7 @@ pub struct Change<'a> {
 
 /// Makes a change of one resource, or only says whether it could be made.
 pub async fn alter(ctx: &Context, kind: i8, name: &str, validate_only: bool, change: &Change<'_>) -> Result<(), Refused> {
+    let _alone = ctx.broker.config_changes.lock().await;
     let layers = ctx.broker.configs.layers();
     let refused = |e: ConfigError| Refused::new(e.code, e.message);
     match kind {
@@ -79,5 +80,35 @@ pub async fn alter(ctx: &Context, kind: i8, name: &str, validate_only: bool, cha
             let text = format!("Resource type {other} has no configs that can be changed here; topics (2) and brokers (4) have.");
             Err(Refused::new(ErrorCode::InvalidRequest, text))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::{Broker, BrokerOptions, NewTopic};
+    use crate::config::{Advertise, AlterOp, Alteration};
+    use crate::handlers::Peer;
+    use crate::wire::request::RequestHeader;
+
+    #[tokio::test]
+    async fn of_two_changes_at_once_none_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = BrokerOptions { data_dir: folder.path().to_owned(), advertise: Advertise::Auto, configs: BrokerLayers::default() };
+        let broker = Broker::open(options).unwrap();
+        let topic = broker.create_topic(NewTopic { name: "t".into(), partitions: 1, overrides: [].into() }).await.unwrap();
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let header = RequestHeader { api_key: 33, api_version: 0, correlation_id: 1, client_id: None };
+        let ctx = Context { broker, header, peer: std::sync::Arc::new(Peer::new(address, address)) };
+        let set = async |name: &str, value: &str| {
+            let alterations = [Alteration { name: name.to_owned(), op: AlterOp::Set, value: Some(value.to_owned()) }];
+            let change = Change {
+                topic: &|config, layers| config.altered(&alterations, layers),
+                broker: &|layers, scope| layers.altered(scope, &alterations),
+            };
+            alter(&ctx, resource::TOPIC, "t", false, &change).await.unwrap();
+        };
+        tokio::join!(set("retention.ms", "1000"), set("segment.ms", "2000"), set("retention.bytes", "3000"));
+        assert_eq!(topic.config().values().len(), 3);
     }
 }

@@ -68,6 +68,7 @@ impl Context {
     /// The client as a log line names it: software if it said, and client id.
     pub fn client_name(&self) -> String {
         let (name, version) = self.peer.software();
-        if name.is_empty() { format!("client id {:?}", self.client_id()) } else { format!("{name} {version}") }
+        let id = self.client_id();
+        if name.is_empty() { format!("client id {id:?}") } else { format!("{name} {version}, client id {id:?}") }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use kafka_protocol::messages::DeleteRecordsRequest;
 use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult};
 
+use super::partition_map::{PartitionMap, TopicWishes};
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::Partition;
 use crate::model::{ErrorCode, Offset, PartitionId};
@@ -23,13 +24,19 @@ impl Api for DeleteRecords {
 
     async fn handle(ctx: &Context, _version: i16, request: DeleteRecordsRequest) -> Result<Reply, HangUp> {
         let mut response = DeleteRecordsResponse::default();
+        let mut offsets = PartitionMap::new();
         for topic in &request.topics {
-            let mut answered = DeleteRecordsTopicResult::default();
-            answered.name = topic.name.clone();
             for asked in &topic.partitions {
+                offsets.put(&topic.name, asked.partition_index, asked.offset);
+            }
+        }
+        for TopicWishes { topic, partitions } in offsets.into_topics() {
+            let mut answered = DeleteRecordsTopicResult::default();
+            answered.name = topic.clone();
+            for (partition_index, offset) in partitions {
                 let mut result = DeleteRecordsPartitionResult::default();
-                result.partition_index = asked.partition_index;
-                match delete(ctx, &topic.name.0, asked.partition_index, asked.offset).await {
+                result.partition_index = partition_index;
+                match delete(ctx, &topic.0, partition_index, offset).await {
                     Ok(start) => result.low_watermark = start.0,
                     Err(error) => (result.error_code, result.low_watermark) = (error.code(), -1),
                 }
@@ -42,11 +49,11 @@ impl Api for DeleteRecords {
 }
 
 async fn delete(ctx: &Context, topic: &str, index: i32, offset: i64) -> Result<Offset, ErrorCode> {
+    let partition: Arc<Partition> =
+        ctx.broker.catalog.get(topic).and_then(|t| t.partition(PartitionId(index))).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     if crate::broker::is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
     }
-    let partition: Arc<Partition> =
-        ctx.broker.catalog.get(topic).and_then(|t| t.partition(PartitionId(index))).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     if !partition.config().cleanup_delete {
         return Err(ErrorCode::PolicyViolation);
     }

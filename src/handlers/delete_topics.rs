@@ -38,7 +38,6 @@ impl Api for DeleteTopics {
         };
         let mut response = DeleteTopicsResponse::default();
         let mut seen: HashMap<(Option<StrBytes>, Uuid), usize> = HashMap::new();
-        let mut deleted = Vec::new();
         for one in &asked {
             *seen.entry((one.name.clone(), one.id)).or_default() += 1;
         }
@@ -46,7 +45,7 @@ impl Api for DeleteTopics {
             let key = (one.name.clone(), one.id);
             let outcome = match seen.get(&key) {
                 None => continue,
-                Some(1) => delete(ctx, version, &one, &mut deleted).await,
+                Some(1) => delete(ctx, version, &one).await,
                 Some(_) => {
                     seen.remove(&key);
                     Err(Refused::new(ErrorCode::InvalidRequest, "Duplicate topic name or topic id."))
@@ -69,12 +68,11 @@ impl Api for DeleteTopics {
             }
             response.responses.push(result);
         }
-        ctx.broker.forget_offsets(deleted).await;
         ctx.reply(&response)
     }
 }
 
-async fn delete(ctx: &Context, version: i16, asked: &Asked, deleted: &mut Vec<TopicName>) -> Result<(TopicName, TopicId), Refused> {
+async fn delete(ctx: &Context, version: i16, asked: &Asked) -> Result<(TopicName, TopicId), Refused> {
     if !ctx.broker.configs.broker().delete_topic {
         let error = if version >= 3 { ErrorCode::TopicDeletionDisabled } else { ErrorCode::InvalidRequest };
         return Err(Refused::new(error, "Topic deletion is disabled (delete.topic.enable)."));
@@ -92,7 +90,8 @@ async fn delete(ctx: &Context, version: i16, asked: &Asked, deleted: &mut Vec<To
     if topic.is_internal() {
         return Err(Refused::new(ErrorCode::InvalidRequest, format!("{} holds the groups' offsets and cannot be deleted.", topic.name)));
     }
-    let gone = ctx.broker.delete_topic(&topic.name).await?;
-    deleted.push(gone.name.clone());
-    Ok((gone.name.clone(), gone.id))
+    let (name, id) = (topic.name.clone(), topic.id);
+    drop(topic);
+    ctx.broker.delete_topic(&name).await?;
+    Ok((name, id))
 }

@@ -26,7 +26,7 @@ impl Api for DescribeLogDirs {
             topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (TopicName::new(&t.topic.0), PartitionId(*p)))).collect()
         });
         let mut topics: BTreeMap<TopicName, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
-        for topic in ctx.broker.catalog.list() {
+        for topic in ctx.broker.catalog.list().into_iter().filter(|topic| wanted.is_some() || !topic.is_hidden()) {
             for partition in topic.partitions().iter() {
                 if wanted.as_ref().is_some_and(|w| !w.contains(&(topic.name.clone(), partition.id()))) {
                     continue;

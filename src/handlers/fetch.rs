@@ -17,7 +17,7 @@ use super::{Api, Context, HangUp, Reply};
 use crate::broker::fetch_sessions::{Answered, FetchAsk, FetchKey, FetchScope, TopicRef, Wanted};
 use crate::broker::{Partition, Waiter};
 use crate::model::{ErrorCode, PartitionId, TopicId, TopicName};
-use crate::wire::fetch_response::{self, FetchResponse, FetchedTopic};
+use crate::wire::fetch_response::{self, FetchResponse, FetchedPartition, FetchedTopic};
 
 pub struct Fetch;
 
@@ -36,9 +36,6 @@ impl Api for Fetch {
     type Request = FetchRequest;
 
     async fn handle(ctx: &Context, version: i16, request: FetchRequest) -> Result<Reply, HangUp> {
-        if !matches!(request.isolation_level, 0 | 1) {
-            return answer(ctx, version, refused(ErrorCode::UnknownServerError));
-        }
         let by_id = version >= IDS_FROM;
         let asked = asked(ctx, by_id, &request);
         let forgotten = forgotten(by_id, &request);
@@ -51,6 +48,10 @@ impl Api for Fetch {
         };
         let limits = Limits::of(ctx, version, &request);
         let sources: Vec<Source> = wanted.into_iter().map(|w| resolve(ctx, w)).collect();
+        // Kafka looks at the isolation level once there is something to read.
+        if !matches!(request.isolation_level, 0 | 1) && sources.iter().any(|s| s.partition.is_ok()) {
+            return answer(ctx, version, refused_whole(by_id, &request, ErrorCode::UnknownServerError));
+        }
         warm(&sources, &limits).await;
         let served = serve(&sources, &limits, &request).await;
         finish(ctx, version, scope, by_id, sources, served)
@@ -199,6 +200,39 @@ fn refused(error_code: ErrorCode) -> FetchResponse {
     FetchResponse { throttle_time_ms: 0, error_code, session_id: 0, topics: Vec::new(), node_endpoints: Vec::new() }
 }
 
+/// Refuses everything that was named. By id the top-level error says enough.
+fn refused_whole(by_id: bool, request: &FetchRequest, error: ErrorCode) -> FetchResponse {
+    let partition =
+        |index: i32| FetchedPartition { aborted_transactions: Some(Vec::new()), ..FetchedPartition::refused(PartitionId(index), error) };
+    let topics = request.topics.iter().filter(|_| !by_id).map(|topic| FetchedTopic {
+        name: TopicName::new(&topic.topic.0),
+        id: TopicId::ZERO,
+        partitions: topic.partitions.iter().map(|p| partition(p.partition)).collect(),
+    });
+    FetchResponse { session_id: request.session_id, topics: topics.collect(), ..refused(error) }
+}
+
 fn answer(ctx: &Context, version: i16, response: FetchResponse) -> Result<Reply, HangUp> {
     Ok(Reply::Parts(fetch_response::encode(version, ctx.header.correlation_id, response)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+
+    #[test]
+    fn a_fetch_refused_as_a_whole_names_its_partitions_unless_they_came_by_id() {
+        let mut topic = FetchTopic::default();
+        topic.topic = crate::wire::convert::wire_topic_name(&TopicName::new("a"));
+        topic.partitions = vec![FetchPartition::default(), FetchPartition::default()];
+        let mut request = FetchRequest::default();
+        request.session_id = 9;
+        request.topics = vec![topic];
+        let by_name = refused_whole(false, &request, ErrorCode::UnknownServerError);
+        assert_eq!((by_name.session_id, by_name.error_code), (9, ErrorCode::UnknownServerError));
+        assert_eq!(by_name.topics.iter().map(|t| (t.name.as_str(), t.partitions.len())).collect::<Vec<_>>(), [("a", 2)]);
+        assert!(by_name.topics[0].partitions.iter().all(|p| p.error_code == ErrorCode::UnknownServerError));
+        assert!(refused_whole(true, &request, ErrorCode::UnknownServerError).topics.is_empty());
+    }
 }

@@ -113,15 +113,14 @@ fn read(partition: &Partition, ask: &FetchAsk, limits: &Limits, left: usize, non
         return refused(ErrorCode::UnknownTopicOrPartition);
     }
     if limits.from_replica {
-        return refused(ErrorCode::NotLeaderOrFollower);
+        return not_here(ErrorCode::NotLeaderOrFollower, partition.view().leader_epoch(), limits);
     }
     if limits.negative_total && none_yet {
         return refused(ErrorCode::UnknownServerError);
     }
     let view = partition.view();
     if let Some(error) = fenced(ask.current_leader_epoch, view.leader_epoch()) {
-        let current = CurrentLeader { leader_id: limits.node_id, leader_epoch: view.leader_epoch() };
-        return Served { current_leader: limits.leader_in_errors.then_some(current), ..refused(error) };
+        return not_here(error, view.leader_epoch(), limits);
     }
     let mut served = Served {
         high_watermark: view.end_offset(),
@@ -145,8 +144,17 @@ fn read(partition: &Partition, ask: &FetchAsk, limits: &Limits, left: usize, non
             served.records = read.slices;
             served
         }
+        // A deletion that came in between takes files away that were not open yet.
+        Err(_) if partition.is_deleted() => refused(ErrorCode::UnknownTopicOrPartition),
         Err(error) => refused(read_error_code(&error)),
     }
+}
+
+/// An error about who leads. Whoever knows an older leader is told the current one (KIP-951); whoever knows a later one is not.
+fn not_here(error: ErrorCode, leader_epoch: LeaderEpoch, limits: &Limits) -> Served {
+    let told = limits.leader_in_errors && matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
+    let current = CurrentLeader { leader_id: limits.node_id, leader_epoch };
+    Served { current_leader: told.then_some(current), ..Served::refused(error, limits.read_committed) }
 }
 
 /// KIP-320: a client that knows another leader epoch than ours must look again.
@@ -194,4 +202,31 @@ pub async fn warm(sources: &[Source], limits: &Limits) {
     };
     // A failure shows when the read itself is tried.
     let _ = tokio::task::spawn_blocking(read).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(leader_in_errors: bool) -> Limits {
+        let node_id = BrokerId(1);
+        Limits { total_bytes: 1, read_committed: false, from_replica: false, negative_total: false, node_id, leader_in_errors }
+    }
+
+    #[test]
+    fn the_current_leader_is_told_to_those_who_know_an_older_one() {
+        let told = |error, in_errors| {
+            not_here(error, LeaderEpoch(4), &limits(in_errors)).current_leader.map(|l| (l.leader_id.0, l.leader_epoch.0))
+        };
+        assert_eq!(told(ErrorCode::NotLeaderOrFollower, true), Some((1, 4)));
+        assert_eq!(told(ErrorCode::FencedLeaderEpoch, true), Some((1, 4)));
+        assert_eq!(told(ErrorCode::UnknownLeaderEpoch, true), None);
+        assert_eq!(told(ErrorCode::FencedLeaderEpoch, false), None);
+    }
+
+    #[test]
+    fn leader_epochs_are_compared_unless_unknown() {
+        let of = |asked| fenced(asked, LeaderEpoch(4));
+        assert_eq!((of(3), of(4), of(5), of(-1)), (Some(ErrorCode::FencedLeaderEpoch), None, Some(ErrorCode::UnknownLeaderEpoch), None));
+    }
 }

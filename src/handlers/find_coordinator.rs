@@ -14,6 +14,7 @@ pub struct FindCoordinator;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
 
 impl Api for FindCoordinator {
     const KEY: i16 = 10;
@@ -29,7 +30,8 @@ impl Api for FindCoordinator {
             _ => Some(ErrorCode::InvalidRequest),
         };
         let keys = if version >= 4 { request.coordinator_keys } else { vec![request.key] };
-        let found: Vec<Coordinator> = keys.into_iter().map(|key| coordinator(ctx, key, error)).collect();
+        let message = StrBytes::from_static_str(message(version, key_type, error));
+        let found: Vec<Coordinator> = keys.into_iter().map(|key| coordinator(ctx, key, error, &message)).collect();
         let mut response = FindCoordinatorResponse::default();
         if version >= 4 {
             response.coordinators = found;
@@ -44,20 +46,41 @@ impl Api for FindCoordinator {
     }
 }
 
-fn coordinator(ctx: &Context, key: StrBytes, error: Option<ErrorCode>) -> Coordinator {
+/// From version 4 on only a key type that is none gets words; before, every answer does.
+fn message(version: i16, key_type: i8, error: Option<ErrorCode>) -> &'static str {
+    match (key_type, error) {
+        (GROUP | TRANSACTION | SHARE, _) if version >= 4 => "",
+        (_, None) => "NONE",
+        (GROUP, Some(_)) => "the topic of the committed offsets cannot be created",
+        _ => "the key type is neither group (0) nor transaction (1)",
+    }
+}
+
+fn coordinator(ctx: &Context, key: StrBytes, error: Option<ErrorCode>, message: &StrBytes) -> Coordinator {
     let mut found = Coordinator::default();
     found.key = key;
+    found.error_message = Some(message.clone());
     if let Some(error) = error {
         found.error_code = error.code();
-        found.error_message = Some(StrBytes::from_static_str("the key type is neither group (0) nor transaction (1)"));
         found.node_id = BrokerId(-1);
         found.port = -1;
         return found;
     }
     let (host, port) = ctx.advertised();
-    found.error_message = Some(StrBytes::from_static_str("NONE"));
     found.node_id = BrokerId(ctx.broker.node.id.0);
     found.host = host;
     found.port = port;
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batched_answers_have_words_for_unknown_key_types_only() {
+        let refused = Some(ErrorCode::InvalidRequest);
+        assert_eq!((message(3, GROUP, None), message(4, GROUP, None), message(4, SHARE, refused)), ("NONE", "", ""));
+        assert!(!message(4, 9, refused).is_empty() && !message(3, SHARE, refused).is_empty());
+    }
 }

@@ -12,6 +12,7 @@ use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse};
 
 use super::fetch_read::fenced;
+use super::partition_map::{PartitionMap, TopicWishes};
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::{LogView, Partition, ReadError, ReadUpTo, TimestampedOffset, read_error_code};
 use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, Timestamp};
@@ -35,24 +36,27 @@ impl Api for ListOffsets {
 
     async fn handle(ctx: &Context, version: i16, request: ListOffsetsRequest) -> Result<Reply, HangUp> {
         let isolation = if version >= 2 { request.isolation_level } else { 0 };
-        let twice = named_twice(&request);
-        let mut response = ListOffsetsResponse::default();
+        if !matches!(isolation, 0 | 1) {
+            return ctx.reply(&refused(version, &request));
+        }
+        let mut seen = HashSet::new();
+        let mut wishes = PartitionMap::new();
         for topic in &request.topics {
-            let mut answered = ListOffsetsTopicResponse::default();
-            answered.name = topic.name.clone();
             for asked in &topic.partitions {
-                let outcome = if !matches!(isolation, 0 | 1) {
-                    Err(ErrorCode::UnknownServerError)
-                } else if twice.contains(&(topic.name.0.clone(), asked.partition_index)) {
-                    Err(ErrorCode::InvalidRequest)
-                } else {
-                    let topic = ctx.broker.catalog.get(&topic.name.0);
-                    match topic.and_then(|t| t.partition(PartitionId(asked.partition_index))) {
-                        None => Err(ErrorCode::UnknownTopicOrPartition),
-                        Some(partition) => look_up(version, isolation == 1, partition, asked).await,
-                    }
+                let first = seen.insert((&topic.name, asked.partition_index));
+                wishes.put(&topic.name, asked.partition_index, if first { Ok(asked) } else { Err(ErrorCode::InvalidRequest) });
+            }
+        }
+        let mut response = ListOffsetsResponse::default();
+        for TopicWishes { topic, partitions } in wishes.into_topics() {
+            let mut answered = ListOffsetsTopicResponse::default();
+            answered.name = topic.clone();
+            for (index, wish) in partitions {
+                let outcome = match wish {
+                    Err(error) => Err(error),
+                    Ok(asked) => look_up(ctx, version, isolation == 1, &topic.0, asked).await,
                 };
-                answered.partitions.push(answer(version, asked.partition_index, outcome));
+                answered.partitions.push(answer(version, index, outcome));
             }
             response.topics.push(answered);
         }
@@ -60,10 +64,17 @@ impl Api for ListOffsets {
     }
 }
 
-fn named_twice(request: &ListOffsetsRequest) -> HashSet<(kafka_protocol::protocol::StrBytes, i32)> {
-    let mut seen = HashSet::new();
-    let all = request.topics.iter().flat_map(|t| t.partitions.iter().map(|p| (t.name.0.clone(), p.partition_index)));
-    all.filter(|key| !seen.insert(key.clone())).collect()
+/// An isolation level that is none: everything that was named is refused as it was named.
+fn refused(version: i16, request: &ListOffsetsRequest) -> ListOffsetsResponse {
+    let mut response = ListOffsetsResponse::default();
+    for topic in &request.topics {
+        let mut answered = ListOffsetsTopicResponse::default();
+        answered.name = topic.name.clone();
+        let partition = |asked: &ListOffsetsPartition| answer(version, asked.partition_index, Err(ErrorCode::UnknownServerError));
+        answered.partitions = topic.partitions.iter().map(partition).collect();
+        response.topics.push(answered);
+    }
+    response
 }
 
 fn answer(version: i16, index: i32, outcome: Result<Found, ErrorCode>) -> ListOffsetsPartitionResponse {
@@ -82,7 +93,23 @@ fn answer(version: i16, index: i32, outcome: Result<Found, ErrorCode>) -> ListOf
     answered
 }
 
-async fn look_up(version: i16, committed: bool, partition: Arc<Partition>, asked: &ListOffsetsPartition) -> Result<Found, ErrorCode> {
+/// Whether a negative stamp means something in this version.
+fn is_known(stamp: i64, version: i16) -> bool {
+    match stamp {
+        LATEST | EARLIEST => true,
+        MAX_TIMESTAMP => version >= 7,
+        EARLIEST_LOCAL => version >= 8,
+        LATEST_TIERED => version >= 9,
+        _ => stamp >= 0,
+    }
+}
+
+async fn look_up(ctx: &Context, version: i16, committed: bool, topic: &str, asked: &ListOffsetsPartition) -> Result<Found, ErrorCode> {
+    if !is_known(asked.timestamp, version) {
+        return Err(ErrorCode::UnsupportedVersion);
+    }
+    let partition = ctx.broker.catalog.get(topic).and_then(|t| t.partition(PartitionId(asked.partition_index)));
+    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let view = partition.view();
     let up_to = if committed { ReadUpTo::LastStable } else { ReadUpTo::End };
     // Below -1 is fenced here, unlike in Fetch.
@@ -97,11 +124,9 @@ async fn look_up(version: i16, committed: bool, partition: Arc<Partition>, asked
     match asked.timestamp {
         LATEST if committed => Ok((view.last_stable_offset(), Timestamp::NONE, view.leader_epoch())),
         LATEST => Ok((view.end_offset(), Timestamp::NONE, view.leader_epoch())),
-        EARLIEST => Ok(earliest(&view)),
-        EARLIEST_LOCAL if version >= 8 => Ok(earliest(&view)),
-        LATEST_TIERED if version >= 9 => Ok(NOTHING),
-        MAX_TIMESTAMP if version >= 7 => search(partition, move |view| view.offset_of_max_timestamp()).await,
-        ..0 => Err(ErrorCode::UnsupportedVersion),
+        EARLIEST | EARLIEST_LOCAL => Ok(earliest(&view)),
+        LATEST_TIERED => Ok(NOTHING),
+        MAX_TIMESTAMP => search(partition, move |view| view.offset_of_max_timestamp()).await,
         time => search(partition, move |view| view.offset_for_timestamp(Timestamp(time), up_to)).await,
     }
 }

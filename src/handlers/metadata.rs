@@ -24,6 +24,9 @@ impl Api for Metadata {
     type Request = MetadataRequest;
 
     async fn handle(ctx: &Context, version: i16, request: MetadataRequest) -> Result<Reply, HangUp> {
+        if let Some(error) = request.topics.as_deref().and_then(|asked| refusal(version, asked)) {
+            return ctx.reply(&refused_whole(&request, error));
+        }
         let node = &ctx.broker.node;
         let (host, port) = ctx.advertised();
         let mut response = MetadataResponse::default();
@@ -50,21 +53,19 @@ async fn topics(ctx: &Context, version: i16, request: &MetadataRequest) -> Vec<M
         Some(asked) if asked.is_empty() && version == 0 => return all(ctx, answer),
         Some(asked) => asked,
     };
-    if let Some(error) = refusal(version, asked) {
-        return asked.iter().map(|t| refused(t.name.as_ref().map(|n| n.0.clone()), t.topic_id, error)).collect();
-    }
     if asked.iter().any(|t| !t.topic_id.is_nil()) {
         return by_id(ctx, asked, answer);
     }
     let mut found = Vec::with_capacity(asked.len());
     let mut seen = std::collections::HashSet::new();
+    let mut create = (version < 4 || request.allow_auto_topic_creation) && ctx.broker.configs.broker().auto_create_topics;
     for name in asked.iter().filter_map(|t| t.name.as_ref()) {
         if !seen.insert(name.0.clone()) {
             continue;
         }
         found.push(match ctx.broker.catalog.get(&name.0) {
             Some(topic) => answer(&topic),
-            None => refused(Some(name.0.clone()), Uuid::nil(), missing(ctx, request, version, &name.0).await),
+            None => refused(Some(name.0.clone()), Uuid::nil(), missing(ctx, &name.0, &mut create).await),
         });
     }
     found
@@ -85,6 +86,15 @@ fn refusal(version: i16, asked: &[MetadataRequestTopic]) -> Option<ErrorCode> {
     }
 }
 
+/// The answer to a request that is invalid as a whole: no brokers, no cluster, every topic as it was named (never null).
+fn refused_whole(request: &MetadataRequest, error: ErrorCode) -> MetadataResponse {
+    let mut response = MetadataResponse::default();
+    response.error_code = error.code();
+    let topic = |t: &MetadataRequestTopic| refused(Some(t.name.clone().unwrap_or_default().0), t.topic_id, error);
+    response.topics = request.topics.iter().flatten().map(topic).collect();
+    response
+}
+
 fn by_id(ctx: &Context, asked: &[MetadataRequestTopic], answer: impl Fn(&Topic) -> MetadataResponseTopic) -> Vec<MetadataResponseTopic> {
     let mut seen = std::collections::HashSet::new();
     asked
@@ -97,15 +107,21 @@ fn by_id(ctx: &Context, asked: &[MetadataRequestTopic], answer: impl Fn(&Topic) 
         .collect()
 }
 
-/// The error for a topic that is not there, after starting its creation where that is allowed.
-async fn missing(ctx: &Context, request: &MetadataRequest, version: i16, name: &str) -> ErrorCode {
-    let wanted = version < 4 || request.allow_auto_topic_creation;
-    let allowed = wanted && ctx.broker.configs.broker().auto_create_topics;
+/// The error for a topic that is not there, after its creation where that is allowed. What hinders one hinders all: the first that
+/// fails is the last that is tried.
+async fn missing(ctx: &Context, name: &str, create: &mut bool) -> ErrorCode {
     if !TopicName::is_legal(name) {
         return ErrorCode::InvalidTopicException;
     }
-    if allowed && let Err(error) = ctx.broker.auto_create(&TopicName::new(name)).await {
-        tracing::warn!(topic = name, %error, "auto-creation failed");
+    if *create {
+        match ctx.broker.auto_create(&TopicName::new(name)).await {
+            Ok(true) => tracing::info!(topic = name, client = ctx.client_name(), "topic created because a client asked for it"),
+            Ok(false) => {}
+            Err(error) => {
+                *create = false;
+                tracing::warn!(topic = name, client = ctx.client_name(), %error, "a topic that a client asked for was not created");
+            }
+        }
     }
     ErrorCode::UnknownTopicOrPartition
 }
@@ -140,4 +156,42 @@ fn described(ctx: &Context, topic: &Topic, operations: i32) -> MetadataResponseT
         })
         .collect();
     described
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::response;
+
+    fn asked(name: Option<&str>, id: u128) -> MetadataRequestTopic {
+        let mut topic = MetadataRequestTopic::default();
+        topic.name = name.map(|n| kafka_protocol::messages::TopicName(convert::text(n)));
+        topic.topic_id = Uuid::from_u128(id);
+        topic
+    }
+
+    #[test]
+    fn ids_are_refused_in_versions_ten_and_eleven_and_neither_name_nor_id_in_all() {
+        assert_eq!(refusal(9, &[asked(Some("a"), 0)]), None);
+        for version in [10, 11] {
+            assert_eq!(refusal(version, &[asked(Some("a"), 7)]), Some(ErrorCode::InvalidRequest));
+            assert_eq!(refusal(version, &[asked(None, 0)]), Some(ErrorCode::InvalidRequest));
+        }
+        assert_eq!(refusal(12, &[asked(None, 0)]), Some(ErrorCode::UnknownServerError));
+        assert_eq!(refusal(12, &[asked(None, 0), asked(None, 7)]), None);
+    }
+
+    #[test]
+    fn a_request_refused_as_a_whole_names_its_topics_and_no_broker() {
+        let mut request = MetadataRequest::default();
+        request.topics = Some(vec![asked(None, 7), asked(Some("a"), 0)]);
+        let response = refused_whole(&request, ErrorCode::InvalidRequest);
+        assert!(response.brokers.is_empty() && response.cluster_id.is_none());
+        assert_eq!((response.controller_id.0, response.error_code), (-1, 42));
+        let names: Vec<_> = response.topics.iter().map(|t| (t.name.as_ref().map(|n| n.as_str()), t.error_code)).collect();
+        assert_eq!(names, [(Some(""), 42), (Some("a"), 42)]);
+        for version in 10..=13 {
+            assert!(response::encode(3, version, 1, &response).is_ok(), "version {version}");
+        }
+    }
 }

@@ -33,6 +33,7 @@ mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
+mod partition_map;
 mod produce;
 mod sync_group;
 

@@ -1,6 +1,7 @@
 //! OffsetForLeaderEpoch (23), versions 2-4 (KIP-320).
 //!
-//! The end offset of an epoch, from the epochs that stand on disk. An epoch nobody wrote in answers (-1, -1) without an error.
+//! The end offset of an epoch, from the epochs that stand on disk. An epoch later than the current one answers (-1, -1) without an
+//! error.
 
 use kafka_protocol::messages::OffsetForLeaderEpochRequest;
 use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;

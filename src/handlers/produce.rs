@@ -1,10 +1,11 @@
 //! Produce (0), versions 3-12; 0-2 are listed and refused, as in Kafka (old librdkafka probes them to enable compression, KAFKA-18659).
 //! Record errors: KIP-467 in v8, current leader: KIP-951 in v10, implicit transaction members: KIP-890 in v12.
 //!
-//! One batch per partition, checked, stamped and appended untouched. acks=0 is never answered: an error closes the connection.
-//! acks=1 and acks=-1 are the same with one replica. Not implemented: transactional batches.
+//! One batch per partition, the last where several are sent; checked, stamped and appended untouched. A partition whose bytes are no
+//! batch fails the whole request. acks=0 is never answered: an error closes the connection. acks=1 and acks=-1 are the same with one
+//! replica. Not implemented: transactional batches.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceRequest;
@@ -12,14 +13,19 @@ use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 
+use super::partition_map::{PartitionMap, TopicWishes};
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::AppendOutcome;
-use crate::broker::{AppendRefused, is_internal};
+use crate::broker::{AppendRefused, Partition, is_internal};
+use crate::config::CompressionType;
 use crate::model::batch::BatchHeader;
-use crate::model::{ErrorCode, PartitionId};
+use crate::model::{Codec, ErrorCode, PartitionId, check_only_batch, opens_with_transaction};
 use crate::wire::convert::text;
 
 pub struct Produce;
+
+/// A compressed batch up to this size is checked at once; larger ones on a thread that may take its time.
+const INLINE_BYTES_MAX: usize = 4096;
 
 type Outcome = Result<AppendOutcome, AppendRefused>;
 
@@ -34,24 +40,24 @@ impl Api for Produce {
         let acks = request.acks;
         let mut response = ProduceResponse::default();
         let mut failure = None;
+        let refusal = refusal(&request);
+        let mut batches = PartitionMap::new();
         for topic in &request.topic_data {
-            let mut answered = TopicProduceResponse::default();
-            answered.name = topic.name.clone();
-            // Of a partition named twice only the last batch counts.
-            let mut batches: Vec<(i32, &Option<Bytes>)> = Vec::with_capacity(topic.partition_data.len());
-            let mut places: HashMap<i32, usize> = HashMap::new();
             for data in &topic.partition_data {
-                let place = *places.entry(data.index).or_insert(batches.len());
-                match batches.get_mut(place) {
-                    Some(earlier) => earlier.1 = &data.records,
-                    None => batches.push((data.index, &data.records)),
-                }
+                batches.put(&topic.name, data.index, &data.records);
             }
-            for (index, records) in batches {
-                let outcome = append(ctx, version, &request, &topic.name.0, PartitionId(index), records).await;
+        }
+        for TopicWishes { topic, partitions } in batches.into_topics() {
+            let mut answered = TopicProduceResponse::default();
+            answered.name = topic.clone();
+            for (index, records) in partitions {
+                let outcome = match &refusal {
+                    Some(refused) => Err(refused.clone()),
+                    None => append(ctx, version, &request, &topic.0, PartitionId(index), records).await,
+                };
                 if let Err(refused) = &outcome {
                     ctx.broker.metrics.error(Self::KEY, refused.error);
-                    failure.get_or_insert_with(|| format!("{:?} for {}-{index}", refused.error, topic.name.as_str()));
+                    failure.get_or_insert_with(|| format!("{:?} for {}-{index}", refused.error, topic.as_str()));
                 }
                 answered.partition_responses.push(answer(version, index, outcome));
             }
@@ -65,6 +71,22 @@ impl Api for Produce {
     }
 }
 
+/// Why the whole request is refused before any partition is looked at.
+fn refusal(request: &ProduceRequest) -> Option<AppendRefused> {
+    for records in request.topic_data.iter().flat_map(|topic| &topic.partition_data).filter_map(|data| data.records.as_ref()) {
+        match opens_with_transaction(records) {
+            Err(error) => return Some(AppendRefused::from(error)),
+            Ok(true) if request.transactional_id.is_none() => {
+                return Some(AppendRefused::new(ErrorCode::TransactionalIdAuthorizationFailed));
+            }
+            // Kafka stops at the first transactional batch.
+            Ok(true) => return None,
+            Ok(false) => {}
+        }
+    }
+    None
+}
+
 async fn append(
     ctx: &Context,
     version: i16,
@@ -74,26 +96,39 @@ async fn append(
     records: &Option<Bytes>,
 ) -> Outcome {
     let refused = |error| Err(AppendRefused::new(error));
+    let Some(partition) = ctx.broker.catalog.get(topic).and_then(|t| t.partition(index)) else {
+        return refused(ErrorCode::UnknownTopicOrPartition);
+    };
+    let Some(records) = records else { return refused(ErrorCode::InvalidRecord) };
+    check_only_batch(records, version)?;
     if !matches!(request.acks, -1..=1) {
         return refused(ErrorCode::InvalidRequiredAcks);
     }
     if is_internal(topic) {
         return refused(ErrorCode::InvalidTopicException);
     }
-    let Some(partition) = ctx.broker.catalog.get(topic).and_then(|t| t.partition(index)) else {
-        return refused(ErrorCode::UnknownTopicOrPartition);
-    };
-    let Some(records) = records else { return refused(ErrorCode::InvalidRecord) };
-    if BatchHeader::parse(records).is_ok_and(|header| header.attributes.is_transactional()) {
+    if opens_with_transaction(records)? {
         // No transactional id was ever given out.
-        let named = request.transactional_id.is_some();
-        return refused(if named { ErrorCode::InvalidProducerIdMapping } else { ErrorCode::TransactionalIdAuthorizationFailed });
+        return refused(ErrorCode::InvalidProducerIdMapping);
     }
-    let outcome = partition.append(records, version, ctx.broker.now())?;
+    let outcome = if takes_long(records, &partition) {
+        let (partition, records, now) = (Arc::clone(&partition), records.clone(), ctx.broker.now());
+        let appended = tokio::task::spawn_blocking(move || partition.append(&records, version, now)).await;
+        appended.unwrap_or_else(|_| refused(ErrorCode::UnknownServerError))?
+    } else {
+        partition.append(records, version, ctx.broker.now())?
+    };
     if request.acks != 0 && partition.acks_wait_for_the_disk() {
         partition.flushed().await?;
     }
     Ok(outcome)
+}
+
+/// Whether checking has to decompress, or compress, enough to hold back the other connections of the network thread.
+fn takes_long(records: &[u8], partition: &Partition) -> bool {
+    let as_sent = partition.config().compression_type == CompressionType::Producer;
+    let compressed = BatchHeader::parse(records).is_ok_and(|header| header.attributes.codec().is_ok_and(|codec| codec != Codec::None));
+    records.len() > INLINE_BYTES_MAX && (compressed || !as_sent)
 }
 
 fn answer(version: i16, index: i32, outcome: Outcome) -> PartitionProduceResponse {
@@ -126,4 +161,52 @@ fn answer(version: i16, index: i32, outcome: Outcome) -> PartitionProduceRespons
         }
     }
     answered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+    use kafka_protocol::protocol::StrBytes;
+
+    use crate::model::batch_builder::{BatchBuilder, NewRecord};
+    use crate::model::compress::Codec;
+    use crate::model::{ProducerEpoch, ProducerId};
+
+    fn request(records: &[Bytes]) -> ProduceRequest {
+        let mut topic = TopicProduceData::default();
+        for one in records {
+            let mut data = PartitionProduceData::default();
+            data.records = Some(one.clone());
+            topic.partition_data.push(data);
+        }
+        let mut request = ProduceRequest::default();
+        request.topic_data = vec![topic];
+        request
+    }
+
+    fn transactional() -> Bytes {
+        let mut builder = BatchBuilder::new(Codec::None).producer(ProducerId(1), ProducerEpoch(0), 0).transactional();
+        builder.append(NewRecord::default());
+        builder.build().unwrap().to_bytes()
+    }
+
+    #[test]
+    fn one_partition_without_a_batch_in_its_bytes_fails_the_whole_request() {
+        let good = BatchBuilder::example(1).to_bytes();
+        let garbage = Bytes::from_static(&[0xee; 100]);
+        assert!(refusal(&request(&[good.clone(), Bytes::new()])).is_none());
+        let refused = refusal(&request(&[good, garbage.clone()])).unwrap();
+        assert_eq!((refused.error, refused.log_start), (ErrorCode::CorruptMessage, None));
+        assert!(refused.message.is_some());
+        let mut named = request(&[transactional(), garbage]);
+        named.transactional_id = Some(StrBytes::from_static_str("t").into());
+        assert!(refusal(&named).is_none(), "nothing is looked at after a transactional batch");
+    }
+
+    #[test]
+    fn a_transactional_batch_without_a_transactional_id_fails_the_whole_request() {
+        let error = refusal(&request(&[BatchBuilder::example(1).to_bytes(), transactional()])).map(|refused| refused.error);
+        assert_eq!(error, Some(ErrorCode::TransactionalIdAuthorizationFailed));
+    }
 }

@@ -1,5 +1,5 @@
-use super::super::store::Store;
 use super::*;
+use crate::log::store::Store;
 
 const IDS: (TopicId, TopicId) = (TopicId([1; 16]), TopicId([2; 16]));
 

@@ -12,6 +12,8 @@ use super::mapped::MappedFile;
 use super::store::{Opening, SegmentFile, Store};
 use crate::model::Timestamp;
 
+const FILE_NAME_BYTES_MAX: usize = 255;
+
 /// Files in one folder, which is created by the first write.
 #[derive(Debug)]
 pub struct FolderStore {
@@ -164,8 +166,12 @@ impl Store for FolderStore {
     fn delete_folder(&self) -> io::Result<()> {
         static UNIQUE: AtomicU64 = AtomicU64::new(0);
         let Some(name) = self.path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
-        let unique = UNIQUE.fetch_add(1, Ordering::Relaxed);
-        let aside = self.path.with_file_name(format!("{name}.{}-{unique}-delete", std::process::id()));
+        let ending = format!(".{}-{}-delete", std::process::id(), UNIQUE.fetch_add(1, Ordering::Relaxed));
+        // A long topic's name is cut: no file name has more than 255 bytes.
+        let (topic, partition) = name.rsplit_once('-').unwrap_or((name, "0"));
+        let kept = FILE_NAME_BYTES_MAX.saturating_sub(1 + partition.len() + ending.len()).min(topic.len());
+        let topic = topic.get(..kept).unwrap_or("x");
+        let aside = self.path.with_file_name(format!("{topic}-{partition}{ending}"));
         match fs::rename(&self.path, &aside) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             outcome => outcome?,

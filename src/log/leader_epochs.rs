@@ -26,6 +26,10 @@ impl LeaderEpochs {
         checkpoint::format(self.entries.iter().map(|(epoch, start)| format!("{epoch} {start}")))
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub fn latest(&self) -> Option<LeaderEpoch> {
         self.entries.last().map(|entry| entry.0)
     }
@@ -66,17 +70,18 @@ impl LeaderEpochs {
         changed
     }
 
-    /// Kafka's OffsetForLeaderEpoch: the largest epoch up to `asked` and where it ended. `None` for an epoch that is not known.
-    pub fn end_offset(&self, asked: LeaderEpoch, log_end: Offset) -> Option<(LeaderEpoch, Offset)> {
-        let latest = self.latest()?;
+    /// Kafka's OffsetForLeaderEpoch: the largest epoch up to `asked` and where it ended; for one before all others, where the first
+    /// began. `None` for an epoch that is not known. While nothing was written, `current` is the epoch that will begin at the end.
+    pub fn end_offset(&self, asked: LeaderEpoch, current: LeaderEpoch, log_end: Offset) -> Option<(LeaderEpoch, Offset)> {
+        let latest = self.latest().unwrap_or(current);
+        if asked == LeaderEpoch::UNKNOWN || asked > latest {
+            return None;
+        }
         if asked == latest {
             return Some((asked, log_end));
         }
-        if asked > latest || asked.0 < 0 {
-            return None;
-        }
         let after = self.entries.partition_point(|entry| entry.0 <= asked);
-        let next_start = self.entries.get(after)?.1;
+        let next_start = self.entries.get(after).map_or(log_end, |entry| entry.1);
         let floor = after.checked_sub(1).and_then(|index| self.entries.get(index));
         Some((floor.map_or(asked, |entry| entry.0), next_start))
     }
@@ -101,12 +106,20 @@ mod tests {
     #[test]
     fn end_offsets_follow_kafka() {
         let some = epochs(&[(1, 10), (3, 120)]);
-        let ask = |epoch| some.end_offset(LeaderEpoch(epoch), Offset(500)).map(|(epoch, end)| (epoch.0, end.0));
+        let ask = |epoch| some.end_offset(LeaderEpoch(epoch), LeaderEpoch(3), Offset(500)).map(|(epoch, end)| (epoch.0, end.0));
         assert_eq!(
-            (ask(3), ask(1), ask(2), ask(0), ask(4), ask(-1)),
-            (Some((3, 500)), Some((1, 120)), Some((1, 120)), Some((0, 10)), None, None)
+            (ask(3), ask(1), ask(2), ask(0), ask(4), ask(-1), ask(-2)),
+            (Some((3, 500)), Some((1, 120)), Some((1, 120)), Some((0, 10)), None, None, Some((-2, 10)))
         );
         assert_eq!((some.epoch_of(Offset(119)), some.epoch_of(Offset(9))), (Some(LeaderEpoch(1)), None));
+    }
+
+    #[test]
+    fn in_an_empty_log_the_current_epoch_ends_where_the_log_ends() {
+        let ask =
+            |epoch| LeaderEpochs::default().end_offset(LeaderEpoch(epoch), LeaderEpoch(2), Offset(7)).map(|(epoch, end)| (epoch.0, end.0));
+        assert_eq!((ask(2), ask(1), ask(-2)), (Some((2, 7)), Some((1, 7)), Some((-2, 7))));
+        assert_eq!((ask(-1), ask(3)), (None, None));
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl LogView {
 
     /// Kafka's OffsetForLeaderEpoch; `None` for an epoch that is not known.
     pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
-        self.epochs.end_offset(epoch, self.end_offset)
+        self.epochs.end_offset(epoch, self.leader_epoch, self.end_offset)
     }
 
     pub fn size_bytes(&self) -> u64 {

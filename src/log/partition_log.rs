@@ -314,8 +314,9 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Files that hold bytes from the recovery point on.
-    pub fn dirty_files(&mut self) -> io::Result<DirtyFiles> {
+    /// Files that hold bytes from the recovery point on. Of an offline partition nothing is synced any more: it would seem to succeed.
+    pub fn dirty_files(&mut self) -> Result<DirtyFiles, LogError> {
+        self.check_online()?;
         let mut files = Vec::new();
         if self.recovery_point < self.view.end_offset {
             let first = self.view.segments.partition_point(|segment| segment.base_offset <= self.recovery_point).saturating_sub(1);
@@ -334,7 +335,6 @@ impl PartitionLog {
 
     /// Syncs under the caller's lock. On an error the partition is offline.
     pub fn flush(&mut self) -> Result<(), LogError> {
-        self.check_online()?;
         let dirty = self.dirty_files()?;
         if let Err(error) = dirty.sync_blocking() {
             self.take_offline(error.to_string());

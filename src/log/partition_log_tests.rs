@@ -1,9 +1,9 @@
-use super::super::error::ReadError;
-use super::super::folder::FolderStore;
-use super::super::log_view::{AtLeast, ReadUpTo, TimestampedOffset};
-use super::super::recovery::{LastStop, OpenFacts};
-use super::super::store::MemoryStore;
 use super::*;
+use crate::log::error::ReadError;
+use crate::log::folder::FolderStore;
+use crate::log::log_view::{AtLeast, ReadUpTo, TimestampedOffset};
+use crate::log::recovery::{LastStop, OpenFacts};
+use crate::log::store::MemoryStore;
 use crate::model::{BatchBuilder, Batches, NewRecord, ProducerEpoch, ProducerId};
 
 const NOW: Timestamp = Timestamp(1_000_000);

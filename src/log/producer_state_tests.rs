@@ -1,5 +1,5 @@
-use super::super::producer_snapshot::{decode, encode};
 use super::*;
+use crate::log::producer_snapshot::{decode, encode};
 use crate::model::batch::Attributes;
 use crate::model::{BatchBuilder, Codec, NewRecord};
 

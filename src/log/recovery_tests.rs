@@ -1,7 +1,7 @@
-use super::super::error::ReadError;
-use super::super::log_view::{AtLeast, LogView, ReadUpTo};
-use super::super::store::MemoryStore;
 use super::*;
+use crate::log::error::ReadError;
+use crate::log::log_view::{AtLeast, LogView, ReadUpTo};
+use crate::log::store::MemoryStore;
 use crate::model::{Batch, BatchBuilder, Batches, CheckedBatch, Codec, ErrorCode, NewRecord, ProducerEpoch, ProducerId};
 
 const NOW: Timestamp = Timestamp(1_000_000);

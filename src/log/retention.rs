@@ -66,18 +66,25 @@ impl PartitionLog {
     }
 
     fn drop_oldest(&mut self, doomed: usize, now: Timestamp) -> io::Result<RetentionOutcome> {
+        let mut doomed = doomed;
+        // The end offset lives on in an empty segment's name. Without room for one the last segment waits, and the others make room.
+        if doomed > 0
+            && doomed >= self.view.segments.len()
+            && let Err(error) = self.roll(now)
+        {
+            if doomed == 1 {
+                return Err(error);
+            }
+            doomed -= 1;
+        }
         if doomed == 0 {
             return Ok(RetentionOutcome::default());
-        }
-        if doomed >= self.view.segments.len() {
-            // The end offset lives on in an empty segment's name.
-            self.roll(now)?;
         }
         let gone: Vec<Arc<Segment>> = self.view.segments.iter().take(doomed).cloned().collect();
         let kept: Vec<Arc<Segment>> = self.view.segments.iter().skip(doomed).cloned().collect();
         let first = kept.first().map_or(self.view.end_offset, |segment| segment.base_offset);
         self.view.segments = Arc::new(kept);
-        self.move_start(self.view.start_offset.max(first))?;
+        self.move_start(self.view.start_offset.max(first));
         for segment in &gone {
             segment.remove_files()?;
         }
@@ -86,15 +93,21 @@ impl PartitionLog {
         Ok(RetentionOutcome { segments: gone.len(), bytes: gone.iter().map(|segment| segment.len()).sum() })
     }
 
-    fn move_start(&mut self, start: Offset) -> io::Result<()> {
+    fn move_start(&mut self, start: Offset) {
         self.view.start_offset = start;
         let mut epochs = (*self.view.epochs).clone();
-        if epochs.truncate_start(start) {
-            // Durable: it may be the only place that remembers a bumped epoch.
-            self.store.replace(leader_epochs::FILE, &epochs.format())?;
-            self.view.epochs = Arc::new(epochs);
+        let entries = epochs.len();
+        if !epochs.truncate_start(start) {
+            return;
         }
-        Ok(())
+        // The file of before says all that this one does and more. So it is only written where an epoch has gone, and where it cannot
+        // be written, as on a full disk, it does.
+        if epochs.len() < entries
+            && let Err(error) = self.store.replace(leader_epochs::FILE, &epochs.format())
+        {
+            tracing::warn!(partition = %self.partition, %error, "the file of leader epochs keeps epochs of deleted records");
+        }
+        self.view.epochs = Arc::new(epochs);
     }
 
     fn remove_old_snapshots(&self, first: Offset) -> io::Result<()> {
@@ -117,7 +130,7 @@ impl PartitionLog {
             return Err(LogError::OffsetOutOfRange { offset: before, start: self.view.start_offset, end: self.view.end_offset });
         }
         if before > self.view.start_offset {
-            self.move_start(before)?;
+            self.move_start(before);
             self.drop_oldest(self.below_start(), now)?;
         }
         Ok(self.view.start_offset)

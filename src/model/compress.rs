@@ -8,7 +8,7 @@ use thiserror::Error;
 /// No batch decompresses to more than this.
 pub const OUTPUT_BYTES_MAX: usize = 32 << 20;
 /// Output up to this size is never judged by its ratio.
-const RATIO_FREE_BYTES: usize = 1 << 20;
+const RATIO_FREE_BYTES: usize = 8 << 20;
 const RATIO_MAX: usize = 1000;
 /// Frames that ask for a larger window (8 MiB) are refused.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
@@ -212,14 +212,22 @@ mod tests {
     }
 
     #[test]
-    fn a_high_ratio_is_refused_above_one_mebibyte() {
-        let bomb = compress(Codec::Zstd, &vec![0; 8 << 20]).unwrap();
+    fn a_high_ratio_is_refused_above_eight_mebibytes() {
+        let bomb = compress(Codec::Zstd, &vec![0; 16 << 20]).unwrap();
         assert!(bomb.len() < 8 << 10);
         let mut out = Vec::new();
         assert_eq!(decompress(Codec::Zstd, &bomb, &mut out), Err(DecompressError::TooLarge));
-        let small = compress(Codec::Zstd, &vec![0; 1 << 20]).unwrap();
+        let small = compress(Codec::Zstd, &vec![0; 8 << 20]).unwrap();
         assert_eq!(decompress(Codec::Zstd, &small, &mut out), Ok(()));
-        assert_eq!(out.len(), 1 << 20);
+        assert_eq!(out.len(), 8 << 20);
+    }
+
+    #[test]
+    fn three_mebibytes_of_one_byte_in_gzip_are_read() {
+        let small = compress(Codec::Gzip, &vec![b'x'; 3 << 20]).unwrap();
+        assert!(small.len() * 1000 < 3 << 20, "{}", small.len());
+        let mut out = Vec::new();
+        assert_eq!((decompress(Codec::Gzip, &small, &mut out), out.len()), (Ok(()), 3 << 20));
     }
 
     #[test]

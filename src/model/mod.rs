@@ -19,6 +19,6 @@ pub use compress::Codec;
 pub use error::ErrorCode;
 pub use ids::{BrokerId, LeaderEpoch, PartitionId, ProducerEpoch, ProducerId, TopicId, TopicName, TopicPartition};
 pub use offset::Offset;
-pub use produce_check::{BatchError, CheckedBatch, ProduceRules, RecordError, check_produced};
+pub use produce_check::{BatchError, CheckedBatch, ProduceRules, RecordError, check_only_batch, check_produced, opens_with_transaction};
 pub use record::{DecodedRecords, Record};
 pub use time::Timestamp;

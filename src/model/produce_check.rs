@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use bytes::Bytes;
 
-use super::batch::{Batch, BatchDefect, BatchHeader, BatchView, HEADER_LEN, LENGTH_OVERHEAD};
+use super::batch::{Attributes, Batch, BatchDefect, BatchHeader, BatchView, HEADER_LEN, LENGTH_OVERHEAD};
 use super::batch_builder::{BatchBuilder, NewRecord};
 use super::compress::{Codec, decompress};
 use super::record::{Record, RecordIter};
@@ -15,6 +15,7 @@ use super::{ErrorCode, Offset, Timestamp, TopicPartition};
 const MESSAGE_LEN_MIN: i32 = 14;
 /// Bytes needed to see a batch's magic.
 const MAGIC_END: usize = 17;
+const ATTRIBUTES: usize = 21;
 /// Record errors listed in one answer. Kafka lists all; a batch may hold a million.
 const RECORD_ERRORS_MAX: usize = 1000;
 /// A scratch buffer above this size is not kept between batches.
@@ -49,21 +50,34 @@ pub struct RecordError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchError {
     pub code: ErrorCode,
-    /// For the answer's `error_message`. Kafka gives one with record errors and for bytes that are no batch at all.
+    /// For the answer's `error_message`; Kafka gives one with record errors, and where no batch can be made out.
     pub message: Option<String>,
     pub record_errors: Vec<RecordError>,
+    /// Whether the answer says where the log starts: not where Kafka refuses before it looks at the log.
+    pub log_start: LogStart,
     /// For our own log and dashboard.
     pub reason: String,
 }
 
+/// Whether an answer that refuses a batch carries the log's start offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogStart {
+    Told,
+    Unknown,
+}
+
 impl BatchError {
     fn new(code: ErrorCode, reason: impl Into<String>) -> BatchError {
-        BatchError { code, message: None, record_errors: Vec::new(), reason: reason.into() }
+        let log_start = match code {
+            ErrorCode::MessageTooLarge | ErrorCode::CorruptMessage => LogStart::Unknown,
+            _ => LogStart::Told,
+        };
+        BatchError { code, message: None, record_errors: Vec::new(), log_start, reason: reason.into() }
     }
 
-    /// With a message for the answer.
-    fn explained(code: ErrorCode, message: String) -> BatchError {
-        BatchError { message: Some(message.clone()), ..BatchError::new(code, message) }
+    /// Bytes in which no batch can be made out.
+    fn garbage(reason: String) -> BatchError {
+        BatchError { message: Some(reason.clone()), ..BatchError::new(ErrorCode::CorruptMessage, reason) }
     }
 
     fn invalid(reason: impl Into<String>) -> BatchError {
@@ -100,7 +114,7 @@ impl CheckedBatch {
 
 /// Checks the records field of one partition in a Produce request.
 pub fn check_produced(bytes: &Bytes, rules: &ProduceRules<'_>) -> Result<CheckedBatch, BatchError> {
-    let size = only_batch(bytes, rules.request_version)?;
+    let size = check_only_batch(bytes, rules.request_version)?;
     let header = check_envelope(bytes, size, rules)?;
     check_header(&header)?;
     let mut batch = Batch::from_checked(bytes, header).map_err(|defect| BatchError::invalid(defect.to_string()))?;
@@ -129,7 +143,12 @@ enum Shape {
     Compressed,
 }
 
-/// The size of the one batch that must be there. What follows it and is not a batch is dropped.
+/// What Kafka checks before it looks at the topic's settings or the request's acks: that there is one batch, of a format and codec for
+/// this version. Returns its size; what follows it and is not a batch is dropped.
+pub fn check_only_batch(bytes: &[u8], request_version: i16) -> Result<usize, BatchError> {
+    only_batch(bytes, request_version).map_err(|error| BatchError { log_start: LogStart::Unknown, ..error })
+}
+
 fn only_batch(bytes: &[u8], request_version: i16) -> Result<usize, BatchError> {
     let size = next_batch(bytes)?.ok_or_else(|| BatchError::invalid("no complete batch"))?;
     if magic_of(bytes) != 2 {
@@ -138,11 +157,19 @@ fn only_batch(bytes: &[u8], request_version: i16) -> Result<usize, BatchError> {
     if request_version < 7 && bytes.get(22).is_some_and(|low| low & 7 == Codec::Zstd as u8) {
         return Err(BatchError::new(ErrorCode::UnsupportedCompressionType, "zstd needs Produce version 7"));
     }
-    let second = next_batch(bytes.get(size..).unwrap_or_default());
-    if second.map_err(|error| BatchError { message: None, ..error })?.is_some() {
+    let second = next_batch(bytes.get(size..).unwrap_or_default()).map_err(|error| BatchError { message: None, ..error })?;
+    if second.is_some() {
         return Err(BatchError::invalid("more than one batch"));
     }
     Ok(size)
+}
+
+/// Whether the records field of one partition opens with a transactional batch. Kafka asks this of every partition first, and where
+/// no batch can be made out it refuses the whole request.
+pub fn opens_with_transaction(bytes: &[u8]) -> Result<bool, BatchError> {
+    let whole = next_batch(bytes)?.is_some();
+    let attributes = bytes.get(ATTRIBUTES..).and_then(|field| field.first_chunk()).map_or(0, |field| i16::from_be_bytes(*field));
+    Ok(whole && magic_of(bytes) == 2 && Attributes(attributes).is_transactional())
 }
 
 /// Kafka's scan for a complete message of any format version.
@@ -150,15 +177,14 @@ fn next_batch(bytes: &[u8]) -> Result<Option<usize>, BatchError> {
     let Some(length) = bytes.get(8..12).and_then(|field| field.first_chunk()) else { return Ok(None) };
     let length = i32::from_be_bytes(*length);
     if length < MESSAGE_LEN_MIN {
-        let message = format!("Record size {length} is less than the minimum record overhead ({MESSAGE_LEN_MIN})");
-        return Err(BatchError::explained(ErrorCode::CorruptMessage, message));
+        return Err(BatchError::garbage(format!("The batch length {length} is smaller than any batch.")));
     }
     if bytes.len() < MAGIC_END {
         return Ok(None);
     }
     let magic = magic_of(bytes);
     if !(0..=2).contains(&magic) {
-        return Err(BatchError::explained(ErrorCode::CorruptMessage, format!("Invalid magic found in record: {magic}")));
+        return Err(BatchError::garbage(format!("No batch has the magic number {magic}.")));
     }
     // Kafka's sum overflows here.
     let Some(size) = length.checked_add(LENGTH_OVERHEAD as i32) else {
@@ -309,7 +335,7 @@ impl Refused {
         } else {
             (ErrorCode::InvalidRecord, self.summary())
         };
-        Err(BatchError { code, reason: message.clone(), message: Some(message), record_errors: self.errors })
+        Err(BatchError { message: Some(message.clone()), record_errors: self.errors, ..BatchError::new(code, message) })
     }
 
     fn summary(&self) -> String {

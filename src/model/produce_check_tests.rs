@@ -93,6 +93,58 @@ fn lengths_and_magics_get_kafkas_codes() {
 }
 
 #[test]
+fn the_log_start_is_told_once_the_log_was_looked_at() {
+    let good = batch_of(Codec::None, &[1]);
+    let bytes = good.to_bytes();
+    let refusal = |bytes: &[u8]| check(bytes.to_vec()).unwrap_err();
+    let unknown = [
+        bytes[..50].to_vec(),
+        [&bytes[..], &bytes[..]].concat(),
+        altered(&good, put(16, &[1])),
+        altered(&good, put(16, &[3])),
+        altered(&good, put(8, &20_i32.to_be_bytes())),
+        batch_of(Codec::None, &[1; 100_000]).to_bytes().to_vec(),
+    ];
+    for bytes in unknown {
+        let error = refusal(&bytes);
+        assert_eq!(error.log_start, LogStart::Unknown, "{error}");
+    }
+    let told = [altered(&good, put(0, &7_i64.to_be_bytes())), altered(&good, put(57, &9_i32.to_be_bytes())), altered(&good, put(22, &[5]))];
+    for bytes in told {
+        let error = refusal(&bytes);
+        assert_eq!(error.log_start, LogStart::Told, "{error}");
+    }
+}
+
+#[test]
+fn bytes_in_which_no_batch_can_be_made_out_are_refused_in_words_and_a_wrong_crc_without() {
+    let good = batch_of(Codec::None, &[1]);
+    let message = |bytes: Vec<u8>| check(bytes).unwrap_err().message;
+    for garbage in [vec![0xee; 100], altered(&good, put(16, &[3])), altered(&good, put(8, &(-1_i32).to_be_bytes()))] {
+        assert!(message(garbage).is_some());
+    }
+    let mut wrong = good.to_bytes().to_vec();
+    wrong[70] ^= 1;
+    assert_eq!(message(wrong), None);
+}
+
+#[test]
+fn the_first_batch_says_whether_it_is_transactional_and_garbage_cannot() {
+    let plain = batch_of(Codec::None, &[1]);
+    let mut builder = BatchBuilder::new(Codec::Gzip).producer(ProducerId(7), ProducerEpoch(1), 5).transactional();
+    builder.append(NewRecord::default());
+    let transactional = builder.build().unwrap().to_bytes();
+    assert_eq!(opens_with_transaction(&transactional), Ok(true));
+    assert_eq!(opens_with_transaction(&transactional[..40]), Ok(false), "no whole batch");
+    assert_eq!(opens_with_transaction(&plain.to_bytes()), Ok(false));
+    assert_eq!(opens_with_transaction(&[&plain.to_bytes()[..], &transactional].concat()), Ok(false));
+    assert_eq!(opens_with_transaction(b""), Ok(false));
+    assert_eq!(opens_with_transaction(&[0xee; 100]).unwrap_err().code, ErrorCode::CorruptMessage);
+    let second = [&plain.to_bytes()[..], &[0xee; 100]].concat();
+    assert_eq!(check(second).unwrap_err().message, None);
+}
+
+#[test]
 fn exactly_one_batch_and_trailing_scraps_are_dropped() {
     let good = batch_of(Codec::None, &[1]).to_bytes().to_vec();
     assert_eq!(code([good.clone(), good.clone()].concat()), 87);
@@ -260,9 +312,9 @@ fn rare_defects_get_what_apache_kafka_gives() {
     let good = batch_of(Codec::None, &[1]);
     assert_eq!(code(altered(&good, put(8, &i32::MAX.to_be_bytes()))), -1, "its size overflows");
     let message = |bytes| check(bytes).unwrap_err().message;
-    assert_eq!(message(altered(&good, put(16, &[3]))).as_deref(), Some("Invalid magic found in record: 3"));
+    assert!(message(altered(&good, put(16, &[3]))).is_some_and(|text| text.contains("magic number 3")));
     let short = message(altered(&good, put(8, &13_i32.to_be_bytes())));
-    assert_eq!(short.as_deref(), Some("Record size 13 is less than the minimum record overhead (14)"));
+    assert!(short.is_some_and(|text| text.contains("length 13")));
     let zeros = [good.to_bytes().to_vec(), vec![0; 12]].concat();
     let error = check(zeros).unwrap_err();
     assert_eq!((error.code, error.message), (ErrorCode::CorruptMessage, None), "twelve bytes after the batch are looked at");

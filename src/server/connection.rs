@@ -61,6 +61,7 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
         frames: FrameSplitter::new(limits.request_bytes_max),
         buffer: BytesMut::new(),
         client: String::new(),
+        waited: false,
         memory: None,
         out: Outbox::default(),
     };
@@ -89,6 +90,8 @@ struct Connection<'a> {
     buffer: BytesMut,
     /// Who is at the other end, as far as it said, for the log line of a hang-up.
     client: String,
+    /// The last turn had a request that waited.
+    waited: bool,
     /// Memory taken for the frame that is being read or answered.
     memory: Option<OwnedSemaphorePermit>,
     out: Outbox,
@@ -102,6 +105,13 @@ impl Connection<'_> {
             // What was answered before the end still goes out, as Kafka's does.
             self.flush().await?;
             done?;
+            // Who gave up while waiting shows now, by a reset: what was asked after that is not served, as in Kafka. A client's
+            // metadata request for a topic deleted meanwhile would create it again.
+            if std::mem::take(&mut self.waited)
+                && let Some(gone) = self.stream.take_error()?
+            {
+                return Err(gone.into());
+            }
             self.memory = None;
             if self.buffer.is_empty() {
                 // An idle connection holds no buffer.
@@ -130,16 +140,34 @@ impl Connection<'_> {
 
     /// Reads until the buffer holds at least one more complete frame.
     async fn fill(&mut self) -> Result<(), Ended> {
+        let broker = self.broker;
         if self.buffer.is_empty() {
+            let idle = self.limits.idle;
             tokio::select! {
-                ready = timeout(self.limits.idle, self.stream.readable()) => ready.map_err(|_| Ended::Idle)??,
-                () = self.broker.stopped() => return Err(Ended::Shutdown),
+                first = timeout(idle, self.first_bytes()) => first.map_err(|_| Ended::Idle)??,
+                () = broker.stopped() => return Err(Ended::Shutdown),
             }
         }
-        let broker = self.broker;
         tokio::select! {
             read = timeout(self.limits.frame_within, self.read_frame()) => read.map_err(|_| Ended::SlowFrame)?,
             () = broker.stopped() => Err(Ended::Shutdown),
+        }
+    }
+
+    /// Waits for a frame to begin, without a buffer. "Readable" is no proof: after a read that filled the buffer it is said once more.
+    async fn first_bytes(&mut self) -> Result<(), Ended> {
+        loop {
+            self.stream.readable().await?;
+            self.buffer.reserve(READ_BYTES);
+            match self.stream.try_read_buf(&mut self.buffer) {
+                Ok(0) => return Err(Ended::Closed),
+                Ok(read) => {
+                    self.broker.metrics.bytes_in.add(read as u64);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.buffer = BytesMut::new(),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
@@ -176,10 +204,13 @@ impl Connection<'_> {
         let reply = match first {
             std::task::Poll::Ready(reply) => reply,
             std::task::Poll::Pending => {
+                self.waited = true;
                 self.flush().await?;
+                let broker = self.broker;
                 tokio::select! {
-                    reply = handled => reply,
-                    () = self.broker.stopped() => return Err(Ended::Shutdown),
+                    reply = &mut handled => reply,
+                    gone = self.client_gone() => return Err(gone),
+                    () = broker.stopped() => return Err(Ended::Shutdown),
                 }
             }
         };
@@ -193,6 +224,26 @@ impl Connection<'_> {
             Reply::Nothing => {}
         }
         Ok(())
+    }
+}
+
+impl Connection<'_> {
+    /// Returns once nobody can be there any more to take the answer of a request that waits: at once when the connection breaks, after a
+    /// while when the client has closed its side, since a client may send its last request, close and still listen. What comes in
+    /// meanwhile is the next requests: it is kept up to a limit, and then the look-out ends.
+    async fn client_gone(&mut self) -> Ended {
+        while self.buffer.len() < READ_BYTES {
+            self.buffer.reserve(READ_BYTES);
+            match self.stream.read_buf(&mut self.buffer).await {
+                Ok(0) => {
+                    tokio::time::sleep(self.limits.drain_within).await;
+                    return Ended::Closed;
+                }
+                Ok(read) => self.broker.metrics.bytes_in.add(read as u64),
+                Err(error) => return error.into(),
+            }
+        }
+        std::future::pending().await
     }
 }
 
@@ -217,18 +268,20 @@ impl Outbox {
             return Ok(0);
         }
         let bytes = self.bytes;
-        timeout(limits.drain_within, self.write_all(stream)).await.map_err(|_| Ended::SlowReader)??;
+        self.write_all(stream, limits).await?;
         self.parts = VecDeque::new();
         self.bytes = 0;
         Ok(bytes)
     }
 
-    async fn write_all(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+    /// A slow network may take its time as long as bytes move: to cut it off would only make the client ask for the same again.
+    async fn write_all(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<(), Ended> {
         while !self.parts.is_empty() {
             let slices: Vec<IoSlice<'_>> = self.parts.iter().take(SLICES_MAX).map(|p| IoSlice::new(p)).collect();
-            let mut written = stream.write_vectored(&slices).await?;
+            let sent = timeout(limits.drain_within, stream.write_vectored(&slices)).await;
+            let mut written = sent.map_err(|_| Ended::SlowReader)??;
             if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
             }
             while let Some(part) = self.parts.front_mut() {
                 if written < part.len() {
@@ -242,3 +295,7 @@ impl Outbox {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -74,18 +74,42 @@ impl Server {
             return;
         };
         let Ok(local) = stream.local_addr() else { return };
-        if stream.set_nodelay(true).is_err() {
+        if stream.set_nodelay(true).is_err() || keep_alive(&stream).is_err() {
             return;
         }
         let broker = Arc::clone(&self.broker);
         let limits = self.limits.clone();
         connections.spawn(async move {
-            broker.metrics.connections.add(1);
-            broker.metrics.connections_opened.add(1);
+            let _open = Open::count(&broker);
             let peer = Arc::new(Peer::new(remote, local));
             connection::serve(&broker, &limits, stream, peer).await;
-            broker.metrics.connections.sub(1);
             drop(place);
         });
+    }
+}
+
+/// A machine that vanished (a closed lid, a network that went) says nothing: after two minutes of silence its connections end.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(20))?;
+    sockopt::set_tcp_keepcnt(stream, 3)?;
+    Ok(sockopt::set_socket_keepalive(stream, true)?)
+}
+
+/// Counts a connection for as long as its task lives, however that ends.
+struct Open<'a>(&'a Broker);
+
+impl Open<'_> {
+    fn count(broker: &Broker) -> Open<'_> {
+        broker.metrics.connections.add(1);
+        broker.metrics.connections_opened.add(1);
+        Open(broker)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.connections.sub(1);
     }
 }

@@ -5,6 +5,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::varint::put_varint;
 use super::{WireError, response};
 use crate::model::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId, ProducerId, TopicId, TopicName};
 
@@ -322,16 +323,6 @@ impl Tags {
             out.put_slice(&content);
         }
     }
-}
-
-fn put_varint(out: &mut BytesMut, mut value: u32) {
-    while value >= 0x80 {
-        let [_, _, _, low] = value.to_be_bytes();
-        out.put_u8(low | 0x80);
-        value >>= 7;
-    }
-    let [_, _, _, low] = value.to_be_bytes();
-    out.put_u8(low);
 }
 
 fn failed(version: i16, reason: &str) -> WireError {

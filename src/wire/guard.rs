@@ -3,7 +3,7 @@
 //! The codec takes a length field at its word (`Vec::with_capacity(n)`), so one forged array length aborts the process.
 //! The walk checks every length against the bytes that are left, bounds the number of elements, and accepts what Apache
 //! Kafka accepts. Where the codec is stricter than Kafka or reads something else, the walk hands it a copy of the body in
-//! which those bytes are rewritten, always in their own width so that nothing moves:
+//! which those bytes are rewritten, all but text in their own width so that nothing moves:
 //!
 //! | in the body | Kafka reads | rewritten to |
 //! |---|---|---|
@@ -11,21 +11,29 @@
 //! | nullable struct whose first byte is neither 1 nor negative | a struct | 1 |
 //! | a negative number of tagged fields | none | 0 |
 //! | a known tag in a version that has no such field | refuses it; clients do send it | an unknown tag |
-//! | a string that is not UTF-8 | replacement characters | `?` for each wrong byte |
+//! | a string that is not UTF-8 | U+FFFD for each wrong sequence | the same, with its new length |
 //!
 //! As in Kafka, bytes after a complete body are dropped, unknown tags may come in any order and twice, and of a tag that
 //! comes twice the last one counts.
 
-use bytes::Bytes;
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::{BufMut, Bytes};
 
 use super::WireError;
+use super::lossy_text::lossy_text;
 use super::schema::{Api, Field, Kind};
+use super::varint::put_varint;
 
 /// Most array elements and tagged fields in one request. A frame of one-byte elements would otherwise become gigabytes of structs.
 pub const ELEMENTS_MAX: usize = 200_000;
 
 /// Kafka's limit for strings, also where the length field could say more.
 const STRING_MAX: usize = i16::MAX as usize;
+
+/// How much longer marks for wrong bytes may make a body: one wrong byte becomes three.
+const MARKS_BYTES_MAX: usize = 1 << 20;
 
 /// A body that the codec may decode.
 #[derive(Clone, Debug)]
@@ -66,7 +74,28 @@ pub fn check(api_key: i16, version: i16, body: &Bytes) -> Result<Checked, WireEr
     let elements = walker.elements;
     let mut body = walker.rewritten.map_or_else(|| body.clone(), Bytes::from);
     body.truncate(length);
-    Ok(Checked { body, elements })
+    Ok(Checked { body: replace(body, walker.texts), elements })
+}
+
+/// A string with its length, and what stands in its place.
+struct Text {
+    place: Range<usize>,
+    encoded: Vec<u8>,
+}
+
+fn replace(body: Bytes, texts: Vec<Text>) -> Bytes {
+    if texts.is_empty() {
+        return body;
+    }
+    let mut replaced = Vec::with_capacity(body.len());
+    let mut kept_from = 0;
+    for Text { place, encoded } in texts {
+        replaced.extend_from_slice(body.get(kept_from..place.start).unwrap_or_default());
+        replaced.extend(encoded);
+        kept_from = place.end;
+    }
+    replaced.extend_from_slice(body.get(kept_from..).unwrap_or_default());
+    Bytes::from(replaced)
 }
 
 /// Every length field of a body, in wire order.
@@ -85,6 +114,9 @@ struct Walker<'a> {
     rest: &'a [u8],
     elements: usize,
     rewritten: Option<Vec<u8>>,
+    /// Strings that were not UTF-8, in wire order.
+    texts: Vec<Text>,
+    marks_bytes: usize,
     lengths: Option<Vec<LengthField>>,
 }
 
@@ -95,7 +127,18 @@ impl<'a> Walker<'a> {
             return Err(WireError::UnknownVersion { api: api.name, version });
         }
         let flexible = api.is_flexible(version);
-        Ok(Walker { api, version, flexible, body, rest: body, elements: 0, rewritten: None, lengths: None })
+        Ok(Walker {
+            api,
+            version,
+            flexible,
+            body,
+            rest: body,
+            elements: 0,
+            rewritten: None,
+            texts: Vec::new(),
+            marks_bytes: 0,
+            lengths: None,
+        })
     }
 
     fn walk_fields(&mut self, fields: &'static [Field]) -> Result<(), WireError> {
@@ -148,19 +191,36 @@ impl<'a> Walker<'a> {
     }
 
     fn walk_string(&mut self, field: &'static Field, nullable: bool) -> Result<(), WireError> {
+        let start = self.position();
         let Some(length) = self.length(field, LengthKind::Int16, nullable)? else { return Ok(()) };
         if length > STRING_MAX {
             return Err(self.malformed(field.name, "string longer than 32767 bytes"));
         }
-        let mut at = self.position();
-        let text = self.take(field.name, length)?;
-        if std::str::from_utf8(text).is_err() {
-            for chunk in text.utf8_chunks() {
-                at = at.saturating_add(chunk.valid().len());
-                self.rewrite(at, b"???".get(..chunk.invalid().len()).unwrap_or_default());
-                at = at.saturating_add(chunk.invalid().len());
-            }
+        let bytes = self.take(field.name, length)?;
+        match lossy_text(bytes) {
+            Cow::Borrowed(_) => Ok(()),
+            Cow::Owned(text) => self.replace_text(field, start, &text),
         }
+    }
+
+    /// Puts `text` in the place of what stands between `start` and the present position.
+    fn replace_text(&mut self, field: &'static Field, start: usize, text: &str) -> Result<(), WireError> {
+        let place = start..self.position();
+        let Some(length) = i16::try_from(text.len()).ok() else {
+            return Err(self.malformed(field.name, "string longer than 32767 bytes"));
+        };
+        self.marks_bytes = self.marks_bytes.saturating_add(text.len().saturating_sub(place.len()));
+        if self.marks_bytes > MARKS_BYTES_MAX {
+            return Err(self.malformed(field.name, "too many strings that are not UTF-8"));
+        }
+        let mut encoded = Vec::with_capacity(text.len().saturating_add(3));
+        if self.flexible {
+            put_varint(&mut encoded, u32::from(length.cast_unsigned()).saturating_add(1));
+        } else {
+            encoded.put_i16(length);
+        }
+        encoded.extend_from_slice(text.as_bytes());
+        self.texts.push(Text { place, encoded });
         Ok(())
     }
 
@@ -401,7 +461,34 @@ mod tests {
         let request = body(&[b"\0\0\0\x01\0\x06a\xff\xe2\x82\xc3b"]);
         let decoded = decode_body::<MetadataRequest>(1, &request).unwrap();
         let name = decoded.topics.unwrap().remove(0).name.unwrap();
-        assert_eq!(name.as_str(), "a????b");
+        assert_eq!(name.as_str(), "a\u{fffd}\u{fffd}\u{fffd}b");
+    }
+
+    #[test]
+    fn text_with_marks_grows_and_what_surrounds_it_stays() {
+        let two = |first: &[u8], second: &[u8]| {
+            let length = |text: &[u8]| [(text.len() + 1) as u8];
+            let id = [0; 16];
+            body(&[b"\x03", &id, &length(first), first, b"\0", &id, &length(second), second, b"\0", b"\x01\0\0", b"rest"])
+        };
+        let request = two(&[0xff; 50], b"b\xfe");
+        let checked = check(3, 12, &request).unwrap();
+        assert_eq!(checked.body.len(), request.len() - 4 + 100 + 1 + 2, "50 bytes became 150, so the length takes two bytes");
+        let decoded = decode_body::<MetadataRequest>(12, &request).unwrap();
+        let names: Vec<String> = decoded.topics.unwrap().into_iter().map(|t| t.name.unwrap().to_string()).collect();
+        assert_eq!(names, ["\u{fffd}".repeat(50), "b\u{fffd}".to_owned()]);
+        assert!(decoded.allow_auto_topic_creation);
+    }
+
+    #[test]
+    fn marks_do_not_multiply_the_memory_of_a_request() {
+        let names = |count: u32, length: u16| {
+            let name = [&length.to_be_bytes()[..], &vec![0xff; usize::from(length)]].concat();
+            body(&[&count.to_be_bytes(), &name.repeat(count as usize)])
+        };
+        assert!(check(3, 1, &names(50, 10_000)).is_ok());
+        assert!(matches!(check(3, 1, &names(60, 10_000)), Err(WireError::Malformed { .. })));
+        assert!(matches!(check(3, 1, &names(1, 11_000)), Err(WireError::Malformed { .. })), "its length would not fit");
     }
 
     #[test]

@@ -19,9 +19,11 @@ pub mod error;
 pub mod fetch_response;
 pub mod frame;
 pub mod guard;
+mod lossy_text;
 pub mod request;
 pub mod response;
 pub mod schema;
 pub mod schema_table;
+mod varint;
 
 pub use error::WireError;

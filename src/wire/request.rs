@@ -3,11 +3,9 @@
 use bytes::Bytes;
 use kafka_protocol::protocol::Request;
 
+use super::lossy_text::lossy_text;
 use super::schema::Api;
 use super::{WireError, guard};
-
-/// Key of the request every client opens with, whose versions are negotiated by itself.
-const API_VERSIONS: i16 = 18;
 
 /// What precedes every request's body.
 ///
@@ -30,14 +28,14 @@ impl RequestHeader {
     /// Takes the header off a frame and leaves the body.
     ///
     /// Versions are not judged here. An ApiVersions request of an unknown version is answered in version 0, whatever follows
-    /// its header, but its header must be a whole flexible one.
+    /// its header, but its header must be whole: flexible above the versions that are known, not flexible below 0.
     pub fn split(frame: &Bytes) -> Result<(RequestHeader, Bytes), WireError> {
         let (fixed, mut rest) = frame.split_first_chunk::<8>().ok_or(WireError::Header("shorter than 8 bytes"))?;
         let [k0, k1, v0, v1, c0, c1, c2, c3] = *fixed;
         let (api_key, api_version) = (i16::from_be_bytes([k0, k1]), i16::from_be_bytes([v0, v1]));
         let api = Api::by_key(api_key).ok_or(WireError::UnknownApi(api_key))?;
         let client_id = take_client_id(&mut rest)?;
-        if api.is_flexible(api_version) || (api_key == API_VERSIONS && !api.has_version(api_version)) {
+        if api.is_flexible(api_version) {
             skip_tags(&mut rest)?;
         }
         let header = RequestHeader { api_key, api_version, correlation_id: i32::from_be_bytes([c0, c1, c2, c3]), client_id };
@@ -51,7 +49,7 @@ fn take_client_id(rest: &mut &[u8]) -> Result<Option<String>, WireError> {
     let Ok(length) = usize::try_from(i16::from_be_bytes(*length)) else { return Ok(None) };
     let (text, after) = rest.split_at_checked(length).ok_or(WireError::Header("client id longer than the frame"))?;
     *rest = after;
-    Ok(Some(String::from_utf8_lossy(text).into_owned()))
+    Ok(Some(lossy_text(text).into_owned()))
 }
 
 fn skip_tags(rest: &mut &[u8]) -> Result<(), WireError> {
@@ -109,13 +107,19 @@ mod tests {
 
     #[test]
     fn an_unknown_version_of_api_versions_needs_a_whole_flexible_header() {
-        for version in [5, 99, i16::MAX, -1] {
+        for version in [5, 99, i16::MAX] {
             assert!(RequestHeader::split(&frame(18, version, b"")).is_err());
             assert!(RequestHeader::split(&frame(18, version, b"\x00\x01x")).is_err());
             assert!(RequestHeader::split(&frame(18, version, b"\x00\x01x\x01\x00\x05")).is_err());
             let (header, body) = RequestHeader::split(&frame(18, version, b"\x00\x01x\x00garbage")).unwrap();
             assert_eq!((header.api_version, &body[..]), (version, &b"garbage"[..]));
         }
+    }
+
+    #[test]
+    fn a_negative_version_of_api_versions_has_no_tags_in_its_header() {
+        let (header, body) = RequestHeader::split(&frame(18, -1, b"\x00\x01x")).unwrap();
+        assert_eq!((header.api_version, header.client_id.as_deref(), body.len()), (-1, Some("x"), 0));
     }
 
     #[test]

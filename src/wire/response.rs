@@ -48,8 +48,8 @@ pub fn put_header(frame: &mut BytesMut, api_key: i16, version: i16, correlation_
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema_table::APIS;
     use super::*;
+    use crate::wire::schema_table::APIS;
     use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, HeartbeatResponse, MetadataResponse};
 
     #[test]

@@ -3,6 +3,8 @@
 A stamp file holds a digest of everything an environment is made from, so an unchanged one costs nothing.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -12,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CACHE = HERE.parent.parent / ".cache" / "clients"
+CACHE = (HERE.parent.parent / ".cache" / "clients").resolve()
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 LIMIT = 600
 
@@ -32,9 +34,9 @@ def run(command, log, cwd=None):
         try:
             done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=LIMIT, check=False)
         except subprocess.TimeoutExpired:
-            raise Missing(f"{Path(command[0]).name} took more than {LIMIT} s, see {log.relative_to(CACHE.parent.parent)}") from None
+            raise Missing(f"{Path(command[0]).name} took more than {LIMIT} s, see {log}") from None
     if done.returncode:
-        raise Missing(f"{Path(command[0]).name} failed, see {log.relative_to(CACHE.parent.parent)}")
+        raise Missing(f"{Path(command[0]).name} failed, see {log}")
 
 
 def digest(*parts):
@@ -43,6 +45,15 @@ def digest(*parts):
         whole.update(part.read_bytes() if isinstance(part, Path) else str(part).encode())
         whole.update(b"\0")
     return whole.hexdigest()
+
+
+@contextlib.contextmanager
+def only_one_installs():
+    """Two runs at once must not install into the same folder."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def stamped(folder, stamp, install):
@@ -106,6 +117,20 @@ def kcat_command(tested):
     return [sys.executable, str(HERE / tested.folder / "client.py")]
 
 
+def kafka_tools():
+    """Apache Kafka's own tools, for the Rust test that reads our folders with them. Returns the folder of jars."""
+    need("java", "mvn")
+    folder, pom = CACHE / "kafka-tools", HERE.parent / "kafka-tools" / "pom.xml"
+
+    def fetch(_, log):
+        shutil.copy(pom, folder)
+        run(["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", "-DincludeScope=runtime"], log, cwd=folder)
+
+    with only_one_installs():
+        stamped(folder, digest(pom), fetch)
+    return folder / "lib"
+
+
 COMMANDS = {"python": python_command, "node": node_command, "java": java_command, "kcat": kcat_command}
 
 
@@ -114,8 +139,11 @@ def prepare(clients, topic_maker=None):
 
     kcat cannot create a topic with a partition count: `topic_maker` is the client that does it in its stead.
     """
-    CACHE.mkdir(parents=True, exist_ok=True)
+    with only_one_installs():
+        return prepare_locked(clients, topic_maker)
 
+
+def prepare_locked(clients, topic_maker):
     def one(tested):
         try:
             return COMMANDS[tested.kind](tested)

@@ -19,7 +19,7 @@ from broker import OwnBroker, RunningBroker
 from cells import Cell, Running
 from environments import Missing, prepare
 from matrix import show
-from table import CLIENTS, SCENARIOS, SECONDS, SHARED_KILL, TOPIC_MAKER
+from table import CLIENTS, NOT_SERVED, SCENARIOS, SECONDS, SHARED_KILL, TOPIC_MAKER
 
 KILLED_FOR = 1.0
 AFTER_RESTART = 3.0
@@ -100,6 +100,8 @@ def main():
     by_name = {client.name: client for client in CLIENTS}
     clients = [by_name[name] for name in choose(list(by_name), arguments.client, "client")]
     names = choose(list(SCENARIOS), arguments.scenario, "scenario")
+    if arguments.binary and not arguments.scenario:
+        names = [name for name in names if name not in NOT_SERVED]
 
     begin = time.monotonic()
     commands = prepare(clients, by_name[TOPIC_MAKER])

@@ -17,6 +17,9 @@ SCENARIOS = {
     "kill9": "the broker killed with -9 under the client and started again",
 }
 
+# Scenarios for what is not served (docs/wire-support.md). They run against other brokers, or when asked for by name.
+NOT_SERVED = ("transactions", "kip848")
+
 TOPIC_MAKER = "confluent-2.16.1"  # makes the topics of clients that cannot
 SHARED_KILL = "kill9"  # one kill for all clients at once
 SECONDS = {"kip848": 90, "codecs": 90, SHARED_KILL: 150}  # limits; any other scenario has 60

@@ -10,6 +10,9 @@ use crate::coordinator::records::{CommittedOffset, GroupMetadata, Record};
 use crate::coordinator::{self, Token};
 use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
 
+/// Groups of one shard. Whoever runs through group names is refused then; those that nobody uses expire.
+pub(super) const GROUPS_MAX: usize = 5_000;
+
 pub type Output = coordinator::Output<Record, Reply>;
 
 /// Where member ids get their random part from.
@@ -289,5 +292,109 @@ impl GroupShard {
     pub(super) fn check(&self) {
         self.soft.groups.values().for_each(ClassicGroup::check);
         assert!(self.hard.groups.keys().all(|id| self.soft.groups.contains_key(id)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::coordinator::group::MemberId;
+    use crate::coordinator::group::request::{CommitPartition, CommitTopic, JoinGroup, JoinProtocol, OffsetCommit};
+    use crate::model::{LeaderEpoch, Offset, TopicId};
+
+    #[derive(Default)]
+    struct Replies(Vec<Reply>);
+
+    impl Effects for Replies {
+        fn append(&mut self, _: &GroupId, _: &[Record]) -> Result<(), ErrorCode> {
+            Ok(())
+        }
+        fn reply(&mut self, _: Token, reply: Reply) {
+            self.0.push(reply);
+        }
+        fn wake(&mut self, _: Timestamp) {}
+    }
+
+    struct Room {
+        shard: GroupShard,
+        ids: rand_chacha::ChaCha12Rng,
+    }
+
+    impl Room {
+        fn new(group_size_max: usize) -> Room {
+            let config = GroupConfig { group_size_max, ..GroupConfig::default() };
+            Room { shard: GroupShard::new(config), ids: rand_chacha::ChaCha12Rng::seed_from_u64(1) }
+        }
+
+        fn ask(&mut self, request: Request) -> Reply {
+            let mut replies = Replies::default();
+            let outputs = self.shard.decide(Timestamp(0), Token(1), request, &mut self.ids);
+            self.shard.carry_out(Timestamp(0), outputs, &mut replies);
+            replies.0.pop().unwrap()
+        }
+
+        fn commit(&mut self, group: &str) -> ErrorCode {
+            let partition =
+                CommitPartition { partition: PartitionId(0), offset: Offset(1), leader_epoch: LeaderEpoch(0), metadata: String::new() };
+            let reply = self.ask(Request::OffsetCommit(OffsetCommit {
+                version: 8,
+                group: group.into(),
+                generation: -1,
+                member_id: MemberId::default(),
+                instance_id: None,
+                retention_ms: -1,
+                topics: vec![CommitTopic { topic: "t".into(), topic_id: TopicId::ZERO, partitions: vec![partition] }],
+            }));
+            let Reply::OffsetCommit(topics) = reply else { panic!("{reply:?}") };
+            topics[0].1[0].1
+        }
+
+        fn join(&mut self, group: &str, metadata: usize) -> ErrorCode {
+            let reply = self.ask(Request::JoinGroup(JoinGroup {
+                version: 4,
+                group: group.into(),
+                member_id: MemberId::default(),
+                instance_id: None,
+                client_id: "c".into(),
+                client_host: "/127.0.0.1".into(),
+                session_timeout_ms: 10_000,
+                rebalance_timeout_ms: 10_000,
+                protocol_type: "consumer".into(),
+                protocols: vec![JoinProtocol { name: "range".into(), metadata: vec![0; metadata].into() }],
+            }));
+            let Reply::JoinGroup(reply) = reply else { panic!("{reply:?}") };
+            reply.error
+        }
+    }
+
+    #[test]
+    fn nobody_fills_the_memory_with_groups() {
+        let mut room = Room::new(10);
+        for number in 0..GROUPS_MAX {
+            assert_eq!(room.commit(&format!("g{number}")), ErrorCode::None);
+        }
+        assert_eq!(room.commit("one more"), ErrorCode::GroupMaxSizeReached);
+        assert_eq!(room.join("one more", 1), ErrorCode::GroupMaxSizeReached);
+        assert!(!room.shard.knows(&"one more".into()));
+        assert_eq!(room.commit("g7"), ErrorCode::None);
+    }
+
+    #[test]
+    fn a_group_hands_out_no_more_member_ids_than_it_has_room_for() {
+        let mut room = Room::new(3);
+        for _ in 0..3 {
+            assert_eq!(room.join("g", 1), ErrorCode::MemberIdRequired);
+        }
+        assert_eq!(room.join("g", 1), ErrorCode::GroupMaxSizeReached);
+    }
+
+    #[test]
+    fn a_member_offers_no_more_than_a_bounded_number_of_bytes() {
+        let mut room = Room::new(3);
+        assert_eq!(room.join("g", 300 * 1024), ErrorCode::InvalidRequest);
+        assert!(!room.shard.knows(&"g".into()));
+        assert_eq!(room.join("g", 200 * 1024), ErrorCode::MemberIdRequired);
     }
 }

@@ -53,6 +53,9 @@ class Client:
     def delete_topic(self, topic):
         raise NotImplementedError
 
+    def list_topics(self):
+        raise NotImplementedError
+
 
 def read_all(client, topic, seconds=20, committed_only=False):
     """Every record of the topic, partition by partition in the order read."""
@@ -80,6 +83,8 @@ class Scenarios:
         self.topics.append(topic)
         if partitions is not None:
             self.client.create_topic(topic, partitions, configs)
+            # Apache Kafka answers before its own metadata knows the topic
+            wait_for("a new topic is listed", lambda: topic in self.client.list_topics(), 10)
         return topic
 
     def clean(self):

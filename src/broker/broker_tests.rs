@@ -1,0 +1,83 @@
+use super::*;
+use crate::config::Advertise;
+use crate::coordinator::group::request::{CommitPartition, CommitTopic, OffsetCommit, OffsetFetch};
+use crate::coordinator::group::{GroupId, MemberId, Reply};
+use crate::model::{LeaderEpoch, PartitionId, TopicId};
+
+fn open(folder: &std::path::Path) -> Arc<Broker> {
+    let configs = BrokerLayers::new([("offsets.topic.num.partitions".to_owned(), "4".to_owned())].into()).unwrap();
+    Broker::open(BrokerOptions { data_dir: folder.to_owned(), advertise: Advertise::Auto, configs }).unwrap()
+}
+
+async fn commit(broker: &Broker, topic: &str) {
+    let group = GroupId::from("g");
+    let partition = CommitPartition { partition: PartitionId(0), offset: Offset(7), leader_epoch: LeaderEpoch(0), metadata: String::new() };
+    let commit = Request::OffsetCommit(OffsetCommit {
+        version: 8,
+        group: group.clone(),
+        generation: -1,
+        member_id: MemberId::default(),
+        instance_id: None,
+        retention_ms: -1,
+        topics: vec![CommitTopic { topic: topic.into(), topic_id: TopicId::ZERO, partitions: vec![partition] }],
+    });
+    let Reply::OffsetCommit(answer) = broker.groups.ask(&group, commit).await.unwrap() else { panic!() };
+    assert_eq!(answer[0].1[0].1, ErrorCode::None);
+}
+
+async fn committed(broker: &Broker, topic: &str) -> Offset {
+    let group = GroupId::from("g");
+    let topics = Some(vec![(topic.into(), vec![PartitionId(0)])]);
+    let fetch = OffsetFetch { group: group.clone(), topics, member_id: MemberId::default(), member_epoch: -1, require_stable: false };
+    let Reply::OffsetFetch(answer) = broker.groups.ask(&group, Request::OffsetFetch(fetch)).await.unwrap() else { panic!() };
+    answer.topics[0].1[0].offset
+}
+
+#[tokio::test]
+async fn a_commit_makes_the_offsets_topic_and_is_there_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = open(folder.path());
+    commit(&broker, "t").await;
+    let topic = broker.catalog.get(OFFSETS_TOPIC).unwrap();
+    let grown = broker.grow_topic(topic, 8).await.map_err(|refused| refused.error);
+    assert_eq!(grown, Err(ErrorCode::InvalidPartitions));
+    // As a kill leaves it: nothing closed, the same files opened by another process.
+    let copy = tempfile::tempdir().unwrap();
+    let copied = std::process::Command::new("cp").arg("-r").arg(folder.path()).arg(copy.path().join("data")).status().unwrap();
+    assert!(copied.success());
+    assert_eq!(committed(&open(&copy.path().join("data")), "t").await, Offset(7));
+}
+
+#[tokio::test]
+async fn deleting_a_topic_drops_its_committed_offsets_even_if_nobody_waits_for_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = open(folder.path());
+    broker.create_topic(NewTopic { name: "t".into(), partitions: 1, overrides: Default::default() }).await.unwrap();
+    commit(&broker, "t").await;
+    let name = TopicName::new("t");
+    {
+        let mut deleting = std::pin::pin!(broker.delete_topic(&name));
+        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(deleting.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+    }
+    let started = std::time::Instant::now();
+    while committed(&broker, "t").await != Offset::NONE {
+        assert!(started.elapsed() < std::time::Duration::from_secs(10));
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(broker.catalog.get("t").is_none());
+}
+
+#[tokio::test]
+async fn many_who_ask_for_a_topic_at_once_all_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = open(folder.path());
+    let ask = |_| {
+        let broker = Arc::clone(&broker);
+        tokio::spawn(async move { broker.auto_create(&TopicName::new("t")).await })
+    };
+    for asked in (0..30).map(ask).collect::<Vec<_>>() {
+        asked.await.unwrap().unwrap();
+    }
+    assert_eq!(broker.catalog.list().len(), 1);
+}
