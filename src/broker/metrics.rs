@@ -131,8 +131,9 @@ impl Metrics {
     /// An error code that was answered.
     pub fn error(&self, key: i16, code: ErrorCode) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.errors.len() < TOLD_APART_MAX {
-            *told.errors.entry((key, code.code())).or_default() += 1;
+        let row = (key, code.code());
+        if told.errors.len() < TOLD_APART_MAX || told.errors.contains_key(&row) {
+            *told.errors.entry(row).or_default() += 1;
         }
     }
 
@@ -213,6 +214,17 @@ fn topic_counts(catalog: &Catalog) -> Vec<TopicCount> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_table_of_errors_counts_on() {
+        let metrics = Metrics::new(Timestamp(0));
+        for key in 0..=TOLD_APART_MAX as i16 {
+            metrics.error(key, ErrorCode::InvalidRequest);
+        }
+        metrics.error(3, ErrorCode::InvalidRequest);
+        let told = metrics.told.lock().unwrap();
+        assert_eq!((told.errors.len(), told.errors[&(3, ErrorCode::InvalidRequest.code())]), (TOLD_APART_MAX, 2));
+    }
 
     #[test]
     fn what_clients_invent_does_not_fill_the_memory() {
