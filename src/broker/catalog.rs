@@ -44,6 +44,11 @@ impl Refused {
         Refused { error, message: message.into() }
     }
 
+    /// What the client is told beside the code.
+    pub fn words(&self) -> Option<&str> {
+        (!self.message.is_empty()).then_some(self.message.as_str())
+    }
+
     fn io(what: &str, error: &io::Error) -> Refused {
         Refused::new(ErrorCode::KafkaStorageError, format!("{what}: {error}"))
     }
@@ -184,6 +189,7 @@ impl Catalog {
     /// Adds partitions up to `count`. Blocks on the disk.
     pub fn grow(&self, topic: &Topic, count: i32, now: Timestamp) -> Result<(), Refused> {
         let _admin = self.lock();
+        self.check_still_there(topic)?;
         let have = topic.partition_count();
         self.check_room(usize::try_from(count.saturating_sub(have)).unwrap_or(0))?;
         let config = topic.config();
@@ -197,10 +203,19 @@ impl Catalog {
     /// Replaces a topic's overrides. Blocks on the disk.
     pub fn set_config(&self, topic: &Topic, config: TopicConfig) -> Result<(), Refused> {
         let _admin = self.lock();
+        self.check_still_there(topic)?;
         self.write_file(&topic.name, topic.id, topic.partition_count(), config.values())?;
         topic.set_config(config);
         self.apply_config(topic);
         Ok(())
+    }
+
+    /// A topic that was deleted since it was looked up must not get its file back.
+    fn check_still_there(&self, topic: &Topic) -> Result<(), Refused> {
+        match self.get(topic.name.as_str()) {
+            Some(there) if there.id == topic.id => Ok(()),
+            _ => Err(Refused::new(ErrorCode::UnknownTopicOrPartition, "This server does not host this topic-partition.")),
+        }
     }
 
     /// Gives every log its settings anew, after a broker config changed.

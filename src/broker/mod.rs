@@ -51,6 +51,8 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     pub fetch_sessions: FetchSessions,
     pub metrics: Metrics,
+    /// Held from reading configs until what was made of them is in force: of two changes at once neither gets lost.
+    pub config_changes: tokio::sync::Mutex<()>,
     /// Held while the checkpoint files are written.
     checkpoint_files: Mutex<()>,
     /// True once the broker stops.
