@@ -46,6 +46,11 @@ impl Refused {
         Refused { error, message: message.into() }
     }
 
+    /// What the client is told beside the code.
+    pub fn words(&self) -> Option<&str> {
+        (!self.message.is_empty()).then_some(self.message.as_str())
+    }
+
     fn io(what: &str, error: &io::Error) -> Refused {
         Refused::new(ErrorCode::KafkaStorageError, format!("{what}: {error}"))
     }

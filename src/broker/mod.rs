@@ -51,10 +51,10 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     pub fetch_sessions: FetchSessions,
     pub metrics: Metrics,
+    /// Held from reading configs until what was made of them is in force: of two changes at once neither gets lost.
+    pub config_changes: tokio::sync::Mutex<()>,
     /// Held while the checkpoint files are written.
     checkpoint_files: Mutex<()>,
-    /// Held by who changes configs, from the look at what is there until the change is in force: none of two changes at once is lost.
-    pub config_changes: tokio::sync::Mutex<()>,
     /// True once the broker stops.
     pub shutdown: watch::Sender<bool>,
 }

@@ -92,8 +92,8 @@ impl Broker {
             // Odd high bits per run: a session of a former run must not be taken for one of this run.
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max, (seed.1 >> 34) as i32),
             metrics: Metrics::new(clock::now()),
+            config_changes: tokio::sync::Mutex::default(),
             checkpoint_files: Mutex::default(),
-            config_changes: Default::default(),
             shutdown: watch::Sender::new(false),
             folder,
             configs,

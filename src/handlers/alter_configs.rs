@@ -4,12 +4,12 @@
 use kafka_protocol::messages::AlterConfigsRequest;
 use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 
-use super::describe_configs::{resource, this_broker, topic};
+use super::describe_configs::{check_topic_name, resource, this_broker};
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::Refused;
-use crate::config::{BrokerLayers, BrokerScope, ConfigError, TopicConfig};
+use crate::config::{Alteration, BrokerLayers, BrokerScope, ConfigError, ConfigValues, TopicConfig};
 use crate::model::ErrorCode;
-use crate::wire::convert::text;
+use crate::wire::convert::optional_text;
 
 pub struct AlterConfigs;
 
@@ -28,11 +28,11 @@ impl Api for AlterConfigs {
             let outcome = if request.resources.iter().enumerate().any(alike) {
                 Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
             } else {
-                let entries: Vec<(String, Option<String>)> =
-                    asked.configs.iter().map(|c| (c.name.as_str().to_owned(), c.value.as_ref().map(|v| v.as_str().to_owned()))).collect();
+                let sets: Vec<Alteration> =
+                    asked.configs.iter().map(|c| Alteration::set(&c.name, c.value.as_ref().map(|v| v.as_str()))).collect();
                 let change = Change {
-                    topic: &|_, layers| TopicConfig::replaced(&entries, layers),
-                    broker: &|layers, scope| layers.replaced(scope, &entries),
+                    topic: &|_, layers| TopicConfig::default().edited(&sets, layers),
+                    broker: &|layers, scope| layers.replaced(scope, &sets),
                 };
                 alter(ctx, asked.resource_type, asked.resource_name.as_str(), request.validate_only, &change).await
             };
@@ -41,7 +41,7 @@ impl Api for AlterConfigs {
             result.resource_name = asked.resource_name.clone();
             if let Err(refused) = outcome {
                 result.error_code = refused.error.code();
-                result.error_message = Some(text(&refused.message));
+                result.error_message = optional_text(refused.words());
             }
             response.responses.push(result);
         }
@@ -51,7 +51,7 @@ impl Api for AlterConfigs {
 
 /// What a request makes of the configs that are there, for either kind of resource.
 pub struct Change<'a> {
-    pub topic: &'a (dyn Fn(&TopicConfig, &BrokerLayers) -> Result<TopicConfig, ConfigError> + Send + Sync),
+    pub topic: &'a (dyn Fn(&TopicConfig, &BrokerLayers) -> Result<ConfigValues, ConfigError> + Send + Sync),
     pub broker: &'a (dyn Fn(&BrokerLayers, BrokerScope) -> Result<BrokerLayers, ConfigError> + Send + Sync),
 }
 
@@ -62,8 +62,16 @@ pub async fn alter(ctx: &Context, kind: i8, name: &str, validate_only: bool, cha
     let refused = |e: ConfigError| Refused::new(e.code, e.message);
     match kind {
         resource::TOPIC => {
-            let topic = topic(ctx, name)?;
-            let config = (change.topic)(&topic.config(), &layers).map_err(refused)?;
+            let topic = ctx.broker.catalog.get(name);
+            let current = topic.as_ref().map(|topic| topic.config()).unwrap_or_default();
+            let values = (change.topic)(&current, &layers).map_err(refused)?;
+            if name.is_empty() {
+                return Err(Refused::new(ErrorCode::InvalidRequest, "Default topic resources are not allowed."));
+            }
+            check_topic_name(name)?;
+            let config = TopicConfig::new(values, &layers).map_err(refused)?;
+            let missing = || Refused::new(ErrorCode::UnknownTopicOrPartition, format!("The topic '{name}' does not exist."));
+            let topic = topic.ok_or_else(missing)?;
             if validate_only { Ok(()) } else { ctx.broker.set_topic_config(topic, config).await }
         }
         resource::BROKER => {

@@ -5,13 +5,16 @@ use kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsRes
 use kafka_protocol::messages::incremental_alter_configs_response::{AlterConfigsResourceResponse, IncrementalAlterConfigsResponse};
 
 use super::alter_configs::{Change, alter};
+use super::describe_configs::{resource, this_broker};
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::Refused;
 use crate::config::{AlterOp, Alteration};
 use crate::model::ErrorCode;
-use crate::wire::convert::text;
+use crate::wire::convert::optional_text;
 
 pub struct IncrementalAlterConfigs;
+
+const ROOT_LOGGER: &str = "root";
 
 impl Api for IncrementalAlterConfigs {
     const KEY: i16 = 44;
@@ -35,7 +38,7 @@ impl Api for IncrementalAlterConfigs {
             result.resource_name = asked.resource_name.clone();
             if let Err(refused) = outcome {
                 result.error_code = refused.error.code();
-                result.error_message = Some(text(&refused.message));
+                result.error_message = optional_text(refused.words());
             }
             response.responses.push(result);
         }
@@ -45,17 +48,54 @@ impl Api for IncrementalAlterConfigs {
 
 async fn change(ctx: &Context, asked: &AlterConfigsResource, validate_only: bool) -> Result<(), Refused> {
     let mut alterations = Vec::with_capacity(asked.configs.len());
+    let nulls = asked.configs.iter().any(|config| config.value.is_none() && config.config_operation != AlterOp::Delete as i8);
     for config in &asked.configs {
-        let Some(op) = AlterOp::from_code(config.config_operation) else {
-            let text = format!("Unknown config operation {}", config.config_operation);
-            return Err(Refused::new(ErrorCode::UnknownServerError, text));
+        let op = match AlterOp::from_code(config.config_operation) {
+            Some(op) => op,
+            None if nulls || asked.resource_type == resource::BROKER => {
+                let text = format!("Unknown config operation {}, or a null where a value belongs", config.config_operation);
+                return Err(Refused::new(ErrorCode::InvalidRequest, text));
+            }
+            None => return Err(Refused::new(ErrorCode::UnknownServerError, "")),
         };
         let value = config.value.as_ref().map(|v| v.as_str().to_owned());
         alterations.push(Alteration { name: config.name.as_str().to_owned(), op, value });
     }
+    if asked.resource_type == resource::BROKER_LOGGER {
+        this_broker(ctx, &asked.resource_name)?;
+        return alterations.iter().try_for_each(check_logger);
+    }
     let change = Change {
-        topic: &|config, layers| config.altered(&alterations, layers),
+        topic: &|config, layers| config.edited(&alterations, layers),
         broker: &|layers, scope| layers.altered(scope, &alterations),
     };
     alter(ctx, asked.resource_type, asked.resource_name.as_str(), validate_only, &change).await
+}
+
+/// There are no loggers to set one by one. Kafka refuses a level for a logger it does not have, and some things for all.
+fn check_logger(alteration: &Alteration) -> Result<(), Refused> {
+    let Alteration { name, op, .. } = alteration;
+    match op {
+        AlterOp::Append | AlterOp::Subtract => {
+            Err(Refused::new(ErrorCode::InvalidRequest, format!("{} is not allowed for a logger.", op.name())))
+        }
+        AlterOp::Delete if name == ROOT_LOGGER => {
+            Err(Refused::new(ErrorCode::InvalidRequest, "The level of the root logger cannot be taken away."))
+        }
+        _ => Err(Refused::new(ErrorCode::InvalidConfig, format!("Logger {name} does not exist. The level of all is set by --log-level."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loggers_are_refused_as_unknown_ones_are_in_kafka() {
+        let refused = |name: &str, op| check_logger(&Alteration { name: name.to_owned(), op, value: None }).unwrap_err().error;
+        assert_eq!(refused("a.b", AlterOp::Set), ErrorCode::InvalidConfig);
+        assert_eq!(refused("root", AlterOp::Set), ErrorCode::InvalidConfig);
+        assert_eq!(refused("root", AlterOp::Delete), ErrorCode::InvalidRequest);
+        assert_eq!(refused("a.b", AlterOp::Append), ErrorCode::InvalidRequest);
+    }
 }
