@@ -1,8 +1,11 @@
 //! AlterConfigs (33), versions 0-2: the given configs become the resource's whole set. Deprecated in favour of
 //! IncrementalAlterConfigs (KIP-339), still what AKHQ and old clients send.
 
+use std::collections::HashSet;
+
 use kafka_protocol::messages::AlterConfigsRequest;
 use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
+use kafka_protocol::protocol::StrBytes;
 
 use super::describe_configs::{check_topic_name, resource, this_broker};
 use super::{Api, Context, HangUp, Reply};
@@ -21,11 +24,9 @@ impl Api for AlterConfigs {
 
     async fn handle(ctx: &Context, _version: i16, request: AlterConfigsRequest) -> Result<Reply, HangUp> {
         let mut response = AlterConfigsResponse::default();
-        for (at, asked) in request.resources.iter().enumerate() {
-            let alike = |(other, r): (usize, &kafka_protocol::messages::alter_configs_request::AlterConfigsResource)| {
-                other != at && r.resource_type == asked.resource_type && r.resource_name == asked.resource_name
-            };
-            let outcome = if request.resources.iter().enumerate().any(alike) {
+        let twice = named_twice(request.resources.iter().map(|r| (r.resource_type, &r.resource_name)));
+        for asked in &request.resources {
+            let outcome = if twice.contains(&(asked.resource_type, asked.resource_name.clone())) {
                 Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
             } else {
                 let sets: Vec<Alteration> =
@@ -47,6 +48,12 @@ impl Api for AlterConfigs {
         }
         ctx.reply(&response)
     }
+}
+
+/// The resources that a request names more than once.
+pub fn named_twice<'a>(named: impl Iterator<Item = (i8, &'a StrBytes)>) -> HashSet<(i8, StrBytes)> {
+    let mut seen = HashSet::new();
+    named.filter(|resource| !seen.insert(*resource)).map(|(kind, name)| (kind, name.clone())).collect()
 }
 
 /// What a request makes of the configs that are there, for either kind of resource.
@@ -111,7 +118,7 @@ mod tests {
         let set = async |name: &str, value: &str| {
             let alterations = [Alteration { name: name.to_owned(), op: AlterOp::Set, value: Some(value.to_owned()) }];
             let change = Change {
-                topic: &|config, layers| config.altered(&alterations, layers),
+                topic: &|config, layers| config.edited(&alterations, layers),
                 broker: &|layers, scope| layers.altered(scope, &alterations),
             };
             alter(&ctx, resource::TOPIC, "t", false, &change).await.unwrap();

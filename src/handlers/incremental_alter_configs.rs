@@ -4,7 +4,7 @@ use kafka_protocol::messages::IncrementalAlterConfigsRequest;
 use kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::incremental_alter_configs_response::{AlterConfigsResourceResponse, IncrementalAlterConfigsResponse};
 
-use super::alter_configs::{Change, alter};
+use super::alter_configs::{Change, alter, named_twice};
 use super::describe_configs::{resource, this_broker};
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::Refused;
@@ -24,11 +24,9 @@ impl Api for IncrementalAlterConfigs {
 
     async fn handle(ctx: &Context, _version: i16, request: IncrementalAlterConfigsRequest) -> Result<Reply, HangUp> {
         let mut response = IncrementalAlterConfigsResponse::default();
-        for (at, asked) in request.resources.iter().enumerate() {
-            let alike = |(other, r): (usize, &AlterConfigsResource)| {
-                other != at && r.resource_type == asked.resource_type && r.resource_name == asked.resource_name
-            };
-            let outcome = if request.resources.iter().enumerate().any(alike) {
+        let twice = named_twice(request.resources.iter().map(|r| (r.resource_type, &r.resource_name)));
+        for asked in &request.resources {
+            let outcome = if twice.contains(&(asked.resource_type, asked.resource_name.clone())) {
                 Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
             } else {
                 change(ctx, asked, request.validate_only).await
