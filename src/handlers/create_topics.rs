@@ -156,6 +156,7 @@ fn assigned_count(ctx: &Context, topic: &CreatableTopic) -> Result<i32, Refused>
 fn result(ctx: &Context, version: i16, topic: &CreatableTopic, outcome: Result<Made, Refused>) -> CreatableTopicResult {
     let mut result = CreatableTopicResult::default();
     result.name = topic.name.clone();
+    result.error_message = None;
     result.num_partitions = -1;
     result.replication_factor = -1;
     match outcome {

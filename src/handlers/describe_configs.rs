@@ -53,7 +53,7 @@ impl Api for DescribeConfigs {
                 }
                 Err(refused) => {
                     result.error_code = refused.error.code();
-                    result.error_message = optional_text(refused.words());
+                    result.error_message = Some(text(&refused.message));
                 }
             }
             response.results.push(result);

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::describe_cluster::{OPERATIONS_OMITTED, TOPIC_OPERATIONS};
 use super::{Api, Context, HangUp, Reply};
-use crate::broker::Topic;
+use crate::broker::{Topic, is_internal};
 use crate::model::{ErrorCode, TopicName};
 use crate::wire::convert::{text, wire_topic_name};
 
@@ -83,6 +83,7 @@ fn refused(name: &str, error: ErrorCode, operations: i32) -> DescribeTopicPartit
     topic.error_code = error.code();
     topic.name = Some(kafka_protocol::messages::TopicName(text(name)));
     topic.topic_authorized_operations = operations;
+    topic.is_internal = is_internal(name);
     topic
 }
 

@@ -34,6 +34,7 @@ impl Api for IncrementalAlterConfigs {
             let mut result = AlterConfigsResourceResponse::default();
             result.resource_type = asked.resource_type;
             result.resource_name = asked.resource_name.clone();
+            result.error_message = None;
             if let Err(refused) = outcome {
                 result.error_code = refused.error.code();
                 result.error_message = optional_text(refused.words());
