@@ -321,6 +321,9 @@ impl Catalog {
                 return Ok(());
             }
         };
+        for partition in &partitions {
+            partition.restore_cleaner_offset(report.checkpoints.get(&partition.name).and_then(|checkpoint| checkpoint.cleaner_offset));
+        }
         self.by_id.insert(id, file.name.clone());
         self.by_name.insert(file.name.clone(), Arc::new(Topic::new(file.name, id, partitions, config)));
         Ok(())
