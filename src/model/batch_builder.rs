@@ -287,7 +287,12 @@ mod tests {
             for i in 0..10 {
                 let value = format!("value {i}");
                 let headers: [Header<'_>; 1] = [(b"h", Some(b"x"))];
-                builder.append(NewRecord { timestamp: Timestamp(5000 - i), key: Some(b"k"), value: Some(value.as_bytes()), headers: &headers });
+                builder.append(NewRecord {
+                    timestamp: Timestamp(5000 - i),
+                    key: Some(b"k"),
+                    value: Some(value.as_bytes()),
+                    headers: &headers,
+                });
             }
             let mut batch = builder.build().unwrap();
             batch.set_base_offset(Offset(100));
@@ -304,7 +309,10 @@ mod tests {
                 assert_eq!(horizon.unwrap_or(kept[0].timestamp), again.header().base_timestamp);
                 let (old, new) = (batch.header(), again.header());
                 assert_eq!((new.max_timestamp, new.record_count), (kept[0].timestamp, 3));
-                assert_eq!((old.last_offset(), old.last_sequence(), old.leader_epoch), (new.last_offset(), new.last_sequence(), new.leader_epoch));
+                assert_eq!(
+                    (old.last_offset(), old.last_sequence(), old.leader_epoch),
+                    (new.last_offset(), new.last_sequence(), new.leader_epoch)
+                );
             }
             let empty = Batch::from_bytes(&BatchBuilder::emptied(batch.header()).to_bytes()).unwrap();
             assert_eq!((empty.len(), empty.header().last_offset(), empty.header().last_sequence()), (HEADER_LEN, Offset(109), 49));

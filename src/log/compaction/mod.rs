@@ -350,4 +350,6 @@ impl CompactionPlan {
 }
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
