@@ -339,6 +339,9 @@ impl Catalog {
                 return Ok(());
             }
         };
+        for partition in &partitions {
+            partition.restore_cleaner_offset(report.checkpoints.get(&partition.name).and_then(|checkpoint| checkpoint.cleaner_offset));
+        }
         self.publish(&Arc::new(Topic::new(file.name, id, partitions, config)));
         Ok(())
     }

@@ -18,6 +18,7 @@ impl Broker {
         tokio::spawn(Arc::clone(self).flush_loop());
         tokio::spawn(Arc::clone(self).retention_loop());
         tokio::spawn(Arc::clone(self).checkpoint_loop());
+        tokio::spawn(Arc::clone(self).cleaner_loop());
     }
 
     async fn flush_loop(self: Arc<Self>) {

@@ -88,6 +88,8 @@ pub struct Metrics {
     pub connections_opened: Counter,
     pub connections_refused: Counter,
     pub panics: Counter,
+    pub compactions: Counter,
+    pub compaction_bytes_reclaimed: Counter,
     told: Mutex<Told>,
 }
 
@@ -112,6 +114,8 @@ impl Metrics {
             connections_opened: Counter::default(),
             connections_refused: Counter::default(),
             panics: Counter::default(),
+            compactions: Counter::default(),
+            compaction_bytes_reclaimed: Counter::default(),
             told: Mutex::default(),
         }
     }
@@ -194,8 +198,16 @@ impl Metrics {
             produce_latency: self.produce_latency.histogram(),
             fetch_latency: self.fetch_latency.histogram(),
             panics: self.panics.get(),
+            compactions: self.compactions.get(),
+            compaction_bytes_reclaimed: self.compaction_bytes_reclaimed.get(),
+            compactions_given_up: given_up(catalog),
         }
     }
+}
+
+fn given_up(catalog: &Catalog) -> u64 {
+    let of = |topic: &Arc<super::Topic>| topic.partitions().iter().filter(|partition| partition.is_given_up_by_cleaner()).count();
+    catalog.list().iter().map(|topic| of(topic) as u64).sum()
 }
 
 fn topic_counts(catalog: &Catalog) -> Vec<TopicCount> {

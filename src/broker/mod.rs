@@ -8,6 +8,7 @@
 
 mod bell;
 pub mod catalog;
+mod cleaner;
 pub mod clock;
 mod configs;
 pub mod fetch_sessions;
@@ -121,7 +122,7 @@ impl Broker {
     fn delete_topic_blocking(&self, name: &TopicName) -> Result<(), Refused> {
         // Dropped here: with the last hold on its maps the disk space goes, and that takes time.
         let _gone = self.catalog.delete(name)?;
-        if let Err(error) = self.write_checkpoint_rows() {
+        if let Err(error) = self.write_checkpoint_rows().and_then(|()| self.write_cleaner_offsets()) {
             tracing::error!(topic = %name, %error, "the checkpoints still name a deleted topic");
         }
         Ok(())

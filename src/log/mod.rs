@@ -9,10 +9,12 @@
 //! - Offsets grow; the same (leader epoch, offset) is never given out twice.
 //! - Only derived files (indexes, snapshots) are deleted and rebuilt; anything else unreadable is renamed aside.
 //!
-//! Start with `partition_log.rs` (writing) and `log_view.rs` (reading); `recovery.rs` is what happens at start.
+//! Start with `partition_log.rs` (writing) and `log_view.rs` (reading); `recovery.rs` is what happens at start, `compaction/` what
+//! becomes of old records of a key.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod checkpoint;
+pub mod compaction;
 pub mod data_folder;
 pub mod error;
 mod folder;
@@ -32,6 +34,7 @@ pub mod store;
 pub mod time_index;
 pub mod txn_index;
 
+pub use compaction::{CleanedSegment, CompactionPass, CompactionPlan, Swapped};
 pub use data_folder::{DataFolder, DataFolderError, PartitionCheckpoint, StartReport};
 pub use error::{LogError, ReadError};
 pub use folder::FolderStore;

@@ -240,9 +240,14 @@ impl PartitionLog {
             _ => now.since(active.created),
         };
         let len = active.len();
-        len > 0 && (len.saturating_add(header.size as u64) > limit || waited > self.config.segment_ms || too_far)
+        len > 0 && (len.saturating_add(header.size as u64) > limit || waited > self.roll_ms() || too_far)
             // A segment that was opened at its full length cannot grow under its map.
             || active.capacity().saturating_sub(len) < header.size as u64
+    }
+
+    /// Only closed segments are compacted, so one that must be soon closes soon.
+    fn roll_ms(&self) -> i64 {
+        if self.config.cleanup_compact { self.config.segment_ms.min(self.config.max_compaction_lag_ms) } else { self.config.segment_ms }
     }
 
     /// First append: the folder's own files. The names become durable with the first flush.

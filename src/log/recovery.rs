@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::checkpoint;
+use super::compaction::{self, swap};
 use super::error::LogError;
 use super::leader_epochs::{self, LeaderEpochs};
 use super::log_view::LogView;
@@ -82,7 +83,8 @@ impl PartitionLog {
         config: LogConfig,
         facts: OpenFacts,
     ) -> Result<(PartitionLog, RecoveryReport), LogError> {
-        Recovery { store, config, facts, report: RecoveryReport::default(), damaged: Vec::new(), scanned_from: None }
+        let report = RecoveryReport::default();
+        Recovery { store, config, facts, report, damaged: Vec::new(), scanned_from: None, gaps_below: Offset::ZERO }
             .run(partition, topic_id)
     }
 }
@@ -95,6 +97,8 @@ struct Recovery {
     damaged: Vec<BadRange>,
     /// Base of the first segment that was scanned whole: its aborted transactions are known only from a replay.
     scanned_from: Option<Offset>,
+    /// Compaction may have left gaps in segments below.
+    gaps_below: Offset,
 }
 
 /// The folder's files that matter, sorted.
@@ -115,7 +119,9 @@ struct Tail {
 
 impl Recovery {
     fn run(mut self, partition: TopicPartition, topic_id: TopicId) -> Result<(PartitionLog, RecoveryReport), LogError> {
+        swap::settle(&*self.store)?;
         let mut listing = self.tidy()?;
+        self.gaps_below = self.load_gaps()?;
         let known_before = self.check_metadata(topic_id)?;
         let known_epochs = self.load_epochs()?;
         self.damaged = self.load_damage(&listing)?;
@@ -177,7 +183,7 @@ impl Recovery {
                 Some((base, LOG)) => listing.segments.push(base),
                 Some((offset, SNAPSHOT)) => listing.snapshots.push(offset),
                 Some((_, INDEX | TIME_INDEX | TXN_INDEX | QUARANTINE)) => {}
-                _ if [METADATA, leader_epochs::FILE, DAMAGE].contains(&name.as_str()) || name.ends_with(ASIDE) => {}
+                _ if [METADATA, leader_epochs::FILE, DAMAGE, compaction::GAPS].contains(&name.as_str()) || name.ends_with(ASIDE) => {}
                 _ if name.ends_with(".tmp") || name.ends_with(".deleted") || name.ends_with(".cleaned") => self.store.remove(name)?,
                 _ => self.set_aside(name)?,
             }
@@ -238,6 +244,19 @@ impl Recovery {
                 defect.refuse_newer(DAMAGE)?;
                 self.set_aside(DAMAGE)?;
                 Ok(Vec::new())
+            }
+        }
+    }
+
+    fn load_gaps(&mut self) -> Result<Offset, LogError> {
+        let Some(bytes) = self.store.read(compaction::GAPS)? else { return Ok(Offset::ZERO) };
+        match compaction::parse_gaps(&bytes) {
+            Ok(below) => Ok(below),
+            Err(defect) => {
+                defect.refuse_newer(compaction::GAPS)?;
+                // Better a gap that is not noticed than whole batches that are taken for damage.
+                self.set_aside(compaction::GAPS)?;
+                Ok(Offset(i64::MAX))
             }
         }
     }
@@ -305,7 +324,7 @@ impl Recovery {
     }
 
     fn scan_segment(&mut self, base: Offset, from: u64, expected: Offset, len: u64, indexes: Indexes) -> io::Result<Scanned> {
-        let gaps = if self.config.cleanup_compact { Gaps::Allowed } else { Gaps::None };
+        let gaps = if base < self.gaps_below { Gaps::Allowed } else { Gaps::None };
         let rules = ScanRules { segment: base, expected, gaps, interval_bytes: self.config.index_interval_bytes };
         if from >= len {
             return Ok(scan(&[], from, rules, &[], indexes));
