@@ -5,7 +5,12 @@ use crate::coordinator::group::{GroupId, MemberId, Reply};
 use crate::model::{LeaderEpoch, PartitionId, TopicId};
 
 fn open(folder: &std::path::Path) -> Arc<Broker> {
-    let configs = BrokerLayers::new([("offsets.topic.num.partitions".to_owned(), "4".to_owned())].into()).unwrap();
+    open_with(folder, &[])
+}
+
+fn open_with(folder: &std::path::Path, configs: &[(&str, &str)]) -> Arc<Broker> {
+    let configs = configs.iter().chain(&[("offsets.topic.num.partitions", "4")]).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    let configs = BrokerLayers::new(configs.collect()).unwrap();
     Broker::open(BrokerOptions { data_dir: folder.to_owned(), advertise: Advertise::Auto, configs }).unwrap()
 }
 
@@ -86,16 +91,40 @@ async fn many_who_ask_for_a_topic_at_once_all_get_it() {
     assert_eq!(broker.catalog.list().len(), 1);
 }
 
+fn small_segments(topic: &Topic) {
+    for partition in topic.partitions().iter() {
+        partition.set_config(Arc::new(LogConfig { segment_bytes: 20_000, ..(*partition.config()).clone() }));
+    }
+}
+
+#[tokio::test]
+async fn the_cleaner_works_by_itself_unless_it_is_turned_off() {
+    for (enable, works) in [("true", true), ("false", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let broker = open_with(folder.path(), &[("log.cleaner.backoff.ms", "5"), ("log.cleaner.enable", enable)]);
+        commit(&broker, "a").await;
+        small_segments(&broker.catalog.get(OFFSETS_TOPIC).unwrap());
+        let started = std::time::Instant::now();
+        let mut offset = 0;
+        while broker.metrics.compactions.get() == 0 && started.elapsed() < std::time::Duration::from_secs(if works { 20 } else { 1 }) {
+            commit_at(&broker, "a", Offset(offset)).await;
+            offset += 1;
+        }
+        assert_eq!(broker.metrics.compactions.get() > 0, works);
+        assert!(offset > 100);
+        assert_eq!(committed(&broker, "a").await, Offset(offset - 1));
+        broker.stop();
+        tokio::task::spawn_blocking(move || broker.close()).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn many_commits_are_compacted_to_few_and_read_back_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let broker = open(folder.path());
+    let broker = open_with(folder.path(), &[("log.cleaner.enable", "false")]);
     commit(&broker, "never again").await;
     let topic = broker.catalog.get(OFFSETS_TOPIC).unwrap();
-    for partition in topic.partitions().iter() {
-        let small = LogConfig { segment_bytes: 20_000, ..(*partition.config()).clone() };
-        partition.set_config(Arc::new(small));
-    }
+    small_segments(&topic);
     for offset in 0..2000 {
         commit_at(&broker, ["a", "b", "c"][offset as usize % 3], Offset(offset)).await;
     }
