@@ -1,7 +1,7 @@
 use super::*;
 use crate::log::error::ReadError;
 use crate::log::log_view::{AtLeast, LogView, ReadUpTo};
-use crate::log::store::MemoryStore;
+use crate::log::memory_store::MemoryStore;
 use crate::model::{Batch, BatchBuilder, Batches, CheckedBatch, Codec, ErrorCode, NewRecord, ProducerEpoch, ProducerId};
 
 const NOW: Timestamp = Timestamp(1_000_000);
