@@ -199,7 +199,8 @@ impl Disk {
         let left = |inode: &Inode, keep: &mut _| self.content(*inode).after_power_cut(keep);
         let contents = self.contents.keys().filter(|inode| names.values().any(|named| named == *inode));
         let contents = contents.map(|inode| (*inode, left(inode, keep)));
-        let contents = contents.map(|(inode, bytes)| (inode, Arc::new(Content { live: bytes.clone(), durable: bytes, dirty: BTreeSet::new() })));
+        let contents =
+            contents.map(|(inode, bytes)| (inode, Arc::new(Content { live: bytes.clone(), durable: bytes, dirty: BTreeSet::new() })));
         let contents = contents.collect();
         Disk { exists: self.exists, durable_names: names.clone(), names, renamings: Vec::new(), contents }
     }

@@ -136,7 +136,7 @@ impl Recovery {
         let known_before = self.check_metadata(topic_id)?;
         let known_epochs = self.load_epochs()?;
         self.damaged = self.load_damage(&listing)?;
-        let known_damage = self.damaged.len();
+        let known_damage = self.damaged.clone();
         self.drop_below_start(&mut listing)?;
         let (mut segments, tail) = self.load_segments(&listing)?;
         // Without a folder this is a new partition, whatever a checkpoint says about a former one of its name.
@@ -147,7 +147,7 @@ impl Recovery {
         self.report.lost = (tail.end_offset < given_out).then_some((tail.end_offset, given_out));
         let epochs = self.settle_epochs(known_epochs, &tail, end, &segments)?;
         let epoch = epochs.latest().unwrap_or(LeaderEpoch(0));
-        if self.damaged.len() > known_damage {
+        if self.damaged != known_damage {
             self.store_damage()?;
         }
         let start = segments.first().map_or(end, |segment| segment.base_offset.max(self.facts.log_start)).min(end);
@@ -425,7 +425,13 @@ impl Recovery {
     }
 
     /// The epochs from now on. What changed is on disk before anything is served.
-    fn settle_epochs(&mut self, known: LeaderEpochs, tail: &Tail, end: Offset, segments: &[Arc<Segment>]) -> Result<LeaderEpochs, LogError> {
+    fn settle_epochs(
+        &mut self,
+        known: LeaderEpochs,
+        tail: &Tail,
+        end: Offset,
+        segments: &[Arc<Segment>],
+    ) -> Result<LeaderEpochs, LogError> {
         let first = segments.first().map_or(end, |segment| segment.base_offset.max(self.facts.log_start));
         // The file is missing, or it forgot the epochs of deleted segments that a power cut brought back.
         let covered = known.start().is_some_and(|start| start <= first);

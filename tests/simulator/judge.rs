@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use headwater::config::LogConfig;
 use headwater::log::{AtLeast, LastStop, LogError, MemoryStore, PartitionLog, ReadError, ReadUpTo, RecoveryReport, Store};
-use headwater::model::{Batch, BatchBuilder, Batches, CheckedBatch, Codec, NewRecord, Offset, ProducerEpoch, ProducerId, TopicId, TopicPartition};
+use headwater::model::{
+    Batch, BatchBuilder, Batches, CheckedBatch, Codec, NewRecord, Offset, ProducerEpoch, ProducerId, TopicId, TopicPartition,
+};
 
 use super::model::{Model, NOW, Rows, Written};
 use super::{Counts, Dice, Level};
@@ -115,7 +117,8 @@ impl Case<'_> {
         self.judge_epochs(&log, &found, end);
         self.judge_files(&image, &files, &report);
         let acknowledged = if self.level == Level::EveryRecord { self.before.flushed } else { self.before.end };
-        let gone = |batch: &&Written| batch.base >= start && batch.end <= acknowledged && !found.batches.contains(batch);
+        let gone =
+            |batch: &&Written| batch.base >= start.max(self.after.start) && batch.end <= acknowledged && !found.batches.contains(batch);
         let lost = self.before.batches.iter().filter(gone).count();
         counts.states += 1;
         counts.lost += u64::from(lost > 0);

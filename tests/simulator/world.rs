@@ -225,7 +225,7 @@ impl World {
         let Opened { store, log, found, .. } = opened;
         store.record();
         let model = &mut self.model;
-        let lost = model.batches.iter().any(|batch| batch.base >= model.start && !found.batches.contains(batch));
+        let lost = model.batches.iter().any(|batch| batch.base >= log.start_offset().0 && !found.batches.contains(batch));
         let first = found.batches.first().map_or(i64::MAX, |first| first.base);
         model.batches.retain(|batch| batch.end <= log.start_offset().0 && batch.base < first);
         model.batches.extend(found.batches);
