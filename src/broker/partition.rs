@@ -293,7 +293,7 @@ impl Partition {
                 Ok(())
             }
             Err(error) => {
-                log.take_offline(format!("fdatasync failed: {error}"));
+                log.sync_failed(&error);
                 Err(error.into())
             }
         }

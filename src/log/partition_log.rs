@@ -17,6 +17,8 @@ use crate::model::{
 };
 
 pub(super) const METADATA: &str = "partition.metadata";
+/// Empty; there from a failed sync until a start has written the bytes in doubt once more.
+pub(super) const SYNC_FAILED: &str = "sync-failed";
 
 /// What an append came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +165,15 @@ impl PartitionLog {
     /// Refuses every further append until the next start.
     pub fn take_offline(&mut self, reason: impl Into<String>) {
         self.offline = Some(reason.into());
+    }
+
+    /// A sync failed: the system may have dropped what was dirty and takes it for written, so that another try would prove nothing. A note
+    /// in the folder tells that to a start on the same boot.
+    pub fn sync_failed(&mut self, error: &io::Error) {
+        if let Err(error) = self.store.put(SYNC_FAILED, &[]) {
+            tracing::error!(partition = %self.partition, %error, "cannot note in the folder that a sync failed");
+        }
+        self.take_offline(format!("fdatasync failed: {error}"));
     }
 
     pub fn offline(&self) -> Option<&str> {
@@ -342,7 +353,7 @@ impl PartitionLog {
     pub fn flush(&mut self) -> Result<(), LogError> {
         let dirty = self.dirty_files()?;
         if let Err(error) = dirty.sync_blocking() {
-            self.take_offline(error.to_string());
+            self.sync_failed(&error);
             return Err(error.into());
         }
         self.mark_flushed(dirty.up_to);
