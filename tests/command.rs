@@ -214,7 +214,8 @@ fn a_folder_that_cannot_be_written_is_refused() {
         if rustix::process::geteuid().is_root() {
             // Root may write everywhere, so somebody else starts it, from where anybody may.
             let binary = folder.path().join("headwater");
-            std::fs::copy(start.get_program(), &binary).unwrap();
+            // Copied by another process: a child started meanwhile would inherit the open file, and a program open for writing cannot run.
+            assert!(Command::new("cp").arg(start.get_program()).arg(&binary).status().unwrap().success());
             let mut copied = Command::new(binary);
             copied.args(start.get_args()).current_dir(folder.path()).uid(65_534);
             copied.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
