@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 build
+.PHONY: run test clients kill9 bench build
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -19,3 +19,7 @@ clients: build
 
 kill9: build
 	python3 tests/durability/kill9.py --binary $(BINARY)
+
+# Headwater beside Apache Kafka, kfake and noida-db, with one client. QUICK=1: one short round. BIG=1: also kill -9 with 10 GB.
+bench: build
+	python3 bench/run.py --binary $(BINARY) $(if $(QUICK),--quick) $(if $(BIG),--big)
