@@ -24,9 +24,6 @@ const FOLDER: &str = "topics";
 const LIVE: &str = "json";
 /// No longer than `json`: a name of 249 characters leaves six for a file's ending.
 const DYING: &str = "gone";
-/// More partitions than this are not opened (file descriptors and maps).
-pub const PARTITIONS_MAX: usize = 5_000;
-
 pub struct NewTopic {
     pub name: TopicName,
     pub partitions: i32,
@@ -165,9 +162,11 @@ impl Catalog {
     }
 
     fn check_room(&self, more: usize) -> Result<(), Refused> {
-        let have = self.partition_count();
-        if have + more > PARTITIONS_MAX {
-            let text = format!("{more} more partitions would make {} in all; this broker holds {PARTITIONS_MAX}.", have + more);
+        // Each takes file descriptors and maps.
+        let (have, most) = (self.partition_count(), self.configs.broker().partitions_max);
+        if have.saturating_add(more) > most {
+            let all = have.saturating_add(more);
+            let text = format!("{more} more partitions would make {all} in all; this broker holds {most} (headwater.partitions.max).");
             return Err(Refused::new(ErrorCode::PolicyViolation, text));
         }
         Ok(())

@@ -137,6 +137,16 @@ impl Partition {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
+    pub(super) fn producer_count(&self) -> usize {
+        self.log().as_ref().map_or(0, |log| log.producers().len())
+    }
+
+    pub(super) fn keep_most_producers(&self, most: usize) {
+        if let Some(log) = self.log().as_mut() {
+            log.keep_most_producers(most);
+        }
+    }
+
     pub(super) fn log(&self) -> MutexGuard<'_, Option<PartitionLog>> {
         lock(&self.log)
     }

@@ -81,6 +81,8 @@ impl Broker {
             session_timeout_max_ms: settings.group_session_timeout_max_ms,
             initial_rebalance_delay_ms: i32::try_from(settings.group_initial_rebalance_delay_ms).unwrap_or(i32::MAX),
             group_size_max: settings.group_members_max,
+            groups_max: settings.groups_max,
+            member_metadata_bytes_max: settings.member_metadata_bytes_max,
             offset_metadata_bytes_max: settings.offset_metadata_bytes_max,
             offsets_retention_ms: settings.offsets_retention_ms,
             offsets_retention_check_interval_ms: settings.offsets_retention_check_interval_ms,

@@ -3,6 +3,8 @@
 //! Topics and this broker, every key with its default. Resource "" of type broker is what was set for all brokers. The other types
 //! Kafka knows (broker loggers, client metrics, groups) hold nothing here and answer with no entries.
 
+use std::collections::HashSet;
+
 use kafka_protocol::messages::DescribeConfigsRequest;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
@@ -38,7 +40,9 @@ impl Api for DescribeConfigs {
         let mut response = DescribeConfigsResponse::default();
         // A kind that is none fails the whole request.
         let odd = request.resources.iter().map(|asked| asked.resource_type).find(|kind| !resource::ALL.contains(kind));
-        for asked in &request.resources {
+        // Each once, however often it is named: a small request must not ask for a large multiple of the same answer.
+        let mut seen = HashSet::new();
+        for asked in request.resources.iter().filter(|asked| seen.insert((asked.resource_type, asked.resource_name.clone()))) {
             let mut result = DescribeConfigsResult::default();
             result.resource_type = asked.resource_type;
             result.resource_name = asked.resource_name.clone();

@@ -391,6 +391,11 @@ impl PartitionLog {
         self.view.leader_epoch
     }
 
+    /// Keeps this many producers at most, if they have no open transaction.
+    pub fn keep_most_producers(&mut self, most: usize) {
+        self.producers.keep_most(most);
+    }
+
     /// Forgets idle producers (`producer.id.expiration.ms`).
     pub fn expire_producers(&mut self, now: Timestamp) {
         self.producers.remove_expired(now, self.config.producer_id_expiration_ms);
