@@ -193,6 +193,7 @@ impl Metrics {
             produce_latency: self.produce_latency.histogram(),
             fetch_latency: self.fetch_latency.histogram(),
             panics: self.panics.get(),
+            ..MetricsSnapshot::default()
         }
     }
 }

@@ -12,6 +12,7 @@
 //! Start with `partition_log.rs` (writing) and `log_view.rs` (reading); `recovery.rs` is what happens at start.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod ballast;
 mod checkpoint;
 pub mod data_folder;
 pub mod error;

@@ -20,6 +20,24 @@ pub struct MetricsSnapshot {
     pub fetch_latency: Histogram,
     /// Tasks that ended by a panic.
     pub panics: u64,
+    pub disk: Option<DiskGauge>,
+    /// Nothing is taken from producers after too many unclean starts.
+    pub read_only: bool,
+    /// Partitions that a failed flush has closed to writers.
+    pub partitions_offline: usize,
+}
+
+/// The disk under the data folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskGauge {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+    /// Below this producers are refused.
+    pub floor_bytes: u64,
+    /// Whether they are.
+    pub full: bool,
+    /// What could still be given up.
+    pub ballast_bytes: u64,
 }
 
 /// Requests answered, by API and version.
