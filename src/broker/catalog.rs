@@ -46,6 +46,11 @@ impl Refused {
         Refused { error, message: message.into() }
     }
 
+    /// What the client is told beside the code.
+    pub fn words(&self) -> Option<&str> {
+        (!self.message.is_empty()).then_some(self.message.as_str())
+    }
+
     fn io(what: &str, error: &io::Error) -> Refused {
         Refused::new(ErrorCode::KafkaStorageError, format!("{what}: {error}"))
     }
@@ -68,13 +73,16 @@ pub struct Catalog {
     configs: Arc<Configs>,
     by_name: DashMap<TopicName, Arc<Topic>>,
     by_id: DashMap<TopicId, TopicName>,
+    /// Names that differ only in `.` and `_`.
+    by_shape: DashMap<String, Vec<TopicName>>,
     admin: Mutex<()>,
 }
 
 impl Catalog {
     /// Opens every topic of the folder. Blocks.
     pub fn open(folder: Arc<DataFolder>, configs: Arc<Configs>, report: &StartReport, now: Timestamp) -> io::Result<Catalog> {
-        let catalog = Catalog { folder, configs, by_name: DashMap::new(), by_id: DashMap::new(), admin: Mutex::new(()) };
+        let catalog =
+            Catalog { folder, configs, by_name: DashMap::new(), by_id: DashMap::new(), by_shape: DashMap::new(), admin: Mutex::new(()) };
         fs::create_dir_all(catalog.topics_folder())?;
         for entry in fs::read_dir(catalog.topics_folder())? {
             let path = entry?.path();
@@ -125,10 +133,22 @@ impl Catalog {
 
     /// An existing topic whose name differs from this one only in `.` and `_`.
     pub fn colliding(&self, name: &TopicName) -> Option<TopicName> {
-        if !name.as_str().contains(['.', '_']) {
-            return None;
+        self.by_shape.get(&shape(name))?.iter().find(|other| *other != name).cloned()
+    }
+
+    fn publish(&self, topic: &Arc<Topic>) {
+        self.by_id.insert(topic.id, topic.name.clone());
+        self.by_shape.entry(shape(&topic.name)).or_default().push(topic.name.clone());
+        self.by_name.insert(topic.name.clone(), Arc::clone(topic));
+    }
+
+    fn withdraw(&self, topic: &Topic) {
+        self.by_name.remove(&topic.name);
+        self.by_id.remove(&topic.id);
+        if let Some(mut alike) = self.by_shape.get_mut(&shape(&topic.name)) {
+            alike.retain(|name| *name != topic.name);
         }
-        self.by_name.iter().map(|t| t.name.clone()).find(|other| other != name && name.collides_with(other.as_str()))
+        self.by_shape.remove_if(&shape(&topic.name), |_, alike| alike.is_empty());
     }
 
     /// Says whether `create` would succeed.
@@ -166,8 +186,7 @@ impl Catalog {
             return Err(refused);
         }
         let topic = Arc::new(Topic::new(new.name.clone(), id, partitions, config));
-        self.by_id.insert(id, new.name.clone());
-        self.by_name.insert(new.name, Arc::clone(&topic));
+        self.publish(&topic);
         Ok(topic)
     }
 
@@ -200,8 +219,7 @@ impl Catalog {
             .ok_or_else(|| Refused::new(ErrorCode::UnknownTopicOrPartition, "This server does not host this topic-partition."))?;
         let (live, dying) = (self.topic_file(name, LIVE), self.topic_file(name, DYING));
         fs::rename(&live, &dying).map_err(|e| Refused::io("cannot rename the topic's file", &e))?;
-        self.by_name.remove(name);
-        self.by_id.remove(&topic.id);
+        self.withdraw(&topic);
         let mut outcome = self.sync_topics();
         for partition in topic.partitions().iter() {
             outcome = outcome.and(partition.delete());
@@ -321,8 +339,10 @@ impl Catalog {
                 return Ok(());
             }
         };
-        self.by_id.insert(id, file.name.clone());
-        self.by_name.insert(file.name.clone(), Arc::new(Topic::new(file.name, id, partitions, config)));
+        for partition in &partitions {
+            partition.restore_cleaner_offset(report.checkpoints.get(&partition.name).and_then(|checkpoint| checkpoint.cleaner_offset));
+        }
+        self.publish(&Arc::new(Topic::new(file.name, id, partitions, config)));
         Ok(())
     }
 
@@ -363,3 +383,8 @@ fn new_log(now: Timestamp) -> OpenFacts {
 #[cfg(test)]
 #[path = "catalog_tests.rs"]
 mod tests;
+
+/// What two names have in common that differ only in `.` and `_`.
+fn shape(name: &TopicName) -> String {
+    name.as_str().replace('.', "_")
+}

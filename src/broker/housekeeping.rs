@@ -24,6 +24,7 @@ impl Broker {
             tokio::spawn(Arc::clone(self).forget_unclean_starts());
         }
         tokio::spawn(Arc::clone(self).checkpoint_loop());
+        tokio::spawn(Arc::clone(self).cleaner_loop());
     }
 
     async fn flush_loop(self: Arc<Self>) {

@@ -33,7 +33,21 @@ pub struct Partition {
     flushed_to: AtomicI64,
     /// When the last flush in the background began.
     flushed_at: AtomicI64,
-    offline: AtomicBool,
+    pub(super) offline: AtomicBool,
+    /// Held while the log is compacted. Who holds it before the log's lock keeps compaction away for good.
+    compacting: Mutex<()>,
+    /// Held by who takes segments away: compaction, retention, DeleteRecords. Comes before the log's lock.
+    pub(super) reshaping: Mutex<()>,
+    pub(super) compaction: Compaction,
+}
+
+/// How far compaction has come.
+#[derive(Default)]
+pub(super) struct Compaction {
+    /// Everything below is compacted. Kept in `cleaner-offset-checkpoint`.
+    pub offset: AtomicI64,
+    /// What could not be read will not be readable at the next try.
+    pub given_up: AtomicBool,
 }
 
 /// A record of the broker's own: group state, generated events.
@@ -84,6 +98,7 @@ impl Partition {
         }
         let view = log.view();
         let flushed_to = AtomicI64::new(log.recovery_point().0);
+        let offline = AtomicBool::new(log.offline().is_some());
         Ok(Partition {
             name,
             log: Mutex::new(Some(log)),
@@ -95,7 +110,10 @@ impl Partition {
             flushing: Mutex::default(),
             flushed_to,
             flushed_at: AtomicI64::default(),
-            offline: AtomicBool::default(),
+            offline,
+            compacting: Mutex::default(),
+            reshaping: Mutex::default(),
+            compaction: Compaction { offset: AtomicI64::new(0), given_up: AtomicBool::new(false) },
         })
     }
 
@@ -131,13 +149,18 @@ impl Partition {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
-    fn log(&self) -> MutexGuard<'_, Option<PartitionLog>> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn log(&self) -> MutexGuard<'_, Option<PartitionLog>> {
+        lock(&self.log)
+    }
+
+    /// Waits for a running compaction and holds off the next one.
+    pub(super) fn without_compaction(&self) -> MutexGuard<'_, ()> {
+        lock(&self.compacting)
     }
 
     /// Gives the view that was published before. With it the last hold on deleted segments may go, and that costs time: drop it
     /// after the log's lock.
-    fn publish(&self, log: &PartitionLog) -> LogView {
+    pub(super) fn publish(&self, log: &PartitionLog) -> LogView {
         let before = std::mem::replace(&mut *self.view.write().unwrap_or_else(PoisonError::into_inner), log.view());
         self.bell.ring();
         before
@@ -237,6 +260,7 @@ impl Partition {
     /// Moves the log start (DeleteRecords). Blocks.
     pub fn delete_records(&self, before: Offset, now: Timestamp) -> Result<Offset, LogError> {
         let _former_view;
+        let _alone = lock(&self.reshaping);
         let mut guard = self.log();
         let log = guard.as_mut().ok_or_else(deleted)?;
         let outcome = log.delete_records(before, now);
@@ -248,6 +272,7 @@ impl Partition {
     /// Expires segments and producers that are due, and notes the recovery point. Blocks.
     pub(super) fn housekeep(&self, now: Timestamp) -> Result<(), LogError> {
         let _former_view;
+        let _alone = lock(&self.reshaping);
         let mut guard = self.log();
         let Some(log) = guard.as_mut() else { return Ok(()) };
         log.expire_producers(now);
@@ -296,7 +321,7 @@ impl Partition {
         Ok((!dirty.is_empty()).then_some(FlushTurn { partition: self, dirty, _order: order }))
     }
 
-    /// A failed flush: nothing more is written until the next start.
+    /// The disk failed: nothing more is written until the next start.
     pub fn is_offline(&self) -> bool {
         self.offline.load(Ordering::Acquire)
     }
@@ -312,12 +337,15 @@ impl Partition {
     }
 
     pub(super) fn close(&self) -> Result<(), LogError> {
+        let _alone = self.without_compaction();
         self.log().as_mut().map_or(Ok(()), PartitionLog::close)
     }
 
     pub(super) fn delete(&self) -> io::Result<()> {
-        let log = self.log().take();
+        // Ends a running compaction.
         self.deleted.store(true, Ordering::Release);
+        let _alone = self.without_compaction();
+        let log = self.log().take();
         self.bell.ring();
         log.map_or(Ok(()), PartitionLog::delete)
     }
@@ -356,7 +384,7 @@ impl FlushTurn<'_> {
                 Ok(())
             }
             Err(error) => {
-                log.take_offline(format!("the disk could not be synced: {error}"));
+                log.sync_failed(&error);
                 self.partition.offline.store(true, Ordering::Release);
                 tracing::error!(
                     partition = %self.partition.name, %error,
@@ -366,6 +394,10 @@ impl FlushTurn<'_> {
             }
         }
     }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const READ_BYTES: usize = 1 << 20;

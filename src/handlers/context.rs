@@ -28,6 +28,12 @@ impl Peer {
         *self.software.lock().unwrap_or_else(PoisonError::into_inner) = (name.to_owned(), version.to_owned());
     }
 
+    /// The client as a log line names it: software if it said, and client id.
+    pub fn name(&self, client_id: &str) -> String {
+        let (name, version) = self.software();
+        if name.is_empty() { format!("client id {client_id:?}") } else { format!("{name} {version}, client id {client_id:?}") }
+    }
+
     pub fn software(&self) -> (String, String) {
         self.software.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -65,10 +71,8 @@ impl Context {
         self.header.client_id.as_deref().unwrap_or("")
     }
 
-    /// The client as a log line names it: software if it said, and client id.
+    /// The client as a log line names it.
     pub fn client_name(&self) -> String {
-        let (name, version) = self.peer.software();
-        let id = self.client_id();
-        if name.is_empty() { format!("client id {id:?}") } else { format!("{name} {version}, client id {id:?}") }
+        self.peer.name(self.client_id())
     }
 }

@@ -19,6 +19,7 @@ pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
 fn render(metrics: &MetricsSnapshot, topics: &[TopicSummary], groups: &[GroupSummary], healthy: bool) -> String {
     let mut page = Page::default();
     traffic(&mut page, metrics);
+    cleaner(&mut page, metrics);
     requests(&mut page, metrics);
     logs(&mut page, topics, groups);
     page.family("headwater_up", "gauge", "1 if the broker serves, 0 if it has a problem.");
@@ -48,6 +49,14 @@ fn traffic(page: &mut Page, metrics: &MetricsSnapshot) {
     for topic in &metrics.topics {
         page.sample("headwater_topic_bytes_out_total", &[("topic", topic.topic.as_str())], topic.bytes_out);
     }
+}
+
+fn cleaner(page: &mut Page, metrics: &MetricsSnapshot) {
+    page.counter("headwater_cleaner_runs_total", "Passes of compaction over a partition.", metrics.compactions);
+    let reclaimed = metrics.compaction_bytes_reclaimed;
+    page.counter("headwater_cleaner_reclaimed_bytes_total", "Bytes that compaction gave back.", reclaimed);
+    page.family("headwater_cleaner_uncleanable_partitions", "gauge", "Partitions that compaction cannot read and leaves alone.");
+    page.sample("headwater_cleaner_uncleanable_partitions", &[], metrics.compactions_given_up);
 }
 
 fn requests(page: &mut Page, metrics: &MetricsSnapshot) {
@@ -100,7 +109,7 @@ fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[GroupSummary]) {
 
 fn disk(page: &mut Page, metrics: &MetricsSnapshot) {
     page.gauge("headwater_read_only", "1 if too many unclean starts in a row made this start read-only.", u8::from(metrics.read_only));
-    page.gauge("headwater_partitions_offline", "Partitions closed to writers by a failed flush.", metrics.partitions_offline);
+    page.gauge("headwater_partitions_offline", "Partitions closed to writers because the disk failed.", metrics.partitions_offline);
     let Some(disk) = metrics.disk else { return };
     page.gauge("headwater_disk_free_bytes", "Free bytes of the disk that the data folder lies on.", disk.free_bytes);
     page.gauge("headwater_disk_total_bytes", "Size of that disk.", disk.total_bytes);

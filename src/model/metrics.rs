@@ -20,10 +20,15 @@ pub struct MetricsSnapshot {
     pub fetch_latency: Histogram,
     /// Tasks that ended by a panic.
     pub panics: u64,
+    /// Passes of the cleaner over a partition.
+    pub compactions: u64,
+    pub compaction_bytes_reclaimed: u64,
+    /// Partitions that the cleaner cannot read and leaves alone until the next start.
+    pub compactions_given_up: u64,
     pub disk: Option<DiskGauge>,
     /// Nothing is taken from producers after too many unclean starts.
     pub read_only: bool,
-    /// Partitions that a failed flush has closed to writers.
+    /// Partitions closed to writers because the disk failed.
     pub partitions_offline: usize,
 }
 

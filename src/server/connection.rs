@@ -73,7 +73,9 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
         Ended::HangUp(HangUp::Unsupported { key, version }) => {
             broker.metrics.unsupported(peer.remote, &connection.client, *key, *version);
         }
-        Ended::HangUp(HangUp::Wire(WireError::UnknownApi(key))) => broker.metrics.unsupported(peer.remote, &connection.client, *key, -1),
+        Ended::HangUp(HangUp::Wire(WireError::UnknownApi { key, version, client_id })) => {
+            broker.metrics.unsupported(peer.remote, &peer.name(client_id), *key, *version);
+        }
         Ended::HangUp(HangUp::Wire(reason)) => broker.metrics.garbage(peer.remote, &reason.to_string()),
         Ended::HangUp(HangUp::UnacknowledgedProduce(_)) => {
             tracing::info!(remote = %peer.remote, client = connection.client, reason = %ended, "connection closed");

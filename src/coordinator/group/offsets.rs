@@ -31,7 +31,7 @@ pub(super) fn commit(groups: &mut Groups, request: OffsetCommit, turn: &mut Turn
             }
             let value = CommittedOffset {
                 offset,
-                leader_epoch: if leader_epoch.0 < 0 { LeaderEpoch::UNKNOWN } else { leader_epoch },
+                leader_epoch,
                 metadata: Arc::from(metadata),
                 commit_timestamp: turn.now,
                 expire_timestamp,
