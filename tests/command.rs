@@ -25,6 +25,7 @@ use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartiti
 use kafka_protocol::messages::{ApiVersionsRequest, GroupId, OffsetCommitRequest};
 use prometheus::assert_prometheus;
 use running::{Ended, Running, command, command_with_usual_flags, ended};
+use rustix::process::Signal;
 use tempfile::{TempDir, tempdir};
 
 /// Where a setting can be given.
@@ -179,7 +180,7 @@ fn a_taken_port_is_refused_before_anything_is_made() {
 #[test]
 fn a_folder_in_use_is_refused_with_the_process_that_has_it() {
     let folder = tempdir().unwrap();
-    let mut first = Running::start(folder.path(), &[]);
+    let mut first = Running::start(folder.path(), &["--ballast-mib", "0"]);
     let before = contents(&folder.path().join("data"));
     let refused = ended(with_usual_flags(folder.path(), ""));
     assert_refused(&refused, &[&format!("in use by process {}", first.pid()), "--data-dir"]);
@@ -311,6 +312,14 @@ fn asked_into_being(running: &Running, topic: &str) -> usize {
     asked.last().unwrap()
 }
 
+fn eventually(running: &Running, path: &str, words: &str) {
+    let begun = Instant::now();
+    while !running.get(path).body.contains(words) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "no {words:?} in {}", running.get(path).body);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn shown_settings() -> Vec<Shown> {
     let shown = |setting, value: &str, check| Shown { setting, value: value.to_owned(), check };
     vec![
@@ -347,6 +356,15 @@ fn shown_settings() -> Vec<Shown> {
             std::io::Write::write_all(&mut garbage.stream, b"GET / HTTP/1.1\r\n\r\n").unwrap();
             assert!(garbage.receive().is_err());
             assert_eq!(running.stderr(), "");
+        }),
+        shown("disk-warn-percent", "101", |running, _, _| eventually(running, "/api/overview", "the disk is nearly full")),
+        shown("disk-floor-percent", "101", |running, _, _| eventually(running, "/healthz", "the disk is full")),
+        shown("disk-floor-mib", "999999999", |running, _, _| eventually(running, "/healthz", "the disk is full")),
+        shown("ballast-mib", "1", |running, _, _| eventually(running, "/metrics", "\nheadwater_disk_ballast_bytes 1048576\n")),
+        shown("read-only-after", "1", |running, folder, value| {
+            running.end(Signal::KILL);
+            *running = Running::start(folder, &["--read-only-after", value]);
+            eventually(running, "/healthz", "read-only");
         }),
         shown("set", "log.retention.hours=7", |running, _, _| {
             assert_eq!(config(running, "log.retention.hours").as_deref(), Some("7"));

@@ -241,3 +241,35 @@ fn assert_held(client: &mut Client, acknowledged: &[(i32, i64, String)]) {
         }
     }
 }
+
+#[test]
+fn after_three_crashes_in_a_row_it_takes_nothing_until_told_and_serves_what_is_there() {
+    let folder = tempdir().unwrap();
+    let batch = || {
+        let mut batch = BatchBuilder::new(Codec::None);
+        batch.append(NewRecord { timestamp: Timestamp(1), value: Some(b"x"), ..NewRecord::default() });
+        batch.build().unwrap().to_bytes()
+    };
+    for crash in 0..3 {
+        let mut running = Running::start(folder.path(), &[]);
+        let mut client = Client::connect(running.kafka);
+        if crash == 0 {
+            client.create_topic("t", 1, &[]);
+        }
+        assert_eq!(client.produce("t", 0, batch()), crash);
+        assert_eq!(running.get("/healthz").status, 200);
+        running.end(Signal::KILL);
+    }
+    let running = Running::start(folder.path(), &["--generators", "on"]);
+    let mut client = Client::connect(running.kafka);
+    assert_eq!(client.try_produce("t", 0, batch()).unwrap(), (56, -1));
+    assert!(!client.fetch("t", 0, 0).records.unwrap().is_empty());
+    let health = running.get("/healthz");
+    assert!(health.status == 503 && health.body.contains("read-only") && health.body.contains("--read-only-after 0"), "{health:?}");
+    assert!(running.get("/metrics").body.contains("\nheadwater_read_only 1\n"));
+    assert_eq!(running.get("/").status, 200);
+    drop(running);
+    let running = Running::start(folder.path(), &["--read-only-after", "0"]);
+    assert_eq!(Client::connect(running.kafka).produce("t", 0, batch()), 3);
+    running.stop();
+}

@@ -43,7 +43,9 @@ const VALUE_BYTES: usize = 256 * 1024;
 
 async fn broker_with_records(folder: &std::path::Path) -> Arc<Broker> {
     let configs = BrokerLayers::new([("fetch.max.bytes".to_owned(), "57671680".to_owned())].into()).unwrap();
-    let broker = Broker::open(BrokerOptions { data_dir: folder.to_path_buf(), advertise: Advertise::Auto, configs }).unwrap();
+    let broker =
+        Broker::open(BrokerOptions { data_dir: folder.to_path_buf(), advertise: Advertise::Auto, configs, guards: Default::default() })
+            .unwrap();
     let new = NewTopic { name: TopicName::new(TOPIC), partitions: 1, overrides: Default::default() };
     let topic = broker.create_topic(new).await.unwrap();
     let partition = topic.partition(headwater::model::PartitionId(0)).unwrap();

@@ -8,10 +8,10 @@ fn open(folder: &std::path::Path) -> Arc<Broker> {
     open_with(folder, &[])
 }
 
-fn open_with(folder: &std::path::Path, configs: &[(&str, &str)]) -> Arc<Broker> {
-    let configs = configs.iter().chain(&[("offsets.topic.num.partitions", "4")]).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+fn open_with(folder: &std::path::Path, more: &[(&str, &str)]) -> Arc<Broker> {
+    let configs = [("offsets.topic.num.partitions", "4")].iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
     let configs = BrokerLayers::new(configs.collect()).unwrap();
-    Broker::open(BrokerOptions { data_dir: folder.to_owned(), advertise: Advertise::Auto, configs }).unwrap()
+    Broker::open(BrokerOptions { data_dir: folder.to_owned(), advertise: Advertise::Auto, configs, guards: Default::default() }).unwrap()
 }
 
 async fn commit(broker: &Broker, topic: &str) {
@@ -89,6 +89,47 @@ async fn many_who_ask_for_a_topic_at_once_all_get_it() {
         asked.await.unwrap().unwrap();
     }
     assert_eq!(broker.catalog.list().len(), 1);
+}
+
+/// Records of group state that are written, and those of them that are on the disk.
+fn group_records(broker: &Broker) -> (i64, i64) {
+    let partitions = broker.catalog.get(OFFSETS_TOPIC).unwrap().partitions();
+    partitions.iter().fold((0, 0), |(written, synced), p| (written + p.view().end_offset().0, synced + p.checkpoint_row().0.0))
+}
+
+#[tokio::test]
+async fn an_acknowledged_commit_is_on_the_disk_if_the_broker_or_the_offsets_topic_asks_for_that() {
+    const NO_BACKGROUND: (&str, &str) = ("log.flush.interval.ms", "9223372036854775807");
+    let folder = tempfile::tempdir().unwrap();
+    let broker = open_with(&folder.path().join("d2"), &[NO_BACKGROUND, ("log.flush.interval.messages", "1")]);
+    for _ in 0..3 {
+        commit(&broker, "t").await;
+        let (written, synced) = group_records(&broker);
+        assert!(written > 0 && written == synced, "{synced} of {written}");
+    }
+    let broker = open_with(&folder.path().join("d0"), &[NO_BACKGROUND]);
+    commit(&broker, "t").await;
+    assert_eq!(group_records(&broker).1, 0, "without being asked it waits for no disk");
+    let topic = broker.catalog.get(OFFSETS_TOPIC).unwrap();
+    let asked = [crate::config::Alteration { name: "flush.messages".into(), op: crate::config::AlterOp::Set, value: Some("1".into()) }];
+    let layers = broker.configs.layers();
+    let config = crate::config::TopicConfig::new(topic.config().edited(&asked, &layers).unwrap(), &layers).unwrap();
+    broker.set_topic_config(topic, config).await.unwrap();
+    commit(&broker, "t").await;
+    let (written, synced) = group_records(&broker);
+    assert_eq!(written, synced);
+}
+
+#[tokio::test]
+async fn what_the_flush_interval_leaves_the_background_brings_to_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = open_with(folder.path(), &[("log.flush.interval.ms", "20")]);
+    commit(&broker, "t").await;
+    let started = std::time::Instant::now();
+    while group_records(&broker).1 < group_records(&broker).0 {
+        assert!(started.elapsed() < std::time::Duration::from_secs(10));
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }
 
 fn small_segments(topic: &Topic) {

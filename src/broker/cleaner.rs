@@ -161,6 +161,7 @@ impl Partition {
         if let Err(error) = completed {
             // The files are between two states that only a start can tell apart.
             log.take_offline(format!("a compacted segment could not be put in place: {error}"));
+            self.offline.store(true, Ordering::Release);
             return Err(error.into());
         }
         let swapped = log.adopt(cleaned);

@@ -13,10 +13,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::catalog::{Catalog, NewTopic};
 use super::clock;
-use super::partition::{OwnRecord, error_code};
+use super::flusher::Flusher;
+use super::group_clerk::Clerk;
+use super::partition::{OwnRecord, Partition, error_code};
+use super::space::Space;
 use crate::coordinator::Token;
 use crate::coordinator::group::{Effects, GroupConfig, GroupId, GroupShard, Output, Reply, Request};
 use crate::coordinator::records::{self, Record, RecordError};
+use crate::log::LogError;
 use crate::model::{ErrorCode, Offset, Timestamp, TopicName};
 
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -28,7 +32,16 @@ pub struct Groups {
     shards: Vec<mpsc::Sender<Job>>,
     stop: watch::Sender<bool>,
     catalog: Arc<Catalog>,
+    space: Arc<Space>,
     partitions: i32,
+}
+
+/// What the shards work with.
+#[derive(Clone)]
+pub(super) struct GroupMeans {
+    pub catalog: Arc<Catalog>,
+    pub flusher: Flusher,
+    pub space: Arc<Space>,
 }
 
 struct Job {
@@ -38,7 +51,7 @@ struct Job {
 
 impl Groups {
     /// Starts the shard tasks. `partitions` is `offsets.topic.num.partitions`, for when the topic has to be made.
-    pub fn start(catalog: Arc<Catalog>, config: &GroupConfig, partitions: i32, seed: u64) -> Groups {
+    pub(super) fn start(means: &GroupMeans, config: &GroupConfig, partitions: i32, seed: u64) -> Groups {
         let stop = watch::Sender::new(false);
         let counts: Arc<[AtomicUsize; SHARDS]> = Arc::default();
         let shards = (0..SHARDS)
@@ -49,13 +62,20 @@ impl Groups {
                     counts: Arc::clone(&counts),
                     machine: GroupShard::new(config.clone()),
                     ids: rand_chacha::ChaCha12Rng::seed_from_u64(seed.wrapping_add(index as u64)),
-                    desk: Desk { catalog: Arc::clone(&catalog), waiting: HashMap::new(), next_token: 0, wake: None },
+                    desk: Desk {
+                        means: means.clone(),
+                        waiting: HashMap::new(),
+                        next_token: 0,
+                        wake: None,
+                        clerk: Clerk::start(),
+                        written: None,
+                    },
                 };
                 tokio::spawn(shard.run(inbox, stop.subscribe()));
                 sender
             })
             .collect();
-        Groups { shards, stop, catalog, partitions }
+        Groups { shards, stop, catalog: Arc::clone(&means.catalog), space: Arc::clone(&means.space), partitions }
     }
 
     /// No group changes any more: what is written stays as it is.
@@ -99,8 +119,12 @@ impl Groups {
         if self.catalog.get(OFFSETS_TOPIC).is_some() {
             return Ok(());
         }
-        let (catalog, partitions) = (Arc::clone(&self.catalog), self.partitions);
-        let made = tokio::task::spawn_blocking(move || make_offsets_topic_blocking(&catalog, partitions)).await;
+        let (catalog, space, partitions) = (Arc::clone(&self.catalog), Arc::clone(&self.space), self.partitions);
+        let made = tokio::task::spawn_blocking(move || {
+            space.make_room();
+            make_offsets_topic_blocking(&catalog, partitions)
+        })
+        .await;
         made.unwrap_or(Err(ErrorCode::CoordinatorNotAvailable))
     }
 }
@@ -176,6 +200,7 @@ impl Shard {
     }
 
     fn carry_out(&mut self, steps: Vec<Output>) {
+        self.desk.written = None;
         self.machine.carry_out(clock::now(), steps, &mut self.desk);
         if let Some(count) = self.counts.get(self.index) {
             count.store(self.machine.group_count(), Relaxed);
@@ -184,7 +209,7 @@ impl Shard {
 
     /// Reads back what this shard's partitions hold.
     fn replay(&mut self) {
-        let Some(topic) = self.desk.catalog.get(OFFSETS_TOPIC) else { return };
+        let Some(topic) = self.desk.means.catalog.get(OFFSETS_TOPIC) else { return };
         for partition in topic.partitions().iter() {
             if usize::try_from(partition.id().0).unwrap_or(0) % SHARDS != self.index {
                 continue;
@@ -210,16 +235,29 @@ impl Shard {
 
 /// What the state machine cannot do itself: write, answer, be woken.
 struct Desk {
-    catalog: Arc<Catalog>,
+    means: GroupMeans,
     waiting: HashMap<Token, oneshot::Sender<Reply>>,
     next_token: u64,
     wake: Option<Timestamp>,
+    clerk: Clerk,
+    /// Where this turn wrote something that has to be on the disk before it is spoken of.
+    written: Option<(Arc<Partition>, Offset)>,
+}
+
+impl Desk {
+    /// Group state is small and others wait for it: on a full disk the ballast makes room for it.
+    fn write(&self, partition: &Partition, batch: &[OwnRecord], now: Timestamp) -> Result<Offset, LogError> {
+        match partition.append_own(batch, now) {
+            Err(error) if self.means.space.make_room_for(&error) => partition.append_own(batch, now),
+            outcome => outcome,
+        }
+    }
 }
 
 impl Effects for Desk {
     /// One batch in the group's partition.
     fn append(&mut self, group: &GroupId, list: &[Record]) -> Result<(), ErrorCode> {
-        let topic = self.catalog.get(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+        let topic = self.means.catalog.get(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
         let id = records::offsets_partition_for(group, topic.partition_count());
         let partition = topic.partition(id).ok_or(ErrorCode::CoordinatorNotAvailable)?;
         let now = clock::now();
@@ -229,21 +267,23 @@ impl Effects for Desk {
             value: record.encode_value().map(Into::into),
         };
         let batch: Vec<OwnRecord> = list.iter().map(own).collect();
-        partition.append_own(&batch, now).map(|_| ()).map_err(|error| {
+        let written = self.write(&partition, &batch, now).map_err(|error| {
             tracing::error!(topic = OFFSETS_TOPIC, partition = id.0, %error, "cannot write group state");
             // As Kafka answers a group when its own log cannot be written.
             match error_code(&error) {
                 ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
                 _ => ErrorCode::UnknownServerError,
             }
-        })
+        })?;
+        self.written = Some((partition, written.plus(i64::try_from(batch.len()).unwrap_or(0))));
+        Ok(())
     }
 
     fn reply(&mut self, token: Token, reply: Reply) {
-        if let Some(waiting) = self.waiting.remove(&token) {
-            // The connection may be gone.
-            let _ = waiting.send(reply);
-        }
+        // The connection may be gone.
+        let Some(waiting) = self.waiting.remove(&token) else { return };
+        let flush = self.written.as_ref().and_then(|(partition, end)| self.means.flusher.due(partition, *end));
+        self.clerk.send(waiting, reply, flush);
     }
 
     fn wake(&mut self, at: Timestamp) {

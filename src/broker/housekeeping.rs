@@ -4,11 +4,13 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use super::flusher::flush_blocking;
 use super::{Broker, clock};
-use crate::log::LogError;
 
 /// Segments are looked at this often for rolling by time and for retention, whatever the configured interval is at most.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(300);
+/// Longest time until a changed `flush.ms` is seen.
+const FLUSH_LOOK_MAX: Duration = Duration::from_secs(1);
 /// How much a start after kill -9 has to scan at most, in time.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
@@ -16,40 +18,37 @@ impl Broker {
     /// Starts the background work. It ends when the broker shuts down.
     pub fn start_housekeeping(self: &Arc<Self>) {
         tokio::spawn(Arc::clone(self).flush_loop());
-        tokio::spawn(Arc::clone(self).retention_loop());
+        tokio::spawn(Arc::clone(self).space_loop());
+        if !self.space.is_read_only() {
+            tokio::spawn(Arc::clone(self).retention_loop());
+            tokio::spawn(Arc::clone(self).forget_unclean_starts());
+        }
         tokio::spawn(Arc::clone(self).checkpoint_loop());
         tokio::spawn(Arc::clone(self).cleaner_loop());
     }
 
     async fn flush_loop(self: Arc<Self>) {
         loop {
-            let every = self.configs.layers().long("log.flush.interval.ms");
-            let rest = match u64::try_from(every) {
-                // Off: the page cache alone, as Kafka does.
-                Ok(ms) if ms < 3_600_000 => Duration::from_millis(ms.max(1)),
-                _ => Duration::from_secs(3600),
-            };
+            let broker = Arc::clone(&self);
+            let looked = tokio::task::spawn_blocking(move || broker.flush_what_is_due()).await;
             tokio::select! {
-                () = tokio::time::sleep(rest) => {}
+                () = tokio::time::sleep(looked.unwrap_or(FLUSH_LOOK_MAX)) => {}
                 () = self.stopped() => return,
             }
-            let broker = Arc::clone(&self);
-            let _ = tokio::task::spawn_blocking(move || broker.flush_all()).await;
         }
     }
 
-    fn flush_all(&self) {
-        for topic in self.catalog.list() {
-            for partition in topic.partitions().iter() {
-                match partition.flush() {
-                    // Offline was logged when it became so.
-                    Ok(()) | Err(LogError::Offline(_)) => {}
-                    Err(error) => {
-                        tracing::error!(partition = %partition.name, %error, "flush failed: the partition is offline until the next start");
-                    }
-                }
-            }
-        }
+    /// One flush of all partitions whose `flush.ms` is over. Gives the time until the next look. Blocks.
+    fn flush_what_is_due(&self) -> Duration {
+        let topics = self.catalog.list();
+        let partitions: Vec<_> = topics.iter().map(|topic| topic.partitions()).collect();
+        let now = clock::now();
+        // Offline was logged when it became so.
+        let due = partitions.iter().flat_map(|of_topic| of_topic.iter()).filter_map(|partition| partition.begin_flush_if_due(now).ok()?);
+        flush_blocking(&self.folder, due.collect());
+        let shortest = partitions.iter().filter_map(|of_topic| Some(of_topic.first()?.config().flush_ms)).min();
+        let shortest = u64::try_from(shortest.unwrap_or(i64::MAX)).unwrap_or(1);
+        Duration::from_millis(shortest.max(1)).min(FLUSH_LOOK_MAX)
     }
 
     async fn retention_loop(self: Arc<Self>) {
@@ -65,7 +64,7 @@ impl Broker {
         }
     }
 
-    fn housekeep_all(&self) {
+    pub(super) fn housekeep_all(&self) {
         for topic in self.catalog.list() {
             for partition in topic.partitions().iter() {
                 if let Err(error) = partition.housekeep(clock::now()) {

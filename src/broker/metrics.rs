@@ -201,6 +201,7 @@ impl Metrics {
             compactions: self.compactions.get(),
             compaction_bytes_reclaimed: self.compaction_bytes_reclaimed.get(),
             compactions_given_up: given_up(catalog),
+            ..MetricsSnapshot::default()
         }
     }
 }

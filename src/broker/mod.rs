@@ -12,12 +12,15 @@ mod cleaner;
 pub mod clock;
 mod configs;
 pub mod fetch_sessions;
+mod flusher;
+mod group_clerk;
 mod groups;
 mod housekeeping;
 pub mod metrics;
 mod node;
 mod partition;
 mod producer_ids;
+mod space;
 mod start;
 mod topic;
 
@@ -25,10 +28,12 @@ pub use crate::log::{AppendOutcome, AtLeast, LogView, ReadError, ReadUpTo, Times
 pub use bell::{Bell, Waiter};
 pub use catalog::{Catalog, NewTopic, Refused};
 pub use configs::Configs;
+pub use flusher::{FlushWait, Flusher};
 pub use groups::{Groups, OFFSETS_TOPIC};
 pub use metrics::Metrics;
 pub use node::Node;
 pub use partition::{AppendRefused, OwnRecord, Partition, error_code, read_error_code};
+pub use space::Space;
 pub use start::{BrokerOptions, StartError};
 pub use topic::{Topic, is_internal};
 
@@ -39,7 +44,7 @@ use tokio::sync::watch;
 use crate::config::{BrokerLayers, TopicConfig};
 use crate::coordinator::group::Request;
 use crate::log::DataFolder;
-use crate::model::{ErrorCode, Offset, Timestamp, TopicName};
+use crate::model::{ErrorCode, Offset, Timestamp, TopicName, TopicPartition};
 use fetch_sessions::FetchSessions;
 use producer_ids::ProducerIds;
 
@@ -52,6 +57,8 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     pub fetch_sessions: FetchSessions,
     pub metrics: Metrics,
+    pub space: Arc<Space>,
+    pub flusher: Flusher,
     /// Held from reading configs until what was made of them is in force: of two changes at once neither gets lost.
     pub config_changes: tokio::sync::Mutex<()>,
     /// Held while the checkpoint files are written.
@@ -71,13 +78,38 @@ impl Broker {
         let _ = self.shutdown.subscribe().wait_for(|down| *down).await;
     }
 
-    /// Runs what blocks on the disk away from the network thread.
+    /// What keeps the broker from serving everybody everything, in one sentence.
+    pub fn problem(&self) -> Option<String> {
+        if *self.shutdown.borrow() {
+            return Some("the broker is shutting down".to_owned());
+        }
+        self.space.refusal().or_else(|| match self.offline_partitions().as_slice() {
+            [] => None,
+            [first, rest @ ..] => {
+                let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+                Some(format!("{first}{more} can be read but not written: the disk could not be synced. A new start checks them"))
+            }
+        })
+    }
+
+    /// Partitions that a failed flush has closed to writers.
+    pub fn offline_partitions(&self) -> Vec<TopicPartition> {
+        let topics = self.catalog.list();
+        let all = topics.iter().flat_map(|topic| topic.partitions().to_vec());
+        all.filter(|partition| partition.is_offline()).map(|partition| partition.name.clone()).collect()
+    }
+
+    /// Runs what blocks on the disk away from the network thread, with room for it.
     async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         what: impl FnOnce(&Broker) -> Result<T, Refused> + Send + 'static,
     ) -> Result<T, Refused> {
         let broker = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || what(&broker)).await;
+        let done = tokio::task::spawn_blocking(move || {
+            broker.space.make_room();
+            what(&broker)
+        })
+        .await;
         done.unwrap_or_else(|_| Err(Refused::new(ErrorCode::UnknownServerError, "the broker failed at this request")))
     }
 

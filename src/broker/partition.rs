@@ -2,14 +2,16 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 use bytes::Bytes;
 
 use super::bell::Bell;
 use super::metrics::Traffic;
 use crate::config::LogConfig;
-use crate::log::{AppendOutcome, AtLeast, LogError, LogView, OpenFacts, PartitionLog, ReadError, ReadUpTo, Store, produce_rules};
+use crate::log::{
+    AppendOutcome, AtLeast, DirtyFiles, LogError, LogView, OpenFacts, PartitionLog, ReadError, ReadUpTo, Store, produce_rules,
+};
 use crate::model::batch::Batches;
 use crate::model::batch_builder::{BatchBuilder, NewRecord};
 use crate::model::compress::Codec;
@@ -27,6 +29,11 @@ pub struct Partition {
     deleted: AtomicBool,
     /// Held while the disk syncs. A failed sync is reported once, to whoever asked first: nobody else may ask at the same time.
     flushing: Mutex<()>,
+    /// Offset below which all is on the disk.
+    flushed_to: AtomicI64,
+    /// When the last flush in the background began.
+    flushed_at: AtomicI64,
+    pub(super) offline: AtomicBool,
     /// Held while the log is compacted. Who holds it before the log's lock keeps compaction away for good.
     compacting: Mutex<()>,
     /// Held by who takes segments away: compaction, retention, DeleteRecords. Comes before the log's lock.
@@ -90,6 +97,8 @@ impl Partition {
             tracing::error!(partition = %name, ?report, "the log is damaged; what can be read is served");
         }
         let view = log.view();
+        let flushed_to = AtomicI64::new(log.recovery_point().0);
+        let offline = AtomicBool::new(log.offline().is_some());
         Ok(Partition {
             name,
             log: Mutex::new(Some(log)),
@@ -99,6 +108,9 @@ impl Partition {
             traffic: Traffic::default(),
             deleted: AtomicBool::new(false),
             flushing: Mutex::default(),
+            flushed_to,
+            flushed_at: AtomicI64::default(),
+            offline,
             compacting: Mutex::default(),
             reshaping: Mutex::default(),
             compaction: Compaction { offset: AtomicI64::new(0), given_up: AtomicBool::new(false) },
@@ -282,31 +294,46 @@ impl Partition {
         Ok(outcome.map(|_| ())?)
     }
 
-    /// Writes what is dirty to the disk; what was written while an earlier flush ran goes with one sync. The log's lock is not held
-    /// while the disk works. A failed flush takes the partition offline: the kernel may have dropped the pages, and trying again would
-    /// only seem to succeed. Blocks.
+    /// Writes what is dirty to the disk; what was written while an earlier flush ran goes with one sync. Blocks.
     pub(super) fn flush(&self) -> Result<(), LogError> {
-        let _order = lock(&self.flushing);
+        match self.begin_flush()? {
+            None => Ok(()),
+            Some(turn) => {
+                let synced = turn.sync_blocking();
+                turn.end(synced)
+            }
+        }
+    }
+
+    /// Takes the turn to flush, after whoever has it now; `None` if there is nothing to flush. Blocks.
+    pub(super) fn begin_flush(&self) -> Result<Option<FlushTurn<'_>>, LogError> {
+        self.turn(self.flushing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same if `flush.ms` is over. `None` also if somebody flushes at this moment.
+    pub(super) fn begin_flush_if_due(&self, now: Timestamp) -> Result<Option<FlushTurn<'_>>, LogError> {
+        if now.0.saturating_sub(self.flushed_at.load(Ordering::Relaxed)) < self.config().flush_ms {
+            return Ok(None);
+        }
+        self.flushed_at.store(now.0, Ordering::Relaxed);
+        match self.flushing.try_lock() {
+            Ok(order) => self.turn(order),
+            Err(TryLockError::Poisoned(order)) => self.turn(order.into_inner()),
+            Err(TryLockError::WouldBlock) => Ok(None),
+        }
+    }
+
+    fn turn<'a>(&'a self, order: MutexGuard<'a, ()>) -> Result<Option<FlushTurn<'a>>, LogError> {
         let dirty = match self.log().as_mut() {
             Some(log) => log.dirty_files()?,
-            None => return Ok(()),
+            None => return Ok(None),
         };
-        if dirty.is_empty() {
-            return Ok(());
-        }
-        let synced = dirty.sync_blocking();
-        let mut guard = self.log();
-        let Some(log) = guard.as_mut() else { return Ok(()) };
-        match synced {
-            Ok(()) => {
-                log.mark_flushed(dirty.up_to);
-                Ok(())
-            }
-            Err(error) => {
-                log.sync_failed(&error);
-                Err(error.into())
-            }
-        }
+        Ok((!dirty.is_empty()).then_some(FlushTurn { partition: self, dirty, _order: order }))
+    }
+
+    /// The disk failed: nothing more is written until the next start.
+    pub fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Acquire)
     }
 
     /// Notes on disk what a start after kill -9 would otherwise have to find by scanning. Blocks.
@@ -333,18 +360,48 @@ impl Partition {
         log.map_or(Ok(()), PartitionLog::delete)
     }
 
-    /// With `flush.messages=1` an acknowledgement waits until the disk has the records.
-    pub fn acks_wait_for_the_disk(&self) -> bool {
-        self.config().flush_messages <= 1
+    /// With `flush.messages` so many records below `end` are not on the disk that they have to go there now.
+    pub(super) fn flush_is_due(&self, end: Offset) -> bool {
+        let unsynced = end.0.saturating_sub(self.flushed_to.load(Ordering::Acquire));
+        u64::try_from(unsynced).is_ok_and(|unsynced| unsynced > 0 && unsynced >= self.config().flush_messages)
+    }
+}
+
+/// The right to flush one partition, and what is to be flushed. The log's lock is not held while the disk works.
+pub(super) struct FlushTurn<'a> {
+    partition: &'a Partition,
+    dirty: DirtyFiles,
+    _order: MutexGuard<'a, ()>,
+}
+
+impl FlushTurn<'_> {
+    pub fn files(&self) -> usize {
+        self.dirty.files.len()
     }
 
-    /// Returns once everything appended so far is on the disk.
-    pub async fn flushed(self: &Arc<Self>) -> Result<(), AppendRefused> {
-        let partition = Arc::clone(self);
-        match tokio::task::spawn_blocking(move || partition.flush()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(AppendRefused::new(error_code(&error))),
-            Err(_) => Err(AppendRefused::new(ErrorCode::UnknownServerError)),
+    pub fn sync_blocking(&self) -> io::Result<()> {
+        self.dirty.sync_blocking()
+    }
+
+    /// A failed flush takes the partition offline: the kernel may have dropped the pages, and trying again would only seem to succeed.
+    pub fn end(self, synced: io::Result<()>) -> Result<(), LogError> {
+        let mut guard = self.partition.log();
+        let Some(log) = guard.as_mut() else { return Ok(()) };
+        match synced {
+            Ok(()) => {
+                log.mark_flushed(self.dirty.up_to);
+                self.partition.flushed_to.store(log.recovery_point().0, Ordering::Release);
+                Ok(())
+            }
+            Err(error) => {
+                log.sync_failed(&error);
+                self.partition.offline.store(true, Ordering::Release);
+                tracing::error!(
+                    partition = %self.partition.name, %error,
+                    "flush failed: the partition is offline until the next start"
+                );
+                Err(error.into())
+            }
         }
     }
 }

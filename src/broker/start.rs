@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 use super::fetch_sessions::FetchSessions;
+use super::groups::GroupMeans;
 use super::node::Node;
 use super::producer_ids::ProducerIds;
-use super::{Broker, Catalog, Configs, Groups, Metrics, clock};
-use crate::config::{Advertise, BrokerLayers};
+use super::{Broker, Catalog, Configs, Flusher, Groups, Metrics, Space, clock};
+use crate::config::{Advertise, BrokerLayers, Guards};
 use crate::coordinator::group::GroupConfig;
 use crate::log::data_folder::DataFolderError;
 use crate::log::{DataFolder, LastStop, StartReport};
@@ -21,6 +22,7 @@ pub struct BrokerOptions {
     pub advertise: Advertise,
     /// Broker configs given at the start.
     pub configs: BrokerLayers,
+    pub guards: Guards,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -87,13 +89,21 @@ impl Broker {
             offsets_retention_ms: settings.offsets_retention_ms,
             offsets_retention_check_interval_ms: settings.offsets_retention_check_interval_ms,
         };
+        let space = Arc::new(Space::new(Arc::clone(&folder), options.guards, report.unclean_starts));
+        if let Some(reason) = space.refusal() {
+            tracing::error!("{reason}");
+        }
+        let flusher = Flusher::start(Arc::clone(&folder));
+        let means = GroupMeans { catalog: Arc::clone(&catalog), flusher: flusher.clone(), space: Arc::clone(&space) };
         let broker = Arc::new(Broker {
             node,
-            groups: Groups::start(Arc::clone(&catalog), &group_config, settings.offsets_topic_partitions, seed.0),
+            groups: Groups::start(&means, &group_config, settings.offsets_topic_partitions, seed.0),
             producer_ids: ProducerIds::open(folder.path()).map_err(io_error("cannot read the producer ids"))?,
             // Odd high bits per run: a session of a former run must not be taken for one of this run.
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max, (seed.1 >> 34) as i32),
             metrics: Metrics::new(clock::now()),
+            space,
+            flusher,
             config_changes: tokio::sync::Mutex::default(),
             checkpoint_files: Mutex::default(),
             shutdown: watch::Sender::new(false),
@@ -114,6 +124,7 @@ impl Broker {
     pub fn close(&self) {
         let mut clean = true;
         self.groups.stop();
+        self.space.make_room();
         for topic in self.catalog.list() {
             for partition in topic.partitions().iter() {
                 if let Err(error) = partition.close() {

@@ -29,6 +29,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: impl IntoIt
 }
 
 fn refuse(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
-    eprintln!("headwater: {error}");
+    let _ = writeln!(std::io::stderr(), "headwater: {error}");
     ExitCode::from(status)
 }

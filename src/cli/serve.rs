@@ -40,8 +40,12 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
         Some(address) => Some(listen("--http", address).await?),
         None => None,
     };
-    let options =
-        BrokerOptions { data_dir: settings.data_dir.clone(), advertise: settings.advertise.clone(), configs: settings.broker.clone() };
+    let options = BrokerOptions {
+        data_dir: settings.data_dir.clone(),
+        advertise: settings.advertise.clone(),
+        configs: settings.broker.clone(),
+        guards: settings.guards,
+    };
     let broker = Broker::open(options).map_err(|error| StartError::Broker { folder: settings.data_dir.clone(), error })?;
     let api_names = APIS.iter().map(|row| (row.key, row.name)).collect();
     let cluster: Arc<dyn Cluster> = Arc::new(Embedded::new(Arc::clone(&broker), api_names));
@@ -117,7 +121,9 @@ fn connections_within(configured: usize, open_files: u64) -> usize {
 /// The log goes to the error output, so that what is printed stays clean.
 fn start_log(level: &str) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A line that cannot be written (a file on the full disk) is lost; to complain about it would be a panic.
+    let _ = log.log_internal_errors(false).try_init();
 }
 
 #[cfg(test)]

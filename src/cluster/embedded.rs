@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, StoredRecord, TopicSummary};
 use crate::broker::{Broker, NewTopic, OwnRecord, Partition, Refused};
+use crate::config::Durability;
 use crate::coordinator::group::request::{DescribeGroup, ListGroups, OffsetFetch};
 use crate::coordinator::group::{GroupId, MemberId, Reply, Request};
 use crate::model::metrics::MetricsSnapshot;
@@ -114,7 +115,11 @@ async fn blocking<T: Send + 'static>(what: impl FnOnce() -> Result<T, ClusterErr
 
 impl Cluster for Embedded {
     fn health(&self) -> Result<(), String> {
-        if *self.broker.shutdown.borrow() { Err("the broker is shutting down".to_owned()) } else { Ok(()) }
+        self.broker.problem().map_or(Ok(()), Err)
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.broker.space.warning()
     }
 
     fn topics(&self) -> Vec<TopicSummary> {
@@ -132,6 +137,7 @@ impl Cluster for Embedded {
             name: topic.name.clone(),
             id: topic.id,
             internal: topic.is_internal(),
+            durability: topic.partition(PartitionId(0)).map_or(Durability::D1, |partition| partition.config().durability()),
             partitions: topic.partitions().iter().map(summary).collect(),
         });
         list.collect()
@@ -147,7 +153,12 @@ impl Cluster for Embedded {
     }
 
     fn metrics(&self) -> MetricsSnapshot {
-        self.broker.metrics.snapshot(&self.api_names, &self.broker.catalog)
+        MetricsSnapshot {
+            disk: self.broker.space.gauge(),
+            read_only: self.broker.space.is_read_only(),
+            partitions_offline: self.broker.offline_partitions().len(),
+            ..self.broker.metrics.snapshot(&self.api_names, &self.broker.catalog)
+        }
     }
 
     fn ensure_topic<'a>(
@@ -167,6 +178,9 @@ impl Cluster for Embedded {
     ) -> BoxFuture<'a, Result<Offset, ClusterError>> {
         Box::pin(async move {
             let partition = self.partition(topic, partition)?;
+            if let Some(message) = self.broker.space.refusal() {
+                return Err(ClusterError { code: ErrorCode::KafkaStorageError, message });
+            }
             let own: Vec<OwnRecord> =
                 records.into_iter().map(|r| OwnRecord { timestamp: r.timestamp, key: r.key, value: r.value }).collect();
             partition

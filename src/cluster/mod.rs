@@ -42,6 +42,11 @@ pub trait Cluster: Send + Sync {
     /// Ready to serve, or one sentence why not.
     fn health(&self) -> Result<(), String>;
 
+    /// One sentence on what will become a problem.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+
     /// All topics, sorted by name.
     fn topics(&self) -> Vec<TopicSummary>;
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::config::Durability;
 use crate::model::{Offset, PartitionId, Timestamp, TopicId, TopicName};
 
 /// One topic with its partitions in order.
@@ -11,6 +12,7 @@ pub struct TopicSummary {
     pub id: TopicId,
     /// Made by the broker for itself, such as `__consumer_offsets`.
     pub internal: bool,
+    pub durability: Durability,
     pub partitions: Vec<PartitionSummary>,
 }
 

@@ -18,6 +18,20 @@ pub enum CompressionType {
     Zstd,
 }
 
+/// What an acknowledged record survives; the table is in `docs/durability.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// The end of the process: the record is in the page cache.
+    D0,
+    /// Also the machine's, but for what came since the last flush in the background.
+    D1,
+    /// Also the machine's: the acknowledgement waits for the disk.
+    D2,
+}
+
+/// A flush as rare as this is none.
+const FLUSH_MS_OFF: i64 = 3_600_000;
+
 /// One topic's effective log settings. Negative `retention_ms` and `retention_bytes` mean "keep".
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogConfig {
@@ -69,6 +83,16 @@ impl Default for LogConfig {
             min_compaction_lag_ms: 0,
             max_compaction_lag_ms: i64::MAX,
             producer_id_expiration_ms: 3_600_000,
+        }
+    }
+}
+
+impl LogConfig {
+    pub fn durability(&self) -> Durability {
+        match self.flush_messages {
+            0 | 1 => Durability::D2,
+            _ if self.flush_ms < FLUSH_MS_OFF => Durability::D1,
+            _ => Durability::D0,
         }
     }
 }

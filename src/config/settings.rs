@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::broker::{BrokerLayers, broker_row, broker_rows};
 use super::def::Honoured;
 use super::entry::ConfigValues;
+use super::guards::Guards;
 
 /// What a setting's text has to look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,11 @@ pub const SETTING_ROWS: &[SettingRow] = &[
     row("num-partitions", "NUMBER", "4", Kind::Number, "Partitions of topics created without a count").broker("num.partitions"),
     row("auto-create-topics", "on|off", "on", Kind::OnOff, "Create topics when they are first asked for").broker("auto.create.topics.enable"),
     row("node-id", "NUMBER", "1", Kind::Number, "Number of this broker").broker("node.id"),
+    row("disk-warn-percent", "PERCENT", "10", Kind::Number, "Warn when less of the disk is free"),
+    row("disk-floor-percent", "PERCENT", "5", Kind::Number, "Refuse producers when less of the disk is free"),
+    row("disk-floor-mib", "MIB", "256", Kind::Number, "Refuse producers when less is free, whatever the size of the disk"),
+    row("ballast-mib", "MIB", "32", Kind::Number, "Size of a file that is given up when the disk is full, so that commits and deletions still work. 0: none"),
+    row("read-only-after", "NUMBER", "3", Kind::Number, "Start read-only after so many unclean starts in a row. 0: never"),
     row("log-level", "LEVEL", "info", Kind::Choice(LEVELS), "How much is logged: error, warn, info, debug or trace"),
     row("config", "FILE", "", Kind::Path, "Settings file (TOML) with these names as keys").not_in_file(),
     row("set", "NAME=VALUE", "", Kind::BrokerConfig, "A Kafka broker config, such as log.retention.hours=24. Repeatable").not_in_file(),
@@ -141,6 +147,7 @@ pub struct Settings {
     pub generators: bool,
     pub seed: u64,
     pub log_level: String,
+    pub guards: Guards,
     /// Broker configs given at the start, own settings included as Kafka names them.
     pub broker: BrokerLayers,
     /// Sentences worth printing that stop nothing.
@@ -207,7 +214,6 @@ impl Settings {
         let listen = address(&text("listen"))?;
         let http = Some(text("http")).filter(|t| t.text != "off").map(|t| address(&t)).transpose()?;
         let advertise = advertise(&text("advertise"))?;
-        let seed = text("seed");
         let log_level = text("log-level");
         if !LEVELS.contains(&log_level.text.as_str()) {
             return Err(log_level.refuse(&LEVELS.join(", ")));
@@ -229,8 +235,9 @@ impl Settings {
             http,
             advertise,
             generators: on_off(&text("generators"))?,
-            seed: seed.text.trim().parse().map_err(|_| seed.refuse("a whole number from 0 on"))?,
+            seed: number(&text("seed"))?,
             log_level: log_level.text,
+            guards: guards(text)?,
             broker,
             warnings,
         })
@@ -419,6 +426,21 @@ fn advertise(given: &Text) -> Result<Advertise, SettingError> {
     Err(given.refuse("auto, HOST or HOST:PORT"))
 }
 
+fn guards(text: impl Fn(&str) -> Text) -> Result<Guards, SettingError> {
+    let mib = |name: &str| number(&text(name)).map(|mib| mib.saturating_mul(1 << 20));
+    Ok(Guards {
+        warn_percent: number(&text("disk-warn-percent"))?,
+        floor_percent: number(&text("disk-floor-percent"))?,
+        floor_bytes: mib("disk-floor-mib")?,
+        ballast_bytes: mib("ballast-mib")?,
+        read_only_after: u32::try_from(number(&text("read-only-after"))?).unwrap_or(u32::MAX),
+    })
+}
+
+fn number(given: &Text) -> Result<u64, SettingError> {
+    given.text.trim().parse().map_err(|_| given.refuse("a whole number from 0 on"))
+}
+
 fn on_off(given: &Text) -> Result<bool, SettingError> {
     match given.text.trim() {
         "on" | "true" => Ok(true),
@@ -474,6 +496,7 @@ mod tests {
             ("127.0.0.1:9092".into(), Some("127.0.0.1:8080".into()))
         );
         assert_eq!((settings.data_dir.to_str(), settings.generators, settings.advertise), (Some("headwater-data"), true, Advertise::Auto));
+        assert_eq!(settings.guards, Guards::default());
         let config = BrokerConfig::new(&settings.broker);
         assert_eq!((config.num_partitions, config.auto_create_topics, config.node_id), (4, true, 1));
         assert_eq!(settings.broker.value("listeners").as_deref(), Some("PLAINTEXT://127.0.0.1:9092"));

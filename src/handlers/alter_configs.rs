@@ -110,7 +110,12 @@ mod tests {
     #[tokio::test]
     async fn of_two_changes_at_once_none_is_lost() {
         let folder = tempfile::tempdir().unwrap();
-        let options = BrokerOptions { data_dir: folder.path().to_owned(), advertise: Advertise::Auto, configs: BrokerLayers::default() };
+        let options = BrokerOptions {
+            data_dir: folder.path().to_owned(),
+            advertise: Advertise::Auto,
+            configs: BrokerLayers::default(),
+            guards: Default::default(),
+        };
         let broker = Broker::open(options).unwrap();
         let topic = broker.create_topic(NewTopic { name: "t".into(), partitions: 1, overrides: [].into() }).await.unwrap();
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));

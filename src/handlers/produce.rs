@@ -15,8 +15,7 @@ use kafka_protocol::messages::produce_response::{
 
 use super::partition_map::{PartitionMap, TopicWishes};
 use super::{Api, Context, HangUp, Reply};
-use crate::broker::AppendOutcome;
-use crate::broker::{AppendRefused, Partition, is_internal};
+use crate::broker::{AppendOutcome, AppendRefused, FlushWait, Partition, is_internal};
 use crate::config::CompressionType;
 use crate::model::batch::BatchHeader;
 use crate::model::compress::SMALL_INPUT_BYTES;
@@ -29,6 +28,8 @@ pub struct Produce;
 const INLINE_BYTES_MAX: usize = SMALL_INPUT_BYTES;
 
 type Outcome = Result<AppendOutcome, AppendRefused>;
+/// What was appended, and the flush that its answer has to wait for.
+type Appended = Result<(AppendOutcome, Option<FlushWait>), AppendRefused>;
 
 impl Api for Produce {
     const KEY: i16 = 0;
@@ -48,14 +49,23 @@ impl Api for Produce {
                 batches.put(&topic.name, data.index, &data.records);
             }
         }
+        let mut appended = Vec::new();
         for TopicWishes { topic, partitions } in batches.into_topics() {
-            let mut answered = TopicProduceResponse::default();
-            answered.name = topic.clone();
+            let mut of_topic = Vec::with_capacity(partitions.len());
             for (index, records) in partitions {
-                let outcome = match &refusal {
+                let one = match &refusal {
                     Some(refused) => Err(refused.clone()),
                     None => append(ctx, version, &request, &topic.0, PartitionId(index), records).await,
                 };
+                of_topic.push((index, one));
+            }
+            appended.push((topic, of_topic));
+        }
+        for (topic, partitions) in appended {
+            let mut answered = TopicProduceResponse::default();
+            answered.name = topic.clone();
+            for (index, appended) in partitions {
+                let outcome = flushed(appended).await;
                 if let Err(refused) = &outcome {
                     ctx.broker.metrics.error(Self::KEY, refused.error);
                     failure.get_or_insert_with(|| format!("{:?} for {}-{index}", refused.error, topic.as_str()));
@@ -95,7 +105,7 @@ async fn append(
     topic: &str,
     index: PartitionId,
     records: &Option<Bytes>,
-) -> Outcome {
+) -> Appended {
     let refused = |error| Err(AppendRefused::new(error));
     let Some(partition) = ctx.broker.catalog.get(topic).and_then(|t| t.partition(index)) else {
         return refused(ErrorCode::UnknownTopicOrPartition);
@@ -112,15 +122,29 @@ async fn append(
         // No transactional id was ever given out.
         return refused(ErrorCode::InvalidProducerIdMapping);
     }
+    if let Some(reason) = ctx.broker.space.refusal() {
+        return Err(AppendRefused { message: Some(reason), ..AppendRefused::new(ErrorCode::KafkaStorageError) });
+    }
     let outcome = if takes_long(records, &partition) {
         let (partition, records, now) = (Arc::clone(&partition), records.clone(), ctx.broker.now());
         let appended = tokio::task::spawn_blocking(move || partition.append(&records, version, now)).await;
-        appended.unwrap_or_else(|_| refused(ErrorCode::UnknownServerError))?
+        appended.unwrap_or_else(|_| Err(AppendRefused::new(ErrorCode::UnknownServerError)))
     } else {
-        partition.append(records, version, ctx.broker.now())?
+        partition.append(records, version, ctx.broker.now())
     };
-    if request.acks != 0 && partition.acks_wait_for_the_disk() {
-        partition.flushed().await?;
+    if outcome.as_ref().is_err_and(|refused| refused.error == ErrorCode::KafkaStorageError) {
+        ctx.broker.space.look_soon();
+    }
+    let outcome = outcome?;
+    let flush = if request.acks == 0 { None } else { ctx.broker.flusher.due(&partition, outcome.last_offset.plus(1)) };
+    Ok((outcome, flush))
+}
+
+/// Flushes of several partitions were asked for before the first is waited for.
+async fn flushed(appended: Appended) -> Outcome {
+    let (outcome, flush) = appended?;
+    if let Some(flush) = flush {
+        flush.ended().await?;
     }
     Ok(outcome)
 }

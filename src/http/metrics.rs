@@ -24,6 +24,7 @@ fn render(metrics: &MetricsSnapshot, topics: &[TopicSummary], groups: &[GroupSum
     logs(&mut page, topics, groups);
     page.family("headwater_up", "gauge", "1 if the broker serves, 0 if it has a problem.");
     page.sample("headwater_up", &[], u8::from(healthy));
+    disk(&mut page, metrics);
     process(&mut page, metrics);
     page.text
 }
@@ -106,6 +107,17 @@ fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[GroupSummary]) {
     }
 }
 
+fn disk(page: &mut Page, metrics: &MetricsSnapshot) {
+    page.gauge("headwater_read_only", "1 if too many unclean starts in a row made this start read-only.", u8::from(metrics.read_only));
+    page.gauge("headwater_partitions_offline", "Partitions closed to writers because the disk failed.", metrics.partitions_offline);
+    let Some(disk) = metrics.disk else { return };
+    page.gauge("headwater_disk_free_bytes", "Free bytes of the disk that the data folder lies on.", disk.free_bytes);
+    page.gauge("headwater_disk_total_bytes", "Size of that disk.", disk.total_bytes);
+    page.gauge("headwater_disk_floor_bytes", "Free bytes below which producers are refused.", disk.floor_bytes);
+    page.gauge("headwater_disk_full", "1 if producers are refused because of that.", u8::from(disk.full));
+    page.gauge("headwater_disk_ballast_bytes", "Bytes that are given up when the disk is full.", disk.ballast_bytes);
+}
+
 fn process(page: &mut Page, metrics: &MetricsSnapshot) {
     if let Some(started) = metrics.started {
         page.family("process_start_time_seconds", "gauge", "Start of the process, in seconds since 1970.");
@@ -140,6 +152,11 @@ impl Page {
 
     fn counter(&mut self, name: &str, help: &str, value: u64) {
         self.family(name, "counter", help);
+        self.sample(name, &[], value);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
+        self.family(name, "gauge", help);
         self.sample(name, &[], value);
     }
 

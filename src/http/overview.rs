@@ -32,6 +32,7 @@ pub(super) struct OverviewCache {
 struct Overview {
     healthy: bool,
     problem: Option<String>,
+    warning: Option<String>,
     connections: u64,
     messages_in_per_s: f64,
     bytes_in_per_s: f64,
@@ -46,6 +47,8 @@ struct Topic {
     partitions: usize,
     records: i64,
     size_bytes: u64,
+    /// `D0`, `D1` or `D2`.
+    durability: String,
     messages_per_s: f64,
     bytes_per_s: f64,
     last: Vec<Record>,
@@ -108,6 +111,7 @@ async fn collect(state: &HttpState) -> Overview {
     Overview {
         healthy: problem.is_none(),
         problem,
+        warning: state.cluster.warning(),
         connections: state.cluster.metrics().connections_open,
         messages_in_per_s: rate.messages_in,
         bytes_in_per_s: rate.bytes_in,
@@ -135,6 +139,7 @@ fn topic(summary: &TopicSummary, rate: TopicRate, last: Vec<Record>) -> Topic {
         partitions: summary.partitions.len(),
         records: summary.partitions.iter().map(|p| p.end_offset.0.saturating_sub(p.start_offset.0)).sum(),
         size_bytes: summary.partitions.iter().map(|p| p.size_bytes).sum(),
+        durability: format!("{:?}", summary.durability),
         messages_per_s: rate.messages_in,
         bytes_per_s: rate.bytes_in,
         last,

@@ -37,6 +37,7 @@ impl Cluster for Town {
             name: name.into(),
             id: TopicId([7; 16]),
             internal,
+            durability: crate::config::Durability::D1,
             partitions: (0..if internal { 50 } else { 4 }).map(partition).collect(),
         };
         vec![

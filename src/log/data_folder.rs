@@ -10,11 +10,11 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::checkpoint;
 use super::folder::{FolderStore, replace_file, sync_folder};
 use super::partition_log::METADATA;
 use super::recovery::{LastStop, parse_metadata};
 use super::self_test::{self, FolderFacts};
+use super::{ballast, checkpoint};
 use crate::model::{Offset, TopicId, TopicPartition};
 
 const LOCK: &str = ".lock";
@@ -80,6 +80,7 @@ pub struct StartReport {
 /// | `.lock` | the owner's process id; flock |
 /// | `meta.properties` | `version=1`, `cluster.id`, `directory.id`, `node.id` |
 /// | `shutdown.json` | `{version, clean, boot_id, unclean_starts}` |
+/// | `ballast` | nothing worth keeping: given up when the disk is full |
 /// | `recovery-point-offset-checkpoint` | rows `topic partition offset`: everything below is synced |
 /// | `log-start-offset-checkpoint` | the same: everything below is deleted |
 /// | `cleaner-offset-checkpoint` | the same: everything below is compacted |
@@ -137,8 +138,7 @@ impl DataFolder {
 
     /// Free and total bytes right now, from the file system itself.
     pub fn space(&self) -> io::Result<(u64, u64)> {
-        let space = rustix::fs::fstatvfs(File::open(&self.path)?)?;
-        Ok((space.f_bavail.saturating_mul(space.f_frsize), space.f_blocks.saturating_mul(space.f_frsize)))
+        ballast::space(&self.path)
     }
 
     /// One call that syncs every file of the folder: cheaper than many `fdatasync` above some thirty dirty files.
@@ -226,7 +226,7 @@ fn lock(path: &Path) -> Result<File, DataFolderError> {
     let mut lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file).map_err(io)?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {
-            lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(io)?;
+            ballast::give_way(path).and_then(|()| lock.set_len(0)).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(io)?;
             Ok(lock)
         }
         Err(rustix::io::Errno::WOULDBLOCK) => {

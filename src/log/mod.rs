@@ -13,6 +13,7 @@
 //! becomes of old records of a key.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod ballast;
 mod checkpoint;
 pub mod compaction;
 pub mod data_folder;

@@ -25,6 +25,24 @@ pub struct MetricsSnapshot {
     pub compaction_bytes_reclaimed: u64,
     /// Partitions that the cleaner cannot read and leaves alone until the next start.
     pub compactions_given_up: u64,
+    pub disk: Option<DiskGauge>,
+    /// Nothing is taken from producers after too many unclean starts.
+    pub read_only: bool,
+    /// Partitions closed to writers because the disk failed.
+    pub partitions_offline: usize,
+}
+
+/// The disk under the data folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskGauge {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+    /// Below this producers are refused.
+    pub floor_bytes: u64,
+    /// Whether they are.
+    pub full: bool,
+    /// What could still be given up.
+    pub ballast_bytes: u64,
 }
 
 /// Requests answered, by API and version.

@@ -13,8 +13,12 @@ struct House {
 
 async fn house() -> House {
     let folder = tempfile::tempdir().unwrap();
-    let options =
-        BrokerOptions { data_dir: folder.path().to_owned(), advertise: Advertise::Auto, configs: BrokerLayers::new([].into()).unwrap() };
+    let options = BrokerOptions {
+        data_dir: folder.path().to_owned(),
+        advertise: Advertise::Auto,
+        configs: BrokerLayers::new([].into()).unwrap(),
+        guards: Default::default(),
+    };
     let broker = Broker::open(options).unwrap();
     broker.create_topic(NewTopic { name: "t".into(), partitions: 1, overrides: [].into() }).await.unwrap();
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

@@ -58,7 +58,9 @@ class OwnBroker:
         self.start()
 
     def launch(self):
-        command = [self.binary, "serve", "--listen", self.address, "--http", self.http, "--data-dir", str(self.folder / "data"), "--generators", "off"]
+        command = [self.binary, "serve", "--listen", self.address, "--http", self.http, "--data-dir", str(self.folder / "data"), "--generators", "off",
+                   # It is killed often, and on purpose.
+                   "--read-only-after", "0"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

@@ -122,8 +122,10 @@ impl Runner {
             let error = self.run_until_error().await;
             if let Some(error) = error {
                 let message = format!("{:?}: {}", error.code, error.message);
-                tracing::warn!(%message, "the generators could not write; they look again at what the topics hold");
-                self.change_status(|status| status.trouble = Some(message));
+                let news = self.change_status(|status| status.trouble.replace(message.clone()).as_ref() != Some(&message));
+                if news {
+                    tracing::warn!(%message, "the generators could not write; they look again at what the topics hold");
+                }
                 tokio::time::sleep(PAUSE_AFTER_ERROR).await;
             }
         }

@@ -5,6 +5,11 @@
 const byId = (id) => document.getElementById(id);
 const whole = new Intl.NumberFormat("en");
 const HISTORY = 120;
+const DURABILITY = {
+  D0: "D0: acknowledged records survive the end of the process",
+  D1: "D1: acknowledged records survive the end of the process, and of the machine but for the last moments",
+  D2: "D2: acknowledged records survive the end of the machine",
+};
 const trend = [];
 let paused = false;
 
@@ -62,7 +67,8 @@ function topicCard(topic) {
   const facts = whole.format(topic.partitions) + count + whole.format(topic.records) + " records, " + bytes(topic.size_bytes);
   const records = element("ul", "records");
   records.append(...topic.last.map(recordRow));
-  card.append(heading, element("p", "facts", facts + ", " + bytes(topic.bytes_per_s) + "/s"));
+  card.append(heading, element("p", "facts", facts + ", " + bytes(topic.bytes_per_s) + "/s, " + topic.durability));
+  card.lastChild.title = DURABILITY[topic.durability];
   card.append(topic.last.length > 0 ? records : element("p", "quiet", "Nothing in it yet."));
   return card;
 }
@@ -90,7 +96,7 @@ function drawTrend(value) {
 }
 
 function show(overview) {
-  say(overview.healthy ? "good" : "bad", overview.healthy ? "running" : overview.problem);
+  say(overview.healthy ? (overview.warning ? "" : "good") : "bad", overview.problem || overview.warning || "running");
   byId("messages-in").textContent = rate(overview.messages_in_per_s);
   byId("bytes-in").textContent = bytes(overview.bytes_in_per_s);
   byId("bytes-out").textContent = bytes(overview.bytes_out_per_s);
