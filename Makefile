@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 bench build
+.PHONY: run test clients kill9 bench build soak
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -19,6 +19,10 @@ clients: build
 
 kill9: build
 	python3 tests/durability/kill9.py --binary $(BINARY)
+
+# A million crash states, with the overflow checks and assertions of a debug build. It prints states, seeds, seconds.
+soak:
+	HEADWATER_SIM_STATES=1000000 cargo test --locked --test crash_simulator -- --nocapture
 
 # Headwater beside Apache Kafka, kfake and noida-db, with one client. QUICK=1: one short round. BIG=1: also kill -9 with 10 GB.
 bench: build

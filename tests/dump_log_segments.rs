@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use headwater::config::LogConfig;
-use headwater::log::{FolderStore, LastStop, OpenFacts, PartitionLog};
+use headwater::log::{FolderStore, LastStop, OpenFacts, PartitionLog, Swapped};
 use headwater::model::{
     BatchBuilder, CheckedBatch, Codec, ControlType, NewRecord, Offset, ProducerEpoch, ProducerId, Timestamp, TopicId, TopicPartition,
 };
@@ -79,12 +79,16 @@ fn files(folder: &Path, extension: &str) -> Vec<String> {
     found
 }
 
-#[test]
-fn apache_kafka_reads_our_folder() {
-    let jars = jars().expect(
+fn needed_jars() -> PathBuf {
+    jars().expect(
         "Apache Kafka's jars are missing: `make test` installs them (it needs Java and Maven), KAFKA_JARS names a folder of them, and \
          `cargo test -- --skip apache_kafka` leaves this test out",
-    );
+    )
+}
+
+#[test]
+fn apache_kafka_reads_our_folder() {
+    let jars = needed_jars();
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("t-0");
     write_log(&folder);
@@ -135,4 +139,71 @@ fn apache_kafka_reads_our_folder() {
     broken[3] ^= 1;
     std::fs::write(&indexes[0], broken).unwrap();
     assert!(dump(&jars, &["--files", &indexes[0]]).contains("Mismatches in"));
+}
+
+/// Twenty keys over and over, in every codec; some are deleted in the end.
+fn write_compacted_log(folder: &Path) {
+    let compacted = LogConfig { cleanup_compact: true, min_cleanable_dirty_ratio: 0.0, ..LogConfig::default() };
+    let config = LogConfig { segment_bytes: 8000, index_interval_bytes: 500, ..compacted };
+    let facts = OpenFacts { last_stop: LastStop::Clean, recovery_point: Offset::ZERO, log_start: Offset::ZERO, now: NOW };
+    let store = Arc::new(FolderStore::new(folder));
+    let (mut log, _) = PartitionLog::open(store, TopicPartition::new("t", 0), TopicId([7; 16]), config, facts).unwrap();
+    for i in 0..BATCHES {
+        // The first batch is another producer's only one, whose sequence has to stay.
+        let (id, sequence) = if i == 0 { (2000, 0) } else { (1000, (i - 1) * 10) };
+        let mut builder = BatchBuilder::new(CODECS[i as usize % 5]).producer(ProducerId(id), ProducerEpoch(2), sequence);
+        for j in 0..10 {
+            let (key, value) = (format!("key {}", (i * 10 + j) % 400), format!("value {i} {j} {}", "v".repeat(20)));
+            builder.append(NewRecord {
+                timestamp: NOW.plus_ms(i64::from(i * 100 + j)),
+                key: Some(key.as_bytes()),
+                value: (j % 10 != 3 || i < 100).then_some(value.as_bytes()),
+                headers: &[(b"h", Some(b"1"))],
+            });
+        }
+        log.append(CheckedBatch::trusted(builder.build().unwrap()), NOW).unwrap();
+    }
+    log.flush().unwrap();
+    // The second pass puts together what the first made small.
+    for _ in 0..2 {
+        let plan = log.plan_compaction(Offset::ZERO, NOW).unwrap().unwrap();
+        let pass = plan.run(1 << 20, &|| false, &mut |cleaned| {
+            let swapped = log.swap(&cleaned)?;
+            assert_eq!(swapped, Swapped::Done);
+            Ok(swapped)
+        });
+        assert!(pass.unwrap().is_some());
+    }
+    log.close().unwrap();
+}
+
+#[test]
+fn apache_kafka_reads_a_compacted_folder() {
+    let jars = needed_jars();
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("t-0");
+    write_compacted_log(&folder);
+    let logs = files(&folder, ".log");
+    let text = dump(&jars, &["--deep-iteration", "--print-data-log", "--files", &logs.join(",")]);
+    let found = text.matches("| offset: ").count();
+    assert!((400..800).contains(&found), "{found} of {}", BATCHES * 10);
+    for last in 360..400 {
+        assert!(text.contains(&format!("key: key {last}")), "key {last}");
+    }
+    assert!(!text.contains("invalid bytes at the end") && !text.contains("isvalid: false"), "{text}");
+    let horizons = text.lines().filter(|line| line.contains("deleteHorizonMs: OptionalLong["));
+    let horizon = format!("OptionalLong[{}]", NOW.plus_ms(LogConfig::default().delete_retention_ms).0);
+    assert!(horizons.clone().count() > 5 && horizons.clone().all(|line| line.contains(&horizon)));
+    for codec in CODECS {
+        assert!(horizons.clone().any(|line| line.contains(&format!("compresscodec: {}", codec.name()))), "{codec:?}");
+    }
+    let emptied = |line: &str| line.contains("baseOffset: 0 lastOffset: 9 count: 0 baseSequence: 0 lastSequence: 9 producerId: 2000 ");
+    assert!(text.lines().any(emptied), "a batch that only keeps its offsets and sequence");
+    for extension in [".index", ".timeindex"] {
+        let indexes = files(&folder, extension);
+        let text = dump(&jars, &["--files", &indexes.join(",")]).to_lowercase();
+        assert!(["mismatch", "out of order", "not found"].iter().all(|complaint| !text.contains(complaint)), "{text}");
+        let text = dump(&jars, &["--index-sanity-check", "--files", &indexes.join(",")]);
+        assert_eq!(text.matches("passed sanity check").count(), indexes.len(), "{text}");
+    }
 }

@@ -90,7 +90,7 @@ def main():
     wanted = parser.parse_args().parts
     chosen = [part for part in PARTS if not wanted or part.name in wanted]
     installing = threading.Thread(target=install_clients)
-    if any(part.needs_binary for part in chosen):
+    if any(part.needs_binary or part.name == "rust" for part in chosen):
         installing.start()
     results = []
     if any(part.name == "rust" for part in chosen):
@@ -99,8 +99,9 @@ def main():
             results.append(left_out)
             chosen = [part._replace(command=(*part.command, *WITHOUT_KAFKA)) if part.name == "rust" else part for part in chosen]
     for part in chosen:
-        if part.needs_binary:
+        if part.needs_binary or part.name == "rust":
             installing.join()
+        if part.needs_binary:
             if not BINARY.is_file() or any(result.name == "build" and result.failed for result in results):
                 print(f"\n== {part.name}: there is no binary to test")
                 results.append(Result(part.name, 0, 1, 0, 0.0))

@@ -31,6 +31,8 @@ use tempfile::tempdir;
 /// What cannot be answered is closed within a second. Ten times that is a hang; the time it took is printed.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 const HEALTH_WITHIN: Duration = Duration::from_secs(10);
+/// The rate of new connections is not what is tested here.
+const AT_ANY_RATE: [&str; 2] = ["--set", "max.connection.creation.rate=2147483647"];
 /// How much the memory in use may grow while the variants of one API version are sent.
 const GROWTH_MAX_KIB: u64 = 1024;
 /// How much all of them together may leave behind: topics, groups, sessions and a warm allocator.
@@ -191,7 +193,7 @@ fn spread<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
 #[test]
 fn forged_lengths_of_every_served_request_end_their_connection_and_nothing_else() {
     let folder = tempdir().unwrap();
-    let mut running = Running::start(folder.path(), &[]);
+    let mut running = Running::start(folder.path(), &AT_ANY_RATE);
     let served = served();
     let all: Vec<(&Exchange, Variant)> = served.values().flatten().flat_map(|e| chosen(e).into_iter().map(move |v| (e, v))).collect();
     let whole: Vec<&Exchange> = served.values().flatten().filter(|e| e.answer.is_some() && !WAITING.contains(&e.key)).collect();
@@ -260,7 +262,7 @@ fn assert_works(running: &Running) {
 #[test]
 fn garbage_of_every_kind_is_hung_up_on() {
     let folder = tempdir().unwrap();
-    let running = Running::start(folder.path(), &[]);
+    let running = Running::start(folder.path(), &AT_ANY_RATE);
     let pulse = Pulse::start(&running);
     let mut random = rand_chacha::ChaCha12Rng::seed_from_u64(1);
     let tls: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\x20";

@@ -208,9 +208,8 @@ fn write_until_killed(running: &mut Running, round: usize) -> Vec<(i32, i64, Str
     let acknowledged = Arc::new(Mutex::new(Vec::new()));
     let count = Arc::new(AtomicUsize::new(0));
     let writer = |partition: i32| {
-        let (address, acknowledged, count) = (running.kafka, Arc::clone(&acknowledged), Arc::clone(&count));
+        let (mut client, acknowledged, count) = (Client::connect(running.kafka), Arc::clone(&acknowledged), Arc::clone(&count));
         std::thread::spawn(move || {
-            let mut client = Client::connect(address);
             for n in 0.. {
                 let texts: Vec<String> = (0..3).map(|i| format!("round {round} partition {partition} batch {n} record {i}")).collect();
                 // Killed: what was not acknowledged may or may not be there.
@@ -229,8 +228,7 @@ fn write_until_killed(running: &mut Running, round: usize) -> Vec<(i32, i64, Str
     let (status, _) = running.end(Signal::KILL);
     assert_eq!(status.signal(), Some(9));
     writers.into_iter().for_each(|writer| writer.join().expect("a writer"));
-    let all = acknowledged.lock().expect("lock").clone();
-    all
+    std::mem::take(&mut *acknowledged.lock().expect("lock"))
 }
 
 fn assert_held(client: &mut Client, acknowledged: &[(i32, i64, String)]) {

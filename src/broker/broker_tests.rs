@@ -1,17 +1,26 @@
 use super::*;
-use crate::config::Advertise;
+use crate::config::{Advertise, LogConfig};
 use crate::coordinator::group::request::{CommitPartition, CommitTopic, OffsetCommit, OffsetFetch};
 use crate::coordinator::group::{GroupId, MemberId, Reply};
 use crate::model::{LeaderEpoch, PartitionId, TopicId};
 
 fn open(folder: &std::path::Path) -> Arc<Broker> {
-    let configs = BrokerLayers::new([("offsets.topic.num.partitions".to_owned(), "4".to_owned())].into()).unwrap();
+    open_with(folder, &[])
+}
+
+fn open_with(folder: &std::path::Path, configs: &[(&str, &str)]) -> Arc<Broker> {
+    let configs = configs.iter().chain(&[("offsets.topic.num.partitions", "4")]).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    let configs = BrokerLayers::new(configs.collect()).unwrap();
     Broker::open(BrokerOptions { data_dir: folder.to_owned(), advertise: Advertise::Auto, configs }).unwrap()
 }
 
 async fn commit(broker: &Broker, topic: &str) {
+    commit_at(broker, topic, Offset(7)).await;
+}
+
+async fn commit_at(broker: &Broker, topic: &str, offset: Offset) {
     let group = GroupId::from("g");
-    let partition = CommitPartition { partition: PartitionId(0), offset: Offset(7), leader_epoch: LeaderEpoch(0), metadata: String::new() };
+    let partition = CommitPartition { partition: PartitionId(0), offset, leader_epoch: LeaderEpoch(0), metadata: String::new() };
     let commit = Request::OffsetCommit(OffsetCommit {
         version: 8,
         group: group.clone(),
@@ -80,4 +89,68 @@ async fn many_who_ask_for_a_topic_at_once_all_get_it() {
         asked.await.unwrap().unwrap();
     }
     assert_eq!(broker.catalog.list().len(), 1);
+}
+
+fn small_segments(topic: &Topic) {
+    for partition in topic.partitions().iter() {
+        partition.set_config(Arc::new(LogConfig { segment_bytes: 20_000, ..(*partition.config()).clone() }));
+    }
+}
+
+#[tokio::test]
+async fn the_cleaner_works_by_itself_unless_it_is_turned_off() {
+    for (enable, works) in [("true", true), ("false", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let broker = open_with(folder.path(), &[("log.cleaner.backoff.ms", "5"), ("log.cleaner.enable", enable)]);
+        commit(&broker, "a").await;
+        small_segments(&broker.catalog.get(OFFSETS_TOPIC).unwrap());
+        let started = std::time::Instant::now();
+        let mut offset = 0;
+        while broker.metrics.compactions.get() == 0 && started.elapsed() < std::time::Duration::from_secs(if works { 20 } else { 1 }) {
+            commit_at(&broker, "a", Offset(offset)).await;
+            offset += 1;
+        }
+        assert_eq!(broker.metrics.compactions.get() > 0, works);
+        assert!(offset > 100);
+        assert_eq!(committed(&broker, "a").await, Offset(offset - 1));
+        broker.stop();
+        tokio::task::spawn_blocking(move || broker.close()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn many_commits_are_compacted_to_few_and_read_back_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = open_with(folder.path(), &[("log.cleaner.enable", "false")]);
+    commit(&broker, "never again").await;
+    let topic = broker.catalog.get(OFFSETS_TOPIC).unwrap();
+    small_segments(&topic);
+    for offset in 0..2000 {
+        commit_at(&broker, ["a", "b", "c"][offset as usize % 3], Offset(offset)).await;
+    }
+    let bytes = || topic.partitions().iter().map(|partition| partition.view().size_bytes()).sum::<u64>();
+    let (before, held) = (bytes(), topic.partitions().iter().map(|partition| partition.view()).collect::<Vec<_>>());
+    broker.compact_all();
+    assert!(bytes() * 5 < before, "{before} {}", bytes());
+    assert!(broker.metrics.compactions.get() > 0 && broker.metrics.compaction_bytes_reclaimed.get() == before - bytes());
+    assert_eq!(held.iter().map(|view| view.size_bytes()).sum::<u64>(), before, "held views are as they were");
+    let runs = broker.metrics.compactions.get();
+    broker.compact_all();
+    assert_eq!(broker.metrics.compactions.get(), runs, "nothing is dirty");
+    let expected = [("never again", 7), ("a", 1998), ("b", 1999), ("c", 1997)];
+    for (name, offset) in expected {
+        assert_eq!(committed(&broker, name).await, Offset(offset));
+    }
+    // As a kill leaves it.
+    let copy = tempfile::tempdir().unwrap();
+    let copied = std::process::Command::new("cp").arg("-r").arg(folder.path()).arg(copy.path().join("data")).status().unwrap();
+    assert!(copied.success());
+    let checkpoint = std::fs::read_to_string(copy.path().join("data/cleaner-offset-checkpoint")).unwrap();
+    assert!(checkpoint.starts_with("0\n1\n__consumer_offsets "), "{checkpoint}");
+    let again = open(&copy.path().join("data"));
+    for (name, offset) in expected {
+        assert_eq!(committed(&again, name).await, Offset(offset));
+    }
+    again.compact_all();
+    assert_eq!(again.metrics.compactions.get(), 0, "how far it came is known");
 }

@@ -24,9 +24,6 @@ const FOLDER: &str = "topics";
 const LIVE: &str = "json";
 /// No longer than `json`: a name of 249 characters leaves six for a file's ending.
 const DYING: &str = "gone";
-/// More partitions than this are not opened (file descriptors and maps).
-pub const PARTITIONS_MAX: usize = 5_000;
-
 pub struct NewTopic {
     pub name: TopicName,
     pub partitions: i32,
@@ -44,6 +41,11 @@ pub struct Refused {
 impl Refused {
     pub fn new(error: ErrorCode, message: impl Into<String>) -> Refused {
         Refused { error, message: message.into() }
+    }
+
+    /// What the client is told beside the code.
+    pub fn words(&self) -> Option<&str> {
+        (!self.message.is_empty()).then_some(self.message.as_str())
     }
 
     fn io(what: &str, error: &io::Error) -> Refused {
@@ -68,13 +70,16 @@ pub struct Catalog {
     configs: Arc<Configs>,
     by_name: DashMap<TopicName, Arc<Topic>>,
     by_id: DashMap<TopicId, TopicName>,
+    /// Names that differ only in `.` and `_`.
+    by_shape: DashMap<String, Vec<TopicName>>,
     admin: Mutex<()>,
 }
 
 impl Catalog {
     /// Opens every topic of the folder. Blocks.
     pub fn open(folder: Arc<DataFolder>, configs: Arc<Configs>, report: &StartReport, now: Timestamp) -> io::Result<Catalog> {
-        let catalog = Catalog { folder, configs, by_name: DashMap::new(), by_id: DashMap::new(), admin: Mutex::new(()) };
+        let catalog =
+            Catalog { folder, configs, by_name: DashMap::new(), by_id: DashMap::new(), by_shape: DashMap::new(), admin: Mutex::new(()) };
         fs::create_dir_all(catalog.topics_folder())?;
         for entry in fs::read_dir(catalog.topics_folder())? {
             let path = entry?.path();
@@ -125,10 +130,22 @@ impl Catalog {
 
     /// An existing topic whose name differs from this one only in `.` and `_`.
     pub fn colliding(&self, name: &TopicName) -> Option<TopicName> {
-        if !name.as_str().contains(['.', '_']) {
-            return None;
+        self.by_shape.get(&shape(name))?.iter().find(|other| *other != name).cloned()
+    }
+
+    fn publish(&self, topic: &Arc<Topic>) {
+        self.by_id.insert(topic.id, topic.name.clone());
+        self.by_shape.entry(shape(&topic.name)).or_default().push(topic.name.clone());
+        self.by_name.insert(topic.name.clone(), Arc::clone(topic));
+    }
+
+    fn withdraw(&self, topic: &Topic) {
+        self.by_name.remove(&topic.name);
+        self.by_id.remove(&topic.id);
+        if let Some(mut alike) = self.by_shape.get_mut(&shape(&topic.name)) {
+            alike.retain(|name| *name != topic.name);
         }
-        self.by_name.iter().map(|t| t.name.clone()).find(|other| other != name && name.collides_with(other.as_str()))
+        self.by_shape.remove_if(&shape(&topic.name), |_, alike| alike.is_empty());
     }
 
     /// Says whether `create` would succeed.
@@ -145,9 +162,11 @@ impl Catalog {
     }
 
     fn check_room(&self, more: usize) -> Result<(), Refused> {
-        let have = self.partition_count();
-        if have + more > PARTITIONS_MAX {
-            let text = format!("{more} more partitions would make {} in all; this broker holds {PARTITIONS_MAX}.", have + more);
+        // Each takes file descriptors and maps.
+        let (have, most) = (self.partition_count(), self.configs.broker().partitions_max);
+        if have.saturating_add(more) > most {
+            let all = have.saturating_add(more);
+            let text = format!("{more} more partitions would make {all} in all; this broker holds {most} (headwater.partitions.max).");
             return Err(Refused::new(ErrorCode::PolicyViolation, text));
         }
         Ok(())
@@ -166,8 +185,7 @@ impl Catalog {
             return Err(refused);
         }
         let topic = Arc::new(Topic::new(new.name.clone(), id, partitions, config));
-        self.by_id.insert(id, new.name.clone());
-        self.by_name.insert(new.name, Arc::clone(&topic));
+        self.publish(&topic);
         Ok(topic)
     }
 
@@ -200,8 +218,7 @@ impl Catalog {
             .ok_or_else(|| Refused::new(ErrorCode::UnknownTopicOrPartition, "This server does not host this topic-partition."))?;
         let (live, dying) = (self.topic_file(name, LIVE), self.topic_file(name, DYING));
         fs::rename(&live, &dying).map_err(|e| Refused::io("cannot rename the topic's file", &e))?;
-        self.by_name.remove(name);
-        self.by_id.remove(&topic.id);
+        self.withdraw(&topic);
         let mut outcome = self.sync_topics();
         for partition in topic.partitions().iter() {
             outcome = outcome.and(partition.delete());
@@ -321,8 +338,10 @@ impl Catalog {
                 return Ok(());
             }
         };
-        self.by_id.insert(id, file.name.clone());
-        self.by_name.insert(file.name.clone(), Arc::new(Topic::new(file.name, id, partitions, config)));
+        for partition in &partitions {
+            partition.restore_cleaner_offset(report.checkpoints.get(&partition.name).and_then(|checkpoint| checkpoint.cleaner_offset));
+        }
+        self.publish(&Arc::new(Topic::new(file.name, id, partitions, config)));
         Ok(())
     }
 
@@ -363,3 +382,8 @@ fn new_log(now: Timestamp) -> OpenFacts {
 #[cfg(test)]
 #[path = "catalog_tests.rs"]
 mod tests;
+
+/// What two names have in common that differ only in `.` and `_`.
+fn shape(name: &TopicName) -> String {
+    name.as_str().replace('.', "_")
+}

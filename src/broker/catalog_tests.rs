@@ -120,3 +120,15 @@ fn a_topic_that_cannot_be_opened_stays_closed_and_keeps_its_files() {
     assert_eq!(refused.error, ErrorCode::KafkaStorageError);
     assert_eq!(house.partition_folders(), 1);
 }
+
+#[test]
+fn names_collide_when_they_differ_only_in_dots_and_underscores() {
+    let house = House::new();
+    let catalog = house.open();
+    catalog.create(new("a.b_c", 1), Timestamp(0)).unwrap();
+    let colliding = |name: &str| catalog.colliding(&TopicName::new(name)).map(|other| other.to_string());
+    assert_eq!(colliding("a_b.c"), Some("a.b_c".to_owned()));
+    assert_eq!((colliding("a.b_c"), colliding("a-b_c"), colliding("a.b_cc")), (None, None, None));
+    catalog.delete(&TopicName::new("a.b_c")).unwrap();
+    assert_eq!(colliding("a_b.c"), None);
+}

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -39,11 +40,13 @@ impl Groups {
     /// Starts the shard tasks. `partitions` is `offsets.topic.num.partitions`, for when the topic has to be made.
     pub fn start(catalog: Arc<Catalog>, config: &GroupConfig, partitions: i32, seed: u64) -> Groups {
         let stop = watch::Sender::new(false);
+        let counts: Arc<[AtomicUsize; SHARDS]> = Arc::default();
         let shards = (0..SHARDS)
             .map(|index| {
                 let (sender, inbox) = mpsc::channel(INBOX);
                 let shard = Shard {
                     index,
+                    counts: Arc::clone(&counts),
                     machine: GroupShard::new(config.clone()),
                     ids: rand_chacha::ChaCha12Rng::seed_from_u64(seed.wrapping_add(index as u64)),
                     desk: Desk { catalog: Arc::clone(&catalog), waiting: HashMap::new(), next_token: 0, wake: None },
@@ -121,6 +124,8 @@ fn make_offsets_topic_blocking(catalog: &Catalog, partitions: i32) -> Result<(),
 
 struct Shard {
     index: usize,
+    /// How many groups each shard has.
+    counts: Arc<[AtomicUsize; SHARDS]>,
     machine: GroupShard,
     ids: rand_chacha::ChaCha12Rng,
     desk: Desk,
@@ -164,12 +169,17 @@ impl Shard {
         let token = Token(self.desk.next_token);
         self.desk.next_token += 1;
         self.desk.waiting.insert(token, job.reply);
+        let others = self.counts.iter().enumerate().filter(|(index, _)| *index != self.index);
+        self.machine.set_elsewhere(others.map(|(_, count)| count.load(Relaxed)).sum());
         let steps = self.machine.decide(clock::now(), token, job.request, &mut self.ids);
         self.carry_out(steps);
     }
 
     fn carry_out(&mut self, steps: Vec<Output>) {
         self.machine.carry_out(clock::now(), steps, &mut self.desk);
+        if let Some(count) = self.counts.get(self.index) {
+            count.store(self.machine.group_count(), Relaxed);
+        }
     }
 
     /// Reads back what this shard's partitions hold.

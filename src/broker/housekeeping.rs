@@ -18,6 +18,7 @@ impl Broker {
         tokio::spawn(Arc::clone(self).flush_loop());
         tokio::spawn(Arc::clone(self).retention_loop());
         tokio::spawn(Arc::clone(self).checkpoint_loop());
+        tokio::spawn(Arc::clone(self).cleaner_loop());
     }
 
     async fn flush_loop(self: Arc<Self>) {
@@ -81,10 +82,30 @@ impl Broker {
                 () = self.stopped() => return,
             }
             let broker = Arc::clone(&self);
-            let written = tokio::task::spawn_blocking(move || broker.write_checkpoints()).await;
+            let work = move || {
+                broker.forget_surplus_producers();
+                broker.write_checkpoints()
+            };
+            let written = tokio::task::spawn_blocking(work).await;
             if let Ok(Err(error)) = written {
                 tracing::error!(%error, "cannot write the checkpoints; a start after a crash takes longer");
             }
+        }
+    }
+
+    /// Keeps the number of remembered producers of all partitions together below `headwater.producer.ids.max`. Each partition gives
+    /// the same share of those that it remembers.
+    pub(super) fn forget_surplus_producers(&self) {
+        let most = self.configs.broker().producer_ids_max;
+        let topics = self.catalog.list();
+        let of_each: Vec<_> = topics.iter().flat_map(|topic| topic.partitions().to_vec()).map(|p| (p.producer_count(), p)).collect();
+        let all: usize = of_each.iter().map(|(count, _)| count).sum();
+        if all <= most {
+            return;
+        }
+        tracing::info!(all, most, "more producers than are remembered; the longest idle are forgotten");
+        for (count, partition) in of_each {
+            partition.keep_most_producers(count.saturating_mul(most) / all);
         }
     }
 

@@ -88,6 +88,8 @@ pub struct Metrics {
     pub connections_opened: Counter,
     pub connections_refused: Counter,
     pub panics: Counter,
+    pub compactions: Counter,
+    pub compaction_bytes_reclaimed: Counter,
     told: Mutex<Told>,
 }
 
@@ -112,6 +114,8 @@ impl Metrics {
             connections_opened: Counter::default(),
             connections_refused: Counter::default(),
             panics: Counter::default(),
+            compactions: Counter::default(),
+            compaction_bytes_reclaimed: Counter::default(),
             told: Mutex::default(),
         }
     }
@@ -131,8 +135,9 @@ impl Metrics {
     /// An error code that was answered.
     pub fn error(&self, key: i16, code: ErrorCode) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.errors.len() < TOLD_APART_MAX {
-            *told.errors.entry((key, code.code())).or_default() += 1;
+        let row = (key, code.code());
+        if told.errors.len() < TOLD_APART_MAX || told.errors.contains_key(&row) {
+            *told.errors.entry(row).or_default() += 1;
         }
     }
 
@@ -193,8 +198,16 @@ impl Metrics {
             produce_latency: self.produce_latency.histogram(),
             fetch_latency: self.fetch_latency.histogram(),
             panics: self.panics.get(),
+            compactions: self.compactions.get(),
+            compaction_bytes_reclaimed: self.compaction_bytes_reclaimed.get(),
+            compactions_given_up: given_up(catalog),
         }
     }
+}
+
+fn given_up(catalog: &Catalog) -> u64 {
+    let of = |topic: &Arc<super::Topic>| topic.partitions().iter().filter(|partition| partition.is_given_up_by_cleaner()).count();
+    catalog.list().iter().map(|topic| of(topic) as u64).sum()
 }
 
 fn topic_counts(catalog: &Catalog) -> Vec<TopicCount> {
@@ -213,6 +226,17 @@ fn topic_counts(catalog: &Catalog) -> Vec<TopicCount> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_table_of_errors_counts_on() {
+        let metrics = Metrics::new(Timestamp(0));
+        for key in 0..=TOLD_APART_MAX as i16 {
+            metrics.error(key, ErrorCode::InvalidRequest);
+        }
+        metrics.error(3, ErrorCode::InvalidRequest);
+        let told = metrics.told.lock().unwrap();
+        assert_eq!((told.errors.len(), told.errors[&(3, ErrorCode::InvalidRequest.code())]), (TOLD_APART_MAX, 2));
+    }
 
     #[test]
     fn what_clients_invent_does_not_fill_the_memory() {

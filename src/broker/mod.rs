@@ -8,6 +8,7 @@
 
 mod bell;
 pub mod catalog;
+mod cleaner;
 pub mod clock;
 mod configs;
 pub mod fetch_sessions;
@@ -51,10 +52,10 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     pub fetch_sessions: FetchSessions,
     pub metrics: Metrics,
+    /// Held from reading configs until what was made of them is in force: of two changes at once neither gets lost.
+    pub config_changes: tokio::sync::Mutex<()>,
     /// Held while the checkpoint files are written.
     checkpoint_files: Mutex<()>,
-    /// Held by who changes configs, from the look at what is there until the change is in force: none of two changes at once is lost.
-    pub config_changes: tokio::sync::Mutex<()>,
     /// True once the broker stops.
     pub shutdown: watch::Sender<bool>,
 }
@@ -121,7 +122,7 @@ impl Broker {
     fn delete_topic_blocking(&self, name: &TopicName) -> Result<(), Refused> {
         // Dropped here: with the last hold on its maps the disk space goes, and that takes time.
         let _gone = self.catalog.delete(name)?;
-        if let Err(error) = self.write_checkpoint_rows() {
+        if let Err(error) = self.write_checkpoint_rows().and_then(|()| self.write_cleaner_offsets()) {
             tracing::error!(topic = %name, %error, "the checkpoints still name a deleted topic");
         }
         Ok(())

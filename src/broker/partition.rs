@@ -1,7 +1,7 @@
 //! One partition: its log behind a lock, the view that readers hold, and the bell that wakes them.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -27,6 +27,20 @@ pub struct Partition {
     deleted: AtomicBool,
     /// Held while the disk syncs. A failed sync is reported once, to whoever asked first: nobody else may ask at the same time.
     flushing: Mutex<()>,
+    /// Held while the log is compacted. Who holds it before the log's lock keeps compaction away for good.
+    compacting: Mutex<()>,
+    /// Held by who takes segments away: compaction, retention, DeleteRecords. Comes before the log's lock.
+    pub(super) reshaping: Mutex<()>,
+    pub(super) compaction: Compaction,
+}
+
+/// How far compaction has come.
+#[derive(Default)]
+pub(super) struct Compaction {
+    /// Everything below is compacted. Kept in `cleaner-offset-checkpoint`.
+    pub offset: AtomicI64,
+    /// What could not be read will not be readable at the next try.
+    pub given_up: AtomicBool,
 }
 
 /// A record of the broker's own: group state, generated events.
@@ -85,6 +99,9 @@ impl Partition {
             traffic: Traffic::default(),
             deleted: AtomicBool::new(false),
             flushing: Mutex::default(),
+            compacting: Mutex::default(),
+            reshaping: Mutex::default(),
+            compaction: Compaction { offset: AtomicI64::new(0), given_up: AtomicBool::new(false) },
         })
     }
 
@@ -120,13 +137,28 @@ impl Partition {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
-    fn log(&self) -> MutexGuard<'_, Option<PartitionLog>> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn producer_count(&self) -> usize {
+        self.log().as_ref().map_or(0, |log| log.producers().len())
+    }
+
+    pub(super) fn keep_most_producers(&self, most: usize) {
+        if let Some(log) = self.log().as_mut() {
+            log.keep_most_producers(most);
+        }
+    }
+
+    pub(super) fn log(&self) -> MutexGuard<'_, Option<PartitionLog>> {
+        lock(&self.log)
+    }
+
+    /// Waits for a running compaction and holds off the next one.
+    pub(super) fn without_compaction(&self) -> MutexGuard<'_, ()> {
+        lock(&self.compacting)
     }
 
     /// Gives the view that was published before. With it the last hold on deleted segments may go, and that costs time: drop it
     /// after the log's lock.
-    fn publish(&self, log: &PartitionLog) -> LogView {
+    pub(super) fn publish(&self, log: &PartitionLog) -> LogView {
         let before = std::mem::replace(&mut *self.view.write().unwrap_or_else(PoisonError::into_inner), log.view());
         self.bell.ring();
         before
@@ -226,6 +258,7 @@ impl Partition {
     /// Moves the log start (DeleteRecords). Blocks.
     pub fn delete_records(&self, before: Offset, now: Timestamp) -> Result<Offset, LogError> {
         let _former_view;
+        let _alone = lock(&self.reshaping);
         let mut guard = self.log();
         let log = guard.as_mut().ok_or_else(deleted)?;
         let outcome = log.delete_records(before, now);
@@ -237,6 +270,7 @@ impl Partition {
     /// Expires segments and producers that are due, and notes the recovery point. Blocks.
     pub(super) fn housekeep(&self, now: Timestamp) -> Result<(), LogError> {
         let _former_view;
+        let _alone = lock(&self.reshaping);
         let mut guard = self.log();
         let Some(log) = guard.as_mut() else { return Ok(()) };
         log.expire_producers(now);
@@ -252,7 +286,7 @@ impl Partition {
     /// while the disk works. A failed flush takes the partition offline: the kernel may have dropped the pages, and trying again would
     /// only seem to succeed. Blocks.
     pub(super) fn flush(&self) -> Result<(), LogError> {
-        let _order = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _order = lock(&self.flushing);
         let dirty = match self.log().as_mut() {
             Some(log) => log.dirty_files()?,
             None => return Ok(()),
@@ -269,7 +303,7 @@ impl Partition {
                 Ok(())
             }
             Err(error) => {
-                log.take_offline(format!("fdatasync failed: {error}"));
+                log.sync_failed(&error);
                 Err(error.into())
             }
         }
@@ -286,12 +320,15 @@ impl Partition {
     }
 
     pub(super) fn close(&self) -> Result<(), LogError> {
+        let _alone = self.without_compaction();
         self.log().as_mut().map_or(Ok(()), PartitionLog::close)
     }
 
     pub(super) fn delete(&self) -> io::Result<()> {
-        let log = self.log().take();
+        // Ends a running compaction.
         self.deleted.store(true, Ordering::Release);
+        let _alone = self.without_compaction();
+        let log = self.log().take();
         self.bell.ring();
         log.map_or(Ok(()), PartitionLog::delete)
     }
@@ -310,6 +347,10 @@ impl Partition {
             Err(_) => Err(AppendRefused::new(ErrorCode::UnknownServerError)),
         }
     }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const READ_BYTES: usize = 1 << 20;

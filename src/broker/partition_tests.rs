@@ -40,3 +40,72 @@ fn retention_frees_segments_on_a_full_disk() {
     store.fail_after(None);
     assert_eq!(write(&partition, 6).unwrap(), Offset(4));
 }
+
+fn keyed(partition: &Partition, at: i64) {
+    let record = OwnRecord {
+        timestamp: Timestamp(at),
+        key: Some(Bytes::from(format!("key {}", at % 7))),
+        value: Some(Bytes::from(format!("{at} {}", "v".repeat(50)))),
+    };
+    partition.append_own(&[record], Timestamp(at)).unwrap();
+}
+
+#[test]
+fn appends_reads_and_retention_go_on_while_a_log_is_compacted() {
+    let store = MemoryStore::new();
+    let config = LogConfig { segment_bytes: 1000, cleanup_compact: true, min_cleanable_dirty_ratio: 0.0, ..LogConfig::default() };
+    let config = LogConfig { retention_ms: -1, retention_bytes: 3000, ..config };
+    let partition = partition(&store, config);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let compacting = scope.spawn(|| {
+            let mut passes = 0;
+            while !done.load(Ordering::Relaxed) || passes == 0 {
+                passes += partition.compact(Timestamp(1), 1 << 20, &|| false).unwrap().passes;
+            }
+            passes
+        });
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                partition.housekeep(Timestamp(1)).unwrap();
+                let mut last = Offset::NONE;
+                partition
+                    .read_own(Offset::ZERO, |offset, _| {
+                        assert!(offset > last);
+                        last = offset;
+                    })
+                    .unwrap();
+            }
+        });
+        for at in 0..3000 {
+            keyed(&partition, at);
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(compacting.join().unwrap() > 1);
+    });
+    partition.housekeep(Timestamp(1)).unwrap();
+    let mut latest = std::collections::BTreeMap::new();
+    partition
+        .read_own(Offset::ZERO, |offset, record| {
+            latest.insert(record.key.unwrap(), offset.0);
+        })
+        .unwrap();
+    assert_eq!(latest.into_values().max(), Some(2999));
+    assert!(partition.view().size_bytes() < 5000);
+}
+
+#[test]
+fn a_deleted_partition_is_not_compacted_on() {
+    let store = MemoryStore::new();
+    let config = LogConfig { segment_bytes: 1000, cleanup_compact: true, min_cleanable_dirty_ratio: 0.0, ..LogConfig::default() };
+    let partition = partition(&store, config);
+    for at in 0..300 {
+        keyed(&partition, at);
+    }
+    std::thread::scope(|scope| {
+        let compacting = scope.spawn(|| partition.compact(Timestamp(1), 100, &|| partition.is_deleted()));
+        partition.delete().unwrap();
+        compacting.join().unwrap().unwrap();
+    });
+    assert_eq!(store.list().unwrap(), Vec::<String>::new());
+}

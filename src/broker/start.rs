@@ -81,6 +81,8 @@ impl Broker {
             session_timeout_max_ms: settings.group_session_timeout_max_ms,
             initial_rebalance_delay_ms: i32::try_from(settings.group_initial_rebalance_delay_ms).unwrap_or(i32::MAX),
             group_size_max: settings.group_members_max,
+            groups_max: settings.groups_max,
+            member_metadata_bytes_max: settings.member_metadata_bytes_max,
             offset_metadata_bytes_max: settings.offset_metadata_bytes_max,
             offsets_retention_ms: settings.offsets_retention_ms,
             offsets_retention_check_interval_ms: settings.offsets_retention_check_interval_ms,
@@ -92,8 +94,8 @@ impl Broker {
             // Odd high bits per run: a session of a former run must not be taken for one of this run.
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max, (seed.1 >> 34) as i32),
             metrics: Metrics::new(clock::now()),
+            config_changes: tokio::sync::Mutex::default(),
             checkpoint_files: Mutex::default(),
-            config_changes: Default::default(),
             shutdown: watch::Sender::new(false),
             folder,
             configs,

@@ -14,7 +14,7 @@ pub struct Topic {
 }
 
 /// Topics that Kafka's clients call internal: they are skipped by pattern subscriptions and refused to producers.
-const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", HIDDEN];
+const INTERNAL: [&str; 4] = ["__consumer_offsets", "__transaction_state", "__share_group_state", HIDDEN];
 /// The workshop's own notes. Not in lists: nobody meets it who does not ask for it by name.
 const HIDDEN: &str = "_headwater";
 

@@ -18,8 +18,6 @@ use crate::handlers::APIS;
 use crate::http::{self, HttpState};
 use crate::server::{Limits, Listener, Server};
 
-/// Memory for requests that are being read or answered, over all connections.
-const IN_FLIGHT_BYTES_MAX: usize = 256 << 20;
 /// Threads for what blocks on the disk.
 const BLOCKING_THREADS_MAX: usize = 16;
 
@@ -95,13 +93,19 @@ fn start_pages(
 
 fn limits(broker: &Broker) -> Limits {
     let config = broker.configs.broker();
-    let idle = Duration::from_millis(u64::try_from(config.connections_idle_max_ms).unwrap_or(u64::MAX / 2));
+    let time = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX / 2));
     let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     let connections_max = connections_within(config.connections_max, open_files);
     if connections_max < config.connections_max {
         tracing::warn!(open_files, connections_max, "fewer connections than max.connections: this process may not open more files");
     }
-    Limits::new(config.request_bytes_max, IN_FLIGHT_BYTES_MAX, connections_max, idle)
+    let in_flight = config.request_memory_bytes_max.unwrap_or(usize::MAX);
+    let limits = Limits::new(config.request_bytes_max, in_flight, connections_max, time(config.connections_idle_max_ms));
+    let mut limits = limits.with_answer_memory(config.answer_memory_bytes_max);
+    limits.frame_within = time(config.request_read_timeout_ms);
+    limits.frame_rate_min = config.request_read_rate_min;
+    limits.drain_within = time(config.answer_drain_timeout_ms);
+    limits
 }
 
 /// Connections must not take the descriptors that segments need: a quarter stays.

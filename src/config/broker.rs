@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::broker_change::check_change;
 use super::broker_rows::BROKER_ROWS;
 use super::def::{ConfigDef, ConfigError, ConfigType, UpdateMode, parse_double, parse_integer};
 use super::entry::{AlterOp, Alteration, ConfigEntry, ConfigSource, ConfigSynonym, ConfigValues, check_request, edit_list};
@@ -32,6 +33,9 @@ const PER_LISTENER_ONLY: &[&str] = &[
     "ssl.truststore.password",
     "ssl.truststore.type",
 ];
+
+/// What the names of the rows begin with that Apache Kafka does not have.
+pub const OWN: &str = "headwater.";
 
 /// The row of a broker config. The table is sorted by name.
 pub fn broker_row(name: &str) -> Option<&'static ConfigDef> {
@@ -109,8 +113,18 @@ impl BrokerLayers {
 
     /// IncrementalAlterConfigs: these layers with the changes made, or the reason why not. All or nothing.
     pub fn altered(&self, scope: BrokerScope, alterations: &[Alteration]) -> Result<BrokerLayers, ConfigError> {
+        self.altered_from(self.clone(), scope, alterations)
+    }
+
+    /// AlterConfigs: `sets` become the whole set of this scope.
+    pub fn replaced(&self, scope: BrokerScope, sets: &[Alteration]) -> Result<BrokerLayers, ConfigError> {
+        let mut emptied = self.clone();
+        emptied.layer_mut(scope).clear();
+        self.altered_from(emptied, scope, sets)
+    }
+
+    fn altered_from(&self, mut next: BrokerLayers, scope: BrokerScope, alterations: &[Alteration]) -> Result<BrokerLayers, ConfigError> {
         check_request(alterations)?;
-        let mut next = self.clone();
         for Alteration { name, op, value } in alterations {
             let value = value.as_deref().unwrap_or("");
             let values = next.layer_mut(scope);
@@ -134,16 +148,8 @@ impl BrokerLayers {
         }
         next.check_dynamic(scope)?;
         next.check_together().map_err(|e| ConfigError::request(e.message))?;
+        check_change(self, &next)?;
         Ok(next)
-    }
-
-    /// AlterConfigs: `entries` become the whole set of this scope.
-    pub fn replaced(&self, scope: BrokerScope, entries: &[(String, Option<String>)]) -> Result<BrokerLayers, ConfigError> {
-        let sets: Vec<Alteration> =
-            entries.iter().map(|(name, value)| Alteration { name: name.clone(), op: AlterOp::Set, value: value.clone() }).collect();
-        let mut emptied = self.clone();
-        emptied.layer_mut(scope).clear();
-        emptied.altered(scope, &sets)
     }
 
     /// DescribeConfigs of this broker: every known key and every unknown one that was set, sorted by name.
@@ -263,6 +269,10 @@ impl BrokerLayers {
             _ => Ok(()),
         };
         at_least("log.roll.ms", 1)?;
+        let retention = ["log.retention.ms", "log.retention.minutes", "log.retention.hours"].iter().find_map(|name| self.value(name));
+        if retention.as_deref() == Some("0") {
+            return Err(ConfigError::invalid("requirement failed: log.retention.ms must be unlimited (-1) or at least 1"));
+        }
         at_least("log.roll.jitter.ms", 0)?;
         for protocol in ["group.consumer", "group.share", "group.streams"] {
             let (name, limit) = (format!("{protocol}.assignment.interval.ms"), format!("{protocol}.max.assignment.interval.ms"));
@@ -318,7 +328,8 @@ mod tests {
     #[test]
     fn the_table_is_sorted_complete_and_its_defaults_are_good() {
         assert!(BROKER_ROWS.is_sorted_by_key(|row| row.name));
-        assert_eq!(BROKER_ROWS.len(), 340);
+        let own = BROKER_ROWS.iter().filter(|row| row.name.starts_with(OWN)).count();
+        assert_eq!((BROKER_ROWS.len() - own, own), (340, 9));
         for row in BROKER_ROWS {
             if let Some(default) = row.default {
                 assert_eq!(row.normalise(default).as_deref(), Ok(default), "{}", row.name);
@@ -351,6 +362,7 @@ mod tests {
             let message = "Invalid value x for configuration log.retention.ms: Not a number of type LONG".to_owned();
             assert_eq!(refusal(scope, "log.retention.ms", "x"), (42, message));
             assert_eq!(refusal(scope, "log.roll.ms", "0").0, 42);
+            assert_eq!(refusal(scope, "log.retention.ms", "0").0, 42);
             assert_eq!(refusal(scope, "leader.replication.throttled.rate", "-10").0, 42);
             assert_eq!(refusal(scope, "principal.builder.class", "foo").0, 42);
             let message =
@@ -401,7 +413,7 @@ mod tests {
             )
             .unwrap();
         let all = layers.describe();
-        assert_eq!(all.len(), 341);
+        assert_eq!(all.len(), BROKER_ROWS.len() + 1);
         let entry = |name: &str| all.iter().find(|e| e.name == name).unwrap();
         let partitions = entry("num.partitions");
         assert_eq!((partitions.source, partitions.read_only, partitions.value.as_deref()), (ConfigSource::StaticBroker, true, Some("8")));

@@ -1,4 +1,4 @@
-//! The broker configs of Apache Kafka 4.3, sorted by name.
+//! The broker configs of Apache Kafka 4.3 and Headwater's own limits, sorted by name.
 
 use super::def::ConfigType::{Boolean, Class, Double, Int, List, Long, Password, Short, String};
 use super::def::Honoured::{No, SetBy, Yes};
@@ -20,7 +20,6 @@ pub(super) const JITTER: Honoured = No("Segments close exactly on time.");
 pub(super) const JVM: Honoured = No("No setting loads code.");
 pub(super) const KERBEROS: Honoured = No("There is no Kerberos login.");
 pub(super) const LEVEL: Honoured = No("The codec's default level is used.");
-pub(super) const LIMITS: Honoured = No("The limit on new connections is fixed.");
 pub(super) const LINGER: Honoured = No("Coordinators write at once.");
 pub(super) const LISTENERS: Honoured = No("Listeners have Headwater's own settings.");
 pub(super) const LOGIN: Honoured = No("Logins have Headwater's own settings.");
@@ -171,6 +170,15 @@ pub(super) const BROKER_ROWS: &[ConfigDef] = &[
     row("group.streams.min.session.timeout.ms", Int, Some("45000"), AtLeast(1), ReadOnly, STREAMS, "Lower bound of a streams group's own session timeout."),
     row("group.streams.num.standby.replicas", Int, Some("0"), AtLeast(0), ReadOnly, STREAMS, "Standby copies of each streams task."),
     row("group.streams.session.timeout.ms", Int, Some("45000"), AtLeast(1), ReadOnly, STREAMS, "How long a member of a streams group may stay silent."),
+    row("headwater.answer.drain.timeout.ms", Long, Some("30000"), AtLeast(1), ReadOnly, Yes, "A client that takes none of its answer for this long is closed; after one second if answers fill their memory."),
+    row("headwater.answers.max.bytes", Long, Some("268435456"), AtLeast(1048576), ReadOnly, Yes, "Most bytes of answers in memory that clients have not read yet, over all connections. Records are not in memory: they are views of the log files."),
+    row("headwater.group.member.metadata.max.bytes", Int, Some("65536"), AtLeast(1024), ReadOnly, Yes, "Longest metadata that a member may join a group with, all its protocols together."),
+    row("headwater.groups.max", Int, Some("2000"), AtLeast(1), ReadOnly, Yes, "Most groups."),
+    row("headwater.partitions.max", Int, Some("5000"), AtLeast(1), ReadOnly, Yes, "Most partitions of all topics together."),
+    row("headwater.producer.ids.max", Int, Some("100000"), AtLeast(1), ClusterWide, Yes, "Most producers whose sequence numbers are remembered; the longest idle are forgotten first, but for open transactions."),
+    row("headwater.producer.ids.rate.max", Int, Some("10"), AtLeast(1), ReadOnly, Yes, "Most producer ids that one connection gets in a second; more wait."),
+    row("headwater.request.read.rate.min", Int, Some("1024"), AtLeast(0), ReadOnly, Yes, "Bytes a second that a request must come in with, on average and from its tenth second on."),
+    row("headwater.request.read.timeout.ms", Long, Some("30000"), AtLeast(1), ReadOnly, Yes, "Time from a request's first byte to its last."),
     row("initial.broker.registration.timeout.ms", Int, Some("60000"), Any, ReadOnly, QUORUM, "How long a starting broker tries to register with the controller."),
     row("inter.broker.listener.name", String, None, Any, ReadOnly, ONE, "Listener that brokers talk to each other on."),
     row("kafka.metrics.polling.interval.secs", Int, Some("10"), AtLeast(1), ReadOnly, METRICS, "How often metrics reporters are asked."),
@@ -217,7 +225,7 @@ pub(super) const BROKER_ROWS: &[ConfigDef] = &[
     row("log.roll.ms", Long, None, Any, ClusterWide, Yes, "Age in milliseconds at which a segment is closed."),
     row("log.segment.bytes", Int, Some("1073741824"), AtLeast(1048576), ClusterWide, Yes, "Size at which a segment is closed."),
     row("log.segment.delete.delay.ms", Long, Some("60000"), AtLeast(0), ClusterWide, Yes, "How long a deleted segment's file stays on the disk."),
-    row("max.connection.creation.rate", Int, Some("2147483647"), AtLeast(0), ClusterWide, LIMITS, "Most new connections a second."),
+    row("max.connection.creation.rate", Int, Some("500"), AtLeast(0), ClusterWide, Yes, "Most new connections a second; more wait in the operating system's queue.").kafka("2147483647"),
     row("max.connections", Int, Some("10000"), AtLeast(0), ClusterWide, Yes, "Most connections at once.").kafka("2147483647"),
     row("max.connections.per.ip", Int, Some("2147483647"), AtLeast(0), ClusterWide, CLASSIP, "Most connections from one address."),
     row("max.connections.per.ip.overrides", String, Some(""), Any, ClusterWide, CLASSIP, "Other limits for named addresses."),
@@ -255,9 +263,9 @@ pub(super) const BROKER_ROWS: &[ConfigDef] = &[
     row("offsets.topic.segment.bytes", Int, Some("104857600"), AtLeast(1), ReadOnly, Yes, "Segment size of the offsets topic."),
     row("principal.builder.class", Class, Some("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder"), Any, PerBroker, JVM, "Class that names a client by its login."),
     row("process.roles", List, Some("broker,controller"), ItemsOf(&["broker", "controller"]), ReadOnly, QUORUM, "Whether the process is a broker, a controller, or both.").kafka("none"),
-    row("producer.id.expiration.ms", Int, Some("86400000"), AtLeast(1), ClusterWide, Yes, "How long an idle producer's sequence numbers are remembered."),
+    row("producer.id.expiration.ms", Int, Some("3600000"), AtLeast(1), ClusterWide, Yes, "How long an idle producer's sequence numbers are remembered.").kafka("86400000"),
     row("producer.purgatory.purge.interval.requests", Int, Some("1000"), Any, ReadOnly, PURGE, "Finished produce waits after which the list of waits is cleaned."),
-    row("queued.max.request.bytes", Long, Some("-1"), Any, ReadOnly, PERMITS, "Most bytes of requests that wait to be handled."),
+    row("queued.max.request.bytes", Long, Some("268435456"), Any, ReadOnly, Yes, "Most bytes of requests in memory, over all connections; -1 is no limit.").kafka("-1"),
     row("queued.max.requests", Int, Some("500"), AtLeast(1), ReadOnly, PERMITS, "Most requests that wait to be handled."),
     row("quota.window.num", Int, Some("11"), AtLeast(1), ReadOnly, WINDOWS, "Windows kept for client quotas."),
     row("quota.window.size.seconds", Int, Some("1"), AtLeast(1), ReadOnly, WINDOWS, "Length of a window for client quotas."),
@@ -364,7 +372,7 @@ pub(super) const BROKER_ROWS: &[ConfigDef] = &[
     row("share.fetch.purgatory.purge.interval.requests", Int, Some("1000"), Any, ReadOnly, SHARE, "Finished share fetch waits after which the list of waits is cleaned."),
     row("socket.connection.setup.timeout.max.ms", Long, Some("30000"), Any, ReadOnly, ONE, "Longest time that a connection to another node may take."),
     row("socket.connection.setup.timeout.ms", Long, Some("10000"), Any, ReadOnly, ONE, "Time that a first try to connect to another node may take."),
-    row("socket.listen.backlog.size", Int, Some("50"), AtLeast(1), ReadOnly, SOCKETS, "Connections that wait to be accepted."),
+    row("socket.listen.backlog.size", Int, Some("4096"), AtLeast(1), ReadOnly, Yes, "Connections that wait to be accepted; the operating system may allow fewer.").kafka("50"),
     row("socket.receive.buffer.bytes", Int, Some("102400"), Any, ReadOnly, SOCKETS, "Receive buffer of a client's socket."),
     row("socket.request.max.bytes", Int, Some("16777216"), AtLeast(1), ReadOnly, Yes, "Largest request that is read from a client.").kafka("104857600"),
     row("socket.send.buffer.bytes", Int, Some("102400"), Any, ReadOnly, SOCKETS, "Send buffer of a client's socket."),

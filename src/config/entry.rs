@@ -95,6 +95,13 @@ pub struct Alteration {
     pub value: Option<String>,
 }
 
+impl Alteration {
+    /// AlterConfigs' entry: a key and what it becomes.
+    pub fn set(name: &str, value: Option<&str>) -> Alteration {
+        Alteration { name: name.to_owned(), op: AlterOp::Set, value: value.map(str::to_owned) }
+    }
+}
+
 /// What Kafka refuses before it looks at any key: the same key twice, and a null where a value belongs.
 pub(super) fn check_request(alterations: &[Alteration]) -> Result<(), ConfigError> {
     let mut names: Vec<&str> = alterations.iter().map(|a| a.name.as_str()).collect();

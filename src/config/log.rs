@@ -46,7 +46,7 @@ pub struct LogConfig {
 }
 
 impl Default for LogConfig {
-    /// Apache Kafka 4.3's defaults.
+    /// The defaults of the topic and broker configs, but for the flush interval.
     fn default() -> Self {
         LogConfig {
             segment_bytes: 1 << 30,
@@ -68,7 +68,7 @@ impl Default for LogConfig {
             min_cleanable_dirty_ratio: 0.5,
             min_compaction_lag_ms: 0,
             max_compaction_lag_ms: i64::MAX,
-            producer_id_expiration_ms: 86_400_000,
+            producer_id_expiration_ms: 3_600_000,
         }
     }
 }

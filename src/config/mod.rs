@@ -1,10 +1,11 @@
 //! Floor 0: every setting, each a row in a table. Parses and validates; never reads a file or the environment.
 //!
 //! `def.rs` is what a row is. `topic.rs` and `broker.rs` are Kafka's configs with their tables in `*_rows.rs`: a topic's
-//! overrides sit on top of the broker's layers. `log.rs` and `broker_config.rs` are what comes out: typed values.
+//! overrides sit on top of the broker's layers, and `broker_change.rs` says which steps those may take at run time. `log.rs` and `broker_config.rs` are what comes out: typed values.
 //! `settings.rs` is the command's own: flags, variables and file keys from one table.
 
 pub mod broker;
+mod broker_change;
 pub mod broker_config;
 mod broker_rows;
 pub mod def;

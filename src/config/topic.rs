@@ -73,15 +73,9 @@ impl TopicConfig {
         &self.values
     }
 
-    /// AlterConfigs: `entries` become the whole set.
-    pub fn replaced(entries: &[(String, Option<String>)], broker: &BrokerLayers) -> Result<TopicConfig, ConfigError> {
-        let sets: Vec<Alteration> =
-            entries.iter().map(|(name, value)| Alteration { name: name.clone(), op: AlterOp::Set, value: value.clone() }).collect();
-        TopicConfig::default().altered(&sets, broker)
-    }
-
-    /// IncrementalAlterConfigs: this set with the changes made, or the reason why not. All or nothing.
-    pub fn altered(&self, alterations: &[Alteration], broker: &BrokerLayers) -> Result<TopicConfig, ConfigError> {
+    /// These overrides with the changes made, or why that is no sound request. All or nothing. Whether keys and values are
+    /// good is for `new` to say: Kafka looks at the topic's name in between.
+    pub fn edited(&self, alterations: &[Alteration], broker: &BrokerLayers) -> Result<ConfigValues, ConfigError> {
         check_request(alterations)?;
         let mut values = self.values.clone();
         for Alteration { name, op, value } in alterations {
@@ -102,7 +96,7 @@ impl TopicConfig {
                 }
             }
         }
-        TopicConfig::new(values, broker)
+        Ok(values)
     }
 
     /// The value in force, in the spelling Kafka shows.
@@ -367,7 +361,8 @@ mod tests {
     #[test]
     fn list_edits_start_from_the_value_in_force_and_keep_its_spelling() {
         let broker = BrokerLayers::default();
-        let edit = |config: &TopicConfig, op, value: &str| config.altered(&[alteration("cleanup.policy", op, value)], &broker);
+        let altered = |config: &TopicConfig, alteration| TopicConfig::new(config.edited(&[alteration], &broker)?, &broker);
+        let edit = |config: &TopicConfig, op, value: &str| altered(config, alteration("cleanup.policy", op, value));
         let shown = |config: &TopicConfig| config.value("cleanup.policy", &broker).unwrap();
         let both = edit(&TopicConfig::default(), AlterOp::Append, "compact").unwrap();
         assert_eq!(shown(&both), "delete,compact");
@@ -375,16 +370,17 @@ mod tests {
         assert_eq!(shown(&edit(&topic(&[("cleanup.policy", "compact, delete")]), AlterOp::Subtract, "delete").unwrap()), "compact,delete");
         assert_eq!(shown(&edit(&TopicConfig::default(), AlterOp::Subtract, "foo").unwrap()), "delete");
         assert_eq!(edit(&TopicConfig::default(), AlterOp::Append, "foo").unwrap_err().code.code(), 40);
-        let error = both.altered(&[alteration("retention.ms", AlterOp::Append, "5")], &broker).unwrap_err();
+        let error = altered(&both, alteration("retention.ms", AlterOp::Append, "5")).unwrap_err();
         assert_eq!((error.code.code(), error.message.as_str()), (40, "Can't APPEND to key retention.ms because its type is not LIST."));
-        assert_eq!(both.altered(&[alteration("nope", AlterOp::Delete, "")], &broker), Ok(both));
+        assert_eq!(altered(&both, alteration("nope", AlterOp::Delete, "")), Ok(both));
     }
 
     #[test]
-    fn a_full_replacement_forgets_what_it_does_not_name() {
+    fn an_edit_refuses_what_is_no_sound_request_and_leaves_the_rest_to_the_check() {
         let broker = BrokerLayers::default();
-        let replaced = TopicConfig::replaced(&[("retention.ms".to_owned(), Some("7".to_owned()))], &broker).unwrap();
-        assert_eq!(replaced.values(), &values(&[("retention.ms", "7")]));
-        assert_eq!(TopicConfig::replaced(&[("retention.ms".to_owned(), None)], &broker).unwrap_err().code.code(), 42);
+        let edited = |alteration| TopicConfig::default().edited(&[alteration], &broker);
+        assert_eq!(edited(Alteration::set("nope", Some("7"))), Ok(values(&[("nope", "7")])));
+        assert_eq!(edited(Alteration::set("nope", None)).unwrap_err().code.code(), 42);
+        assert_eq!(edited(alteration("nope", AlterOp::Append, "7")).unwrap_err().code.code(), 40);
     }
 }

@@ -1,15 +1,18 @@
 //! AlterConfigs (33), versions 0-2: the given configs become the resource's whole set. Deprecated in favour of
 //! IncrementalAlterConfigs (KIP-339), still what AKHQ and old clients send.
 
+use std::collections::HashSet;
+
 use kafka_protocol::messages::AlterConfigsRequest;
 use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
+use kafka_protocol::protocol::StrBytes;
 
-use super::describe_configs::{resource, this_broker, topic};
+use super::describe_configs::{check_topic_name, resource, this_broker};
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::Refused;
-use crate::config::{BrokerLayers, BrokerScope, ConfigError, TopicConfig};
+use crate::config::{Alteration, BrokerLayers, BrokerScope, ConfigError, ConfigValues, TopicConfig};
 use crate::model::ErrorCode;
-use crate::wire::convert::text;
+use crate::wire::convert::optional_text;
 
 pub struct AlterConfigs;
 
@@ -21,27 +24,26 @@ impl Api for AlterConfigs {
 
     async fn handle(ctx: &Context, _version: i16, request: AlterConfigsRequest) -> Result<Reply, HangUp> {
         let mut response = AlterConfigsResponse::default();
-        for (at, asked) in request.resources.iter().enumerate() {
-            let alike = |(other, r): (usize, &kafka_protocol::messages::alter_configs_request::AlterConfigsResource)| {
-                other != at && r.resource_type == asked.resource_type && r.resource_name == asked.resource_name
-            };
-            let outcome = if request.resources.iter().enumerate().any(alike) {
+        let twice = named_twice(request.resources.iter().map(|r| (r.resource_type, &r.resource_name)));
+        for asked in &request.resources {
+            let outcome = if twice.contains(&(asked.resource_type, asked.resource_name.clone())) {
                 Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
             } else {
-                let entries: Vec<(String, Option<String>)> =
-                    asked.configs.iter().map(|c| (c.name.as_str().to_owned(), c.value.as_ref().map(|v| v.as_str().to_owned()))).collect();
+                let sets: Vec<Alteration> =
+                    asked.configs.iter().map(|c| Alteration::set(&c.name, c.value.as_ref().map(|v| v.as_str()))).collect();
                 let change = Change {
-                    topic: &|_, layers| TopicConfig::replaced(&entries, layers),
-                    broker: &|layers, scope| layers.replaced(scope, &entries),
+                    topic: &|_, layers| TopicConfig::default().edited(&sets, layers),
+                    broker: &|layers, scope| layers.replaced(scope, &sets),
                 };
                 alter(ctx, asked.resource_type, asked.resource_name.as_str(), request.validate_only, &change).await
             };
             let mut result = AlterConfigsResourceResponse::default();
             result.resource_type = asked.resource_type;
             result.resource_name = asked.resource_name.clone();
+            result.error_message = None;
             if let Err(refused) = outcome {
                 result.error_code = refused.error.code();
-                result.error_message = Some(text(&refused.message));
+                result.error_message = optional_text(refused.words());
             }
             response.responses.push(result);
         }
@@ -49,9 +51,15 @@ impl Api for AlterConfigs {
     }
 }
 
+/// The resources that a request names more than once.
+pub fn named_twice<'a>(named: impl Iterator<Item = (i8, &'a StrBytes)>) -> HashSet<(i8, StrBytes)> {
+    let mut seen = HashSet::new();
+    named.filter(|resource| !seen.insert(*resource)).map(|(kind, name)| (kind, name.clone())).collect()
+}
+
 /// What a request makes of the configs that are there, for either kind of resource.
 pub struct Change<'a> {
-    pub topic: &'a (dyn Fn(&TopicConfig, &BrokerLayers) -> Result<TopicConfig, ConfigError> + Send + Sync),
+    pub topic: &'a (dyn Fn(&TopicConfig, &BrokerLayers) -> Result<ConfigValues, ConfigError> + Send + Sync),
     pub broker: &'a (dyn Fn(&BrokerLayers, BrokerScope) -> Result<BrokerLayers, ConfigError> + Send + Sync),
 }
 
@@ -62,8 +70,16 @@ pub async fn alter(ctx: &Context, kind: i8, name: &str, validate_only: bool, cha
     let refused = |e: ConfigError| Refused::new(e.code, e.message);
     match kind {
         resource::TOPIC => {
-            let topic = topic(ctx, name)?;
-            let config = (change.topic)(&topic.config(), &layers).map_err(refused)?;
+            let topic = ctx.broker.catalog.get(name);
+            let current = topic.as_ref().map(|topic| topic.config()).unwrap_or_default();
+            let values = (change.topic)(&current, &layers).map_err(refused)?;
+            if name.is_empty() {
+                return Err(Refused::new(ErrorCode::InvalidRequest, "Default topic resources are not allowed."));
+            }
+            check_topic_name(name)?;
+            let config = TopicConfig::new(values, &layers).map_err(refused)?;
+            let missing = || Refused::new(ErrorCode::UnknownTopicOrPartition, format!("The topic '{name}' does not exist."));
+            let topic = topic.ok_or_else(missing)?;
             if validate_only { Ok(()) } else { ctx.broker.set_topic_config(topic, config).await }
         }
         resource::BROKER => {
@@ -103,7 +119,7 @@ mod tests {
         let set = async |name: &str, value: &str| {
             let alterations = [Alteration { name: name.to_owned(), op: AlterOp::Set, value: Some(value.to_owned()) }];
             let change = Change {
-                topic: &|config, layers| config.altered(&alterations, layers),
+                topic: &|config, layers| config.edited(&alterations, layers),
                 broker: &|layers, scope| layers.altered(scope, &alterations),
             };
             alter(&ctx, resource::TOPIC, "t", false, &change).await.unwrap();

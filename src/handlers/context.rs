@@ -2,14 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
 use super::HangUp;
 use crate::broker::Broker;
+use crate::model::Pace;
 use crate::wire::request::RequestHeader;
 use crate::wire::response;
+
+/// Producer ids that a connection gets at once before their rate counts.
+const PRODUCER_IDS_AT_ONCE: u32 = 10;
 
 /// The other end of a connection, and which end of ours it reached.
 pub struct Peer {
@@ -17,15 +22,30 @@ pub struct Peer {
     pub local: SocketAddr,
     /// Name and version as the client gave them in ApiVersions (KIP-511), empty before.
     software: Mutex<(String, String)>,
+    /// How fast it gets producer ids.
+    producer_ids: Mutex<(Instant, Pace)>,
 }
 
 impl Peer {
     pub fn new(remote: SocketAddr, local: SocketAddr) -> Peer {
-        Peer { remote, local, software: Mutex::default() }
+        Peer { remote, local, software: Mutex::default(), producer_ids: Mutex::new((Instant::now(), Pace::new(PRODUCER_IDS_AT_ONCE))) }
+    }
+
+    /// How long the next producer id has to wait.
+    pub fn wait_for_producer_id(&self, per_second: u32) -> Duration {
+        let mut pace = self.producer_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = u64::try_from(pace.0.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(pace.1.take(now, per_second))
     }
 
     pub fn set_software(&self, name: &str, version: &str) {
         *self.software.lock().unwrap_or_else(PoisonError::into_inner) = (name.to_owned(), version.to_owned());
+    }
+
+    /// The client as a log line names it: software if it said, and client id.
+    pub fn name(&self, client_id: &str) -> String {
+        let (name, version) = self.software();
+        if name.is_empty() { format!("client id {client_id:?}") } else { format!("{name} {version}, client id {client_id:?}") }
     }
 
     pub fn software(&self) -> (String, String) {
@@ -65,10 +85,8 @@ impl Context {
         self.header.client_id.as_deref().unwrap_or("")
     }
 
-    /// The client as a log line names it: software if it said, and client id.
+    /// The client as a log line names it.
     pub fn client_name(&self) -> String {
-        let (name, version) = self.peer.software();
-        let id = self.client_id();
-        if name.is_empty() { format!("client id {id:?}") } else { format!("{name} {version}, client id {id:?}") }
+        self.peer.name(self.client_id())
     }
 }

@@ -11,7 +11,7 @@ use kafka_protocol::messages::create_partitions_response::{CreatePartitionsRespo
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::Refused;
 use crate::model::ErrorCode;
-use crate::wire::convert::text;
+use crate::wire::convert::optional_text;
 
 pub struct CreatePartitions;
 
@@ -43,7 +43,7 @@ impl Api for CreatePartitions {
             result.name = topic.name.clone();
             if let Err(refused) = outcome {
                 result.error_code = refused.error.code();
-                result.error_message = Some(text(&refused.message));
+                result.error_message = optional_text(refused.words());
             }
             response.results.push(result);
         }
@@ -52,11 +52,7 @@ impl Api for CreatePartitions {
 }
 
 async fn grow(ctx: &Context, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refused> {
-    let topic = ctx
-        .broker
-        .catalog
-        .get(&asked.name.0)
-        .ok_or(Refused::new(ErrorCode::UnknownTopicOrPartition, "This server does not host this topic-partition."))?;
+    let topic = ctx.broker.catalog.get(&asked.name.0).ok_or(Refused::new(ErrorCode::UnknownTopicOrPartition, ""))?;
     let have = topic.partition_count();
     let more = match asked.count.checked_sub(have) {
         Some(0) => return Err(Refused::new(ErrorCode::InvalidPartitions, format!("Topic already has {have} partition(s)."))),

@@ -2,7 +2,7 @@
 //!
 //! One broker: a replication factor above 1 is refused as Kafka refuses it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use kafka_protocol::messages::CreateTopicsRequest;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -14,7 +14,7 @@ use super::{Api, Context, HangUp, Reply};
 use crate::broker::{NewTopic, Refused, Topic};
 use crate::config::TopicConfig;
 use crate::model::{ErrorCode, TopicId, TopicName};
-use crate::wire::convert::text;
+use crate::wire::convert::{optional_text, text};
 
 pub struct CreateTopics;
 
@@ -65,12 +65,14 @@ async fn create(ctx: &Context, topic: &CreatableTopic, colliding: Option<TopicNa
     }
     let existing = ctx.broker.catalog.get(name);
     check_name(name, existing.as_deref(), colliding)?;
+    let given = topic.configs.iter().map(|config| (config.name.as_str(), config.value.as_ref().map(|value| value.as_str())));
+    let config = TopicConfig::from_request(given, &ctx.broker.configs.layers()).map_err(|e| Refused::new(e.code, e.message))?;
     let partitions = partition_count(ctx, topic)?;
-    let overrides = overrides(topic)?;
-    let new = NewTopic { name: TopicName::new(name), partitions, overrides };
+    let new = NewTopic { name: TopicName::new(name), partitions, overrides: config.values().clone() };
     if validate_only {
         let config = ctx.broker.catalog.check_new(&new)?;
-        return Ok(Made { id: TopicId::ZERO, partitions, config });
+        // The id that the topic would have had, as Kafka gives one.
+        return Ok(Made { id: TopicId(Uuid::new_v4().into_bytes()), partitions, config });
     }
     let made = ctx.broker.create_topic(new).await?;
     Ok(Made { id: made.id, partitions, config: (*made.config()).clone() })
@@ -97,12 +99,16 @@ fn partition_count(ctx: &Context, topic: &CreatableTopic) -> Result<i32, Refused
     if !topic.assignments.is_empty() {
         return assigned_count(ctx, topic);
     }
+    if topic.replication_factor == 0 || topic.replication_factor < -1 {
+        let text = "Replication factor must be larger than 0, or -1 to use the default value.";
+        return Err(Refused::new(ErrorCode::InvalidReplicationFactor, text));
+    }
+    if topic.num_partitions == 0 || topic.num_partitions < -1 {
+        let text = "Number of partitions was set to an invalid non-positive value.";
+        return Err(Refused::new(ErrorCode::InvalidPartitions, text));
+    }
     match topic.replication_factor {
         -1 | ONE_REPLICA => {}
-        0 | ..-1 => {
-            let text = "Replication factor must be larger than 0, or -1 to use the default value.";
-            return Err(Refused::new(ErrorCode::InvalidReplicationFactor, text));
-        }
         wanted => {
             let text = format!(
                 "Unable to replicate the partition {wanted} time(s): The target replication factor of {wanted} cannot be reached \
@@ -113,10 +119,6 @@ fn partition_count(ctx: &Context, topic: &CreatableTopic) -> Result<i32, Refused
     }
     match topic.num_partitions {
         -1 => Ok(ctx.broker.configs.broker().num_partitions),
-        0 | ..-1 => {
-            let text = "Number of partitions was set to an invalid non-positive value.";
-            Err(Refused::new(ErrorCode::InvalidPartitions, text))
-        }
         count => Ok(count),
     }
 }
@@ -151,27 +153,16 @@ fn assigned_count(ctx: &Context, topic: &CreatableTopic) -> Result<i32, Refused>
     }
 }
 
-fn overrides(topic: &CreatableTopic) -> Result<BTreeMap<String, String>, Refused> {
-    let mut overrides = BTreeMap::new();
-    for config in &topic.configs {
-        let Some(value) = &config.value else {
-            let text = format!("Null value not supported for topic configs: {}", config.name.as_str());
-            return Err(Refused::new(ErrorCode::InvalidConfig, text));
-        };
-        overrides.insert(config.name.as_str().to_owned(), value.as_str().to_owned());
-    }
-    Ok(overrides)
-}
-
 fn result(ctx: &Context, version: i16, topic: &CreatableTopic, outcome: Result<Made, Refused>) -> CreatableTopicResult {
     let mut result = CreatableTopicResult::default();
     result.name = topic.name.clone();
+    result.error_message = None;
     result.num_partitions = -1;
     result.replication_factor = -1;
     match outcome {
         Err(refused) => {
             result.error_code = refused.error.code();
-            result.error_message = Some(text(&refused.message));
+            result.error_message = optional_text(refused.words());
         }
         Ok(made) if version >= 5 => {
             result.topic_id = Uuid::from_bytes(made.id.0);
@@ -184,7 +175,8 @@ fn result(ctx: &Context, version: i16, topic: &CreatableTopic, outcome: Result<M
                     .map(|entry| {
                         let mut config = CreatableTopicConfigs::default();
                         config.name = text(&entry.name);
-                        config.value = entry.value.as_deref().map(text);
+                        // An override is shown in the spelling it was given, unlike in DescribeConfigs.
+                        config.value = optional_text(made.config.values().get(&entry.name).or(entry.value.as_ref()).map(String::as_str));
                         config.read_only = entry.read_only;
                         config.config_source = entry.source.code();
                         config.is_sensitive = entry.sensitive;

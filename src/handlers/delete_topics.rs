@@ -3,6 +3,7 @@
 //! The topics' committed offsets go with them.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use kafka_protocol::messages::DeleteTopicsRequest;
 use kafka_protocol::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
@@ -10,18 +11,19 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::{Api, Context, HangUp, Reply};
-use crate::broker::Refused;
+use crate::broker::{Refused, is_internal};
 use crate::model::{ErrorCode, TopicId, TopicName};
-use crate::wire::convert::text;
+use crate::wire::convert::{optional_text, topic_id, wire_topic_id, wire_topic_name};
 
 pub struct DeleteTopics;
 
-const ALIKE: &str = "This server does not host this topic-partition.";
+const NOT_HERE: &str = "This server does not host this topic-partition.";
 
-/// One topic as asked: exactly one of the two should be set.
-struct Asked {
+/// What is said about one topic of the request.
+struct Outcome {
     name: Option<StrBytes>,
     id: Uuid,
+    refused: Option<Refused>,
 }
 
 impl Api for DeleteTopics {
@@ -31,67 +33,158 @@ impl Api for DeleteTopics {
     type Request = DeleteTopicsRequest;
 
     async fn handle(ctx: &Context, version: i16, request: DeleteTopicsRequest) -> Result<Reply, HangUp> {
-        let asked: Vec<Asked> = if version >= 6 {
-            request.topics.into_iter().map(|t| Asked { name: t.name.map(|n| n.0), id: t.topic_id }).collect()
+        let asked: Vec<(Option<StrBytes>, Uuid)> = if version >= 6 {
+            request.topics.into_iter().map(|t| (t.name.map(|n| n.0), t.topic_id)).collect()
         } else {
-            request.topic_names.into_iter().map(|n| Asked { name: Some(n.0), id: Uuid::nil() }).collect()
+            request.topic_names.into_iter().map(|n| (Some(n.0), Uuid::nil())).collect()
         };
+        let (mut outcomes, doomed) = if ctx.broker.configs.broker().delete_topic {
+            let by_id = |id: Uuid| ctx.broker.catalog.by_id(topic_id(id)).map(|topic| topic.name.clone());
+            sort_out(asked, &|name| ctx.broker.catalog.get(name).map(|topic| topic.id), &by_id)
+        } else {
+            let error = if version >= 3 { ErrorCode::TopicDeletionDisabled } else { ErrorCode::InvalidRequest };
+            let refused = || Some(Refused::new(error, "Topic deletion is disabled (delete.topic.enable)."));
+            (asked.into_iter().map(|(name, id)| Outcome { name, id, refused: refused() }).collect(), Vec::new())
+        };
+        for (name, id) in doomed {
+            let refused = delete(ctx, &name).await.err();
+            outcomes.push(Outcome { name: Some(wire_topic_name(&name).0), id: wire_topic_id(id), refused });
+        }
         let mut response = DeleteTopicsResponse::default();
-        let mut seen: HashMap<(Option<StrBytes>, Uuid), usize> = HashMap::new();
-        for one in &asked {
-            *seen.entry((one.name.clone(), one.id)).or_default() += 1;
-        }
-        for one in asked {
-            let key = (one.name.clone(), one.id);
-            let outcome = match seen.get(&key) {
-                None => continue,
-                Some(1) => delete(ctx, version, &one).await,
-                Some(_) => {
-                    seen.remove(&key);
-                    Err(Refused::new(ErrorCode::InvalidRequest, "Duplicate topic name or topic id."))
-                }
-            };
-            let mut result = DeletableTopicResult::default();
-            result.topic_id = one.id;
-            result.name = one.name.map(kafka_protocol::messages::TopicName);
-            match outcome {
-                Ok((name, id)) => {
-                    result.name = Some(kafka_protocol::messages::TopicName(text(name.as_str())));
-                    result.topic_id = Uuid::from_bytes(id.0);
-                }
-                Err(refused) => {
-                    result.error_code = refused.error.code();
-                    if version >= 5 {
-                        result.error_message = Some(text(&refused.message));
-                    }
-                }
-            }
-            response.responses.push(result);
-        }
+        response.responses = outcomes.into_iter().map(|outcome| result(version, outcome)).collect();
         ctx.reply(&response)
     }
 }
 
-async fn delete(ctx: &Context, version: i16, asked: &Asked) -> Result<(TopicName, TopicId), Refused> {
-    if !ctx.broker.configs.broker().delete_topic {
-        let error = if version >= 3 { ErrorCode::TopicDeletionDisabled } else { ErrorCode::InvalidRequest };
-        return Err(Refused::new(error, "Topic deletion is disabled (delete.topic.enable)."));
+/// What can be answered at once, and the topics to delete. A topic that is named in two ways is not deleted.
+fn sort_out(
+    asked: Vec<(Option<StrBytes>, Uuid)>,
+    by_name: &(dyn Fn(&str) -> Option<TopicId> + Sync),
+    by_id: &(dyn Fn(Uuid) -> Option<TopicName> + Sync),
+) -> (Vec<Outcome>, Vec<(TopicName, TopicId)>) {
+    let refuse = |name, id, error, words: &str| Outcome { name, id, refused: Some(Refused::new(error, words)) };
+    let mut outcomes = Vec::new();
+    let mut names: Counted<StrBytes> = Counted::default();
+    let mut ids: Counted<Uuid> = Counted::default();
+    for (name, id) in asked {
+        match (name, id.is_nil()) {
+            (Some(name), true) => names.add(name),
+            (None, false) => ids.add(id),
+            (None, true) => {
+                outcomes.push(refuse(None, id, ErrorCode::InvalidRequest, "Neither topic name nor id were specified."));
+            }
+            (name, false) => {
+                outcomes.push(refuse(name, id, ErrorCode::InvalidRequest, "You may not specify both topic name and topic id."));
+            }
+        }
     }
-    let topic = match (&asked.name, asked.id.is_nil()) {
-        (Some(_), false) => return Err(Refused::new(ErrorCode::InvalidRequest, "You may not specify both topic name and topic id.")),
-        (None, true) => return Err(Refused::new(ErrorCode::InvalidRequest, "Neither topic name nor id were specified.")),
-        (Some(name), true) => ctx.broker.catalog.get(name).ok_or(Refused::new(ErrorCode::UnknownTopicOrPartition, ALIKE))?,
-        (None, false) => ctx
-            .broker
-            .catalog
-            .by_id(TopicId(asked.id.into_bytes()))
-            .ok_or(Refused::new(ErrorCode::UnknownTopicId, "This server does not host this topic ID."))?,
-    };
-    if topic.is_internal() {
-        return Err(Refused::new(ErrorCode::InvalidRequest, format!("{} holds the groups' offsets and cannot be deleted.", topic.name)));
+    let mut doomed: Vec<(TopicName, TopicId)> = Vec::new();
+    for (id, count) in ids.in_order() {
+        match by_id(id) {
+            _ if count > 1 => outcomes.push(refuse(None, id, ErrorCode::InvalidRequest, "Duplicate topic id.")),
+            Some(name) => doomed.push((name, topic_id(id))),
+            None => outcomes.push(refuse(None, id, ErrorCode::UnknownTopicId, "This server does not host this topic ID.")),
+        }
     }
-    let (name, id) = (topic.name.clone(), topic.id);
-    drop(topic);
-    ctx.broker.delete_topic(&name).await?;
-    Ok((name, id))
+    let mut named = Vec::new();
+    for (name, count) in names.in_order() {
+        match by_name(&name) {
+            _ if count > 1 => outcomes.push(refuse(Some(name), Uuid::nil(), ErrorCode::InvalidRequest, "Duplicate topic name.")),
+            None => outcomes.push(refuse(Some(name), Uuid::nil(), ErrorCode::UnknownTopicOrPartition, NOT_HERE)),
+            Some(id) if ids.has(&wire_topic_id(id)) => {
+                doomed.retain(|(_, other)| *other != id);
+                let words = "The topic of this name was given by its id too.";
+                outcomes.push(refuse(Some(name), wire_topic_id(id), ErrorCode::InvalidRequest, words));
+            }
+            Some(id) => named.push((TopicName::new(&name), id)),
+        }
+    }
+    doomed.extend(named);
+    (outcomes, doomed)
+}
+
+/// Keys with how often they came, in the order in which they came first.
+struct Counted<K> {
+    order: Vec<K>,
+    counts: HashMap<K, usize>,
+}
+
+impl<K> Default for Counted<K> {
+    fn default() -> Self {
+        Counted { order: Vec::new(), counts: HashMap::new() }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Counted<K> {
+    fn add(&mut self, key: K) {
+        let count = self.counts.entry(key.clone()).or_default();
+        *count += 1;
+        if *count == 1 {
+            self.order.push(key);
+        }
+    }
+
+    fn has(&self, key: &K) -> bool {
+        self.counts.contains_key(key)
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = (K, usize)> {
+        self.order.iter().map(|key| (key.clone(), self.counts.get(key).copied().unwrap_or(0)))
+    }
+}
+
+fn result(version: i16, outcome: Outcome) -> DeletableTopicResult {
+    let mut result = DeletableTopicResult::default();
+    result.name = outcome.name.map(kafka_protocol::messages::TopicName);
+    result.topic_id = outcome.id;
+    if let Some(refused) = outcome.refused {
+        result.error_code = refused.error.code();
+        if version >= 5 {
+            result.error_message = optional_text(refused.words());
+        }
+    }
+    result
+}
+
+async fn delete(ctx: &Context, name: &TopicName) -> Result<(), Refused> {
+    if is_internal(name.as_str()) {
+        return Err(Refused::new(ErrorCode::InvalidRequest, format!("{name} is the broker's own and cannot be deleted.")));
+    }
+    ctx.broker.delete_topic(name).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Uuid = Uuid::from_bytes([1; 16]);
+    const NIL: Uuid = Uuid::nil();
+
+    /// The error codes told at once, and the names that will be deleted. There are topics a (with id A) and b.
+    fn sorted(asked: &[(Option<&'static str>, Uuid)]) -> (Vec<i16>, Vec<String>) {
+        let asked = asked.iter().map(|(name, id)| (name.map(StrBytes::from_static_str), *id)).collect();
+        let by_name = |name: &str| match name {
+            "a" => Some(topic_id(A)),
+            "b" => Some(TopicId([2; 16])),
+            _ => None,
+        };
+        let (outcomes, doomed) = sort_out(asked, &by_name, &|id| (id == A).then(|| TopicName::new("a")));
+        let codes = outcomes.iter().map(|o| o.refused.as_ref().map_or(0, |r| r.error.code())).collect();
+        (codes, doomed.into_iter().map(|(name, _)| name.to_string()).collect())
+    }
+
+    #[test]
+    fn a_topic_that_is_given_twice_is_not_deleted() {
+        assert_eq!(sorted(&[(None, A), (Some("b"), NIL)]), (vec![], vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(sorted(&[(None, A), (Some("a"), NIL)]), (vec![42], vec![]));
+        assert_eq!(sorted(&[(None, A), (None, A), (Some("b"), NIL), (Some("b"), NIL)]), (vec![42, 42], vec![]));
+        // Twice by name, once by id: the id stands.
+        assert_eq!(sorted(&[(None, A), (Some("a"), NIL), (Some("a"), NIL)]), (vec![42], vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn what_names_no_topic_or_both_ways_at_once_is_answered_one_by_one() {
+        assert_eq!(sorted(&[(None, NIL), (None, NIL), (Some("a"), A), (Some("a"), A)]), (vec![42; 4], vec![]));
+        assert_eq!(sorted(&[(Some("none"), NIL), (None, Uuid::from_bytes([9; 16]))]), (vec![100, 3], vec![]));
+    }
 }

@@ -3,6 +3,8 @@
 //! Topics and this broker, every key with its default. Resource "" of type broker is what was set for all brokers. The other types
 //! Kafka knows (broker loggers, client metrics, groups) hold nothing here and answer with no entries.
 
+use std::collections::HashSet;
+
 use kafka_protocol::messages::DescribeConfigsRequest;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
@@ -25,6 +27,7 @@ pub mod resource {
     pub const BROKER_LOGGER: i8 = 8;
     pub const CLIENT_METRICS: i8 = 16;
     pub const GROUP: i8 = 32;
+    pub const ALL: &[i8] = &[TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP];
 }
 
 impl Api for DescribeConfigs {
@@ -35,11 +38,15 @@ impl Api for DescribeConfigs {
 
     async fn handle(ctx: &Context, version: i16, request: DescribeConfigsRequest) -> Result<Reply, HangUp> {
         let mut response = DescribeConfigsResponse::default();
-        for asked in &request.resources {
+        // A kind that is none fails the whole request.
+        let odd = request.resources.iter().map(|asked| asked.resource_type).find(|kind| !resource::ALL.contains(kind));
+        // Each once, however often it is named: a small request must not ask for a large multiple of the same answer.
+        let mut seen = HashSet::new();
+        for asked in request.resources.iter().filter(|asked| seen.insert((asked.resource_type, asked.resource_name.clone()))) {
             let mut result = DescribeConfigsResult::default();
             result.resource_type = asked.resource_type;
             result.resource_name = asked.resource_name.clone();
-            match entries(ctx, asked) {
+            match odd.map_or_else(|| entries(ctx, asked), |kind| Err(unknown_kind(kind))) {
                 Ok(entries) => {
                     result.error_message = Some(StrBytes::new());
                     let wanted = |entry: &ConfigEntry| match &asked.configuration_keys {
@@ -70,18 +77,28 @@ fn entries(ctx: &Context, asked: &DescribeConfigsResource) -> Result<Vec<ConfigE
             Ok(layers.describe())
         }
         resource::BROKER_LOGGER => this_broker(ctx, name).map(|()| Vec::new()),
+        resource::CLIENT_METRICS | resource::GROUP if name.is_empty() => {
+            Err(Refused::new(ErrorCode::InvalidRequest, "A subscription for client metrics, or a group, has to be named."))
+        }
         resource::CLIENT_METRICS | resource::GROUP => Ok(Vec::new()),
-        other => Err(Refused::new(ErrorCode::InvalidRequest, format!("Unsupported resource type: {other}"))),
+        other => Err(unknown_kind(other)),
     }
 }
 
-/// The topic of this name, or why there is none.
-pub fn topic(ctx: &Context, name: &str) -> Result<std::sync::Arc<crate::broker::Topic>, Refused> {
-    if !TopicName::is_legal(name) {
-        return Err(Refused::new(ErrorCode::InvalidTopicException, format!("Topic name {name:?} is illegal.")));
+fn unknown_kind(kind: i8) -> Refused {
+    Refused::new(ErrorCode::InvalidRequest, format!("Unsupported resource type: {kind}"))
+}
+
+fn topic(ctx: &Context, name: &str) -> Result<std::sync::Arc<crate::broker::Topic>, Refused> {
+    check_topic_name(name)?;
+    ctx.broker.catalog.get(name).ok_or(Refused::new(ErrorCode::UnknownTopicOrPartition, ""))
+}
+
+pub fn check_topic_name(name: &str) -> Result<(), Refused> {
+    if TopicName::is_legal(name) {
+        return Ok(());
     }
-    let missing = || Refused::new(ErrorCode::UnknownTopicOrPartition, format!("The topic '{name}' does not exist."));
-    ctx.broker.catalog.get(name).ok_or_else(missing)
+    Err(Refused::new(ErrorCode::InvalidTopicException, format!("Topic name {name:?} is illegal.")))
 }
 
 pub fn this_broker(ctx: &Context, name: &str) -> Result<(), Refused> {

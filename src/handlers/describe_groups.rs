@@ -2,6 +2,8 @@
 //!
 //! An unknown group is "Dead" without an error up to v5, GROUP_ID_NOT_FOUND from v6 on.
 
+use std::collections::HashSet;
+
 use kafka_protocol::messages::DescribeGroupsRequest;
 use kafka_protocol::messages::describe_groups_response::{DescribeGroupsResponse, DescribedGroup, DescribedGroupMember};
 
@@ -23,7 +25,9 @@ impl Api for DescribeGroups {
 
     async fn handle(ctx: &Context, version: i16, request: DescribeGroupsRequest) -> Result<Reply, HangUp> {
         let mut response = DescribeGroupsResponse::default();
-        for asked in &request.groups {
+        // Each once, however often it is named: a small request must not ask for a large multiple of the same answer.
+        let mut seen = HashSet::new();
+        for asked in request.groups.iter().filter(|asked| seen.insert((*asked).clone())) {
             let group = GroupId::from(asked.as_str());
             let describe = Request::DescribeGroup(DescribeGroup { version, group: group.clone() });
             let mut described = match ctx.broker.groups.ask(&group, describe).await {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::describe_cluster::{OPERATIONS_OMITTED, TOPIC_OPERATIONS};
 use super::{Api, Context, HangUp, Reply};
-use crate::broker::Topic;
+use crate::broker::{Topic, is_internal};
 use crate::model::{ErrorCode, TopicName};
 use crate::wire::convert::{text, wire_topic_name};
 
@@ -38,8 +38,9 @@ impl Api for DescribeTopicPartitions {
         let mut first_partition = 0;
         if let Some(cursor) = &request.cursor {
             let from = cursor.topic_name.as_str();
-            if named && !names.contains(from) {
-                response.topics = names.iter().map(|name| refused(name, ErrorCode::InvalidRequest)).collect();
+            if cursor.partition_index < 0 || (named && !names.contains(from)) {
+                names.retain(|_| named);
+                response.topics = names.iter().map(|name| refused(name, ErrorCode::InvalidRequest, OPERATIONS_OMITTED)).collect();
                 return ctx.reply(&response);
             }
             names = names.split_off(from);
@@ -56,7 +57,7 @@ impl Api for DescribeTopicPartitions {
             }
             let Some(topic) = ctx.broker.catalog.get(&name) else {
                 let error = if TopicName::is_legal(&name) { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::InvalidTopicException };
-                response.topics.push(refused(&name, error));
+                response.topics.push(refused(&name, error, TOPIC_OPERATIONS));
                 continue;
             };
             let (described, next) = describe(ctx, &topic, from, &mut left);
@@ -77,11 +78,12 @@ fn cursor_at(name: &str, partition: i32) -> Cursor {
     cursor
 }
 
-fn refused(name: &str, error: ErrorCode) -> DescribeTopicPartitionsResponseTopic {
+fn refused(name: &str, error: ErrorCode, operations: i32) -> DescribeTopicPartitionsResponseTopic {
     let mut topic = DescribeTopicPartitionsResponseTopic::default();
     topic.error_code = error.code();
     topic.name = Some(kafka_protocol::messages::TopicName(text(name)));
-    topic.topic_authorized_operations = OPERATIONS_OMITTED;
+    topic.topic_authorized_operations = operations;
+    topic.is_internal = is_internal(name);
     topic
 }
 

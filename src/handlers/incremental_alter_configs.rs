@@ -4,14 +4,17 @@ use kafka_protocol::messages::IncrementalAlterConfigsRequest;
 use kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::incremental_alter_configs_response::{AlterConfigsResourceResponse, IncrementalAlterConfigsResponse};
 
-use super::alter_configs::{Change, alter};
+use super::alter_configs::{Change, alter, named_twice};
+use super::describe_configs::{resource, this_broker};
 use super::{Api, Context, HangUp, Reply};
 use crate::broker::Refused;
 use crate::config::{AlterOp, Alteration};
 use crate::model::ErrorCode;
-use crate::wire::convert::text;
+use crate::wire::convert::optional_text;
 
 pub struct IncrementalAlterConfigs;
+
+const ROOT_LOGGER: &str = "root";
 
 impl Api for IncrementalAlterConfigs {
     const KEY: i16 = 44;
@@ -21,11 +24,9 @@ impl Api for IncrementalAlterConfigs {
 
     async fn handle(ctx: &Context, _version: i16, request: IncrementalAlterConfigsRequest) -> Result<Reply, HangUp> {
         let mut response = IncrementalAlterConfigsResponse::default();
-        for (at, asked) in request.resources.iter().enumerate() {
-            let alike = |(other, r): (usize, &AlterConfigsResource)| {
-                other != at && r.resource_type == asked.resource_type && r.resource_name == asked.resource_name
-            };
-            let outcome = if request.resources.iter().enumerate().any(alike) {
+        let twice = named_twice(request.resources.iter().map(|r| (r.resource_type, &r.resource_name)));
+        for asked in &request.resources {
+            let outcome = if twice.contains(&(asked.resource_type, asked.resource_name.clone())) {
                 Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
             } else {
                 change(ctx, asked, request.validate_only).await
@@ -33,9 +34,10 @@ impl Api for IncrementalAlterConfigs {
             let mut result = AlterConfigsResourceResponse::default();
             result.resource_type = asked.resource_type;
             result.resource_name = asked.resource_name.clone();
+            result.error_message = None;
             if let Err(refused) = outcome {
                 result.error_code = refused.error.code();
-                result.error_message = Some(text(&refused.message));
+                result.error_message = optional_text(refused.words());
             }
             response.responses.push(result);
         }
@@ -45,17 +47,54 @@ impl Api for IncrementalAlterConfigs {
 
 async fn change(ctx: &Context, asked: &AlterConfigsResource, validate_only: bool) -> Result<(), Refused> {
     let mut alterations = Vec::with_capacity(asked.configs.len());
+    let nulls = asked.configs.iter().any(|config| config.value.is_none() && config.config_operation != AlterOp::Delete as i8);
     for config in &asked.configs {
-        let Some(op) = AlterOp::from_code(config.config_operation) else {
-            let text = format!("Unknown config operation {}", config.config_operation);
-            return Err(Refused::new(ErrorCode::UnknownServerError, text));
+        let op = match AlterOp::from_code(config.config_operation) {
+            Some(op) => op,
+            None if nulls || asked.resource_type == resource::BROKER => {
+                let text = format!("Unknown config operation {}, or a null where a value belongs", config.config_operation);
+                return Err(Refused::new(ErrorCode::InvalidRequest, text));
+            }
+            None => return Err(Refused::new(ErrorCode::UnknownServerError, "")),
         };
         let value = config.value.as_ref().map(|v| v.as_str().to_owned());
         alterations.push(Alteration { name: config.name.as_str().to_owned(), op, value });
     }
+    if asked.resource_type == resource::BROKER_LOGGER {
+        this_broker(ctx, &asked.resource_name)?;
+        return alterations.iter().try_for_each(check_logger);
+    }
     let change = Change {
-        topic: &|config, layers| config.altered(&alterations, layers),
+        topic: &|config, layers| config.edited(&alterations, layers),
         broker: &|layers, scope| layers.altered(scope, &alterations),
     };
     alter(ctx, asked.resource_type, asked.resource_name.as_str(), validate_only, &change).await
+}
+
+/// There are no loggers to set one by one. Kafka refuses a level for a logger it does not have, and some things for all.
+fn check_logger(alteration: &Alteration) -> Result<(), Refused> {
+    let Alteration { name, op, .. } = alteration;
+    match op {
+        AlterOp::Append | AlterOp::Subtract => {
+            Err(Refused::new(ErrorCode::InvalidRequest, format!("{} is not allowed for a logger.", op.name())))
+        }
+        AlterOp::Delete if name == ROOT_LOGGER => {
+            Err(Refused::new(ErrorCode::InvalidRequest, "The level of the root logger cannot be taken away."))
+        }
+        _ => Err(Refused::new(ErrorCode::InvalidConfig, format!("Logger {name} does not exist. The level of all is set by --log-level."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loggers_are_refused_as_unknown_ones_are_in_kafka() {
+        let refused = |name: &str, op| check_logger(&Alteration { name: name.to_owned(), op, value: None }).unwrap_err().error;
+        assert_eq!(refused("a.b", AlterOp::Set), ErrorCode::InvalidConfig);
+        assert_eq!(refused("root", AlterOp::Set), ErrorCode::InvalidConfig);
+        assert_eq!(refused("root", AlterOp::Delete), ErrorCode::InvalidRequest);
+        assert_eq!(refused("a.b", AlterOp::Append), ErrorCode::InvalidRequest);
+    }
 }

@@ -1,6 +1,6 @@
 //! InitProducerId (22), versions 0-5 (KIP-98, resuming with an id and epoch: KIP-360 in v3).
 //!
-//! Gives an idempotent producer a fresh id with epoch 0, every time it asks. Not implemented: transactional ids, which are answered
+//! Gives an idempotent producer a fresh id with epoch 0, every time it asks; who asks too often waits. Not implemented: transactional ids, which are answered
 //! with UNSUPPORTED_VERSION (the APIs of transactions are not listed either).
 
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
@@ -20,6 +20,9 @@ impl Api for InitProducerId {
         let mut response = InitProducerIdResponse::default();
         response.producer_id = ProducerId(-1);
         response.producer_epoch = -1;
+        let wait = ctx.peer.wait_for_producer_id(ctx.broker.configs.broker().producer_ids_rate_max);
+        response.throttle_time_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        tokio::time::sleep(wait).await;
         match allocate(ctx, version, &request).await {
             Ok(id) => (response.producer_id, response.producer_epoch) = (ProducerId(id), 0),
             Err(error) => response.error_code = error.code(),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::describe_cluster::{CLUSTER_OPERATIONS, OPERATIONS_OMITTED, TOPIC_OPERATIONS};
 use super::{Api, Context, HangUp, Reply};
-use crate::broker::Topic;
+use crate::broker::{Topic, is_internal};
 use crate::model::{ErrorCode, TopicId, TopicName};
 use crate::wire::convert;
 
@@ -65,7 +65,13 @@ async fn topics(ctx: &Context, version: i16, request: &MetadataRequest) -> Vec<M
         }
         found.push(match ctx.broker.catalog.get(&name.0) {
             Some(topic) => answer(&topic),
-            None => refused(Some(name.0.clone()), Uuid::nil(), missing(ctx, &name.0, &mut create).await),
+            // Nobody is restricted, so nobody is at a topic that is not there; Kafka says so too, though not of ids.
+            None => {
+                let mut topic = refused(Some(name.0.clone()), Uuid::nil(), missing(ctx, &name.0, &mut create).await);
+                topic.topic_authorized_operations = operations;
+                topic.is_internal = is_internal(&name.0);
+                topic
+            }
         });
     }
     found

@@ -46,7 +46,7 @@ impl Api for OffsetCommit {
             listed.into_iter().flat_map(|(topic, list)| list.into_iter().map(move |(p, e)| ((topic.clone(), p), e))).collect()
         };
         let mut response = OffsetCommitResponse::default();
-        for topic in &request.topics {
+        for topic in request.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
             let mut answered = OffsetCommitResponseTopic::default();
             answered.name = topic.name.clone();
             answered.partitions = topic

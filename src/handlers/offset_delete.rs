@@ -35,7 +35,7 @@ impl Api for OffsetDelete {
         }
         let errors: HashMap<(TopicName, PartitionId), ErrorCode> =
             reply.topics.into_iter().flat_map(|(t, list)| list.into_iter().map(move |(p, e)| ((t.clone(), p), e))).collect();
-        for topic in &request.topics {
+        for topic in request.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
             let mut answered = OffsetDeleteResponseTopic::default();
             answered.name = topic.name.clone();
             for p in &topic.partitions {

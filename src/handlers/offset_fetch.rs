@@ -3,6 +3,8 @@
 //!
 //! An offset that was never committed is -1 with empty metadata, not an error.
 
+use std::collections::HashSet;
+
 use kafka_protocol::messages::OffsetFetchRequest;
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
@@ -53,7 +55,9 @@ impl Api for OffsetFetch {
 
 async fn several(ctx: &Context, version: i16, request: OffsetFetchRequest) -> Result<Reply, HangUp> {
     let mut response = OffsetFetchResponse::default();
-    for group in request.groups {
+    // Each once, however often it is named: a small request must not ask for a large multiple of the same answer.
+    let mut seen = HashSet::new();
+    for group in request.groups.into_iter().filter(|group| seen.insert(group.group_id.clone())) {
         let topics = group.topics.map(|list| {
             list.iter().map(|t| (TopicName::new(&t.name.0), t.partition_indexes.iter().map(|p| PartitionId(*p)).collect())).collect()
         });

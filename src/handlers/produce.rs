@@ -19,13 +19,14 @@ use crate::broker::AppendOutcome;
 use crate::broker::{AppendRefused, Partition, is_internal};
 use crate::config::CompressionType;
 use crate::model::batch::BatchHeader;
+use crate::model::compress::SMALL_INPUT_BYTES;
 use crate::model::{Codec, ErrorCode, PartitionId, check_only_batch, opens_with_transaction};
 use crate::wire::convert::text;
 
 pub struct Produce;
 
 /// A compressed batch up to this size is checked at once; larger ones on a thread that may take its time.
-const INLINE_BYTES_MAX: usize = 4096;
+const INLINE_BYTES_MAX: usize = SMALL_INPUT_BYTES;
 
 type Outcome = Result<AppendOutcome, AppendRefused>;
 

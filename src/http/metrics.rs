@@ -19,6 +19,7 @@ pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
 fn render(metrics: &MetricsSnapshot, topics: &[TopicSummary], groups: &[GroupSummary], healthy: bool) -> String {
     let mut page = Page::default();
     traffic(&mut page, metrics);
+    cleaner(&mut page, metrics);
     requests(&mut page, metrics);
     logs(&mut page, topics, groups);
     page.family("headwater_up", "gauge", "1 if the broker serves, 0 if it has a problem.");
@@ -47,6 +48,14 @@ fn traffic(page: &mut Page, metrics: &MetricsSnapshot) {
     for topic in &metrics.topics {
         page.sample("headwater_topic_bytes_out_total", &[("topic", topic.topic.as_str())], topic.bytes_out);
     }
+}
+
+fn cleaner(page: &mut Page, metrics: &MetricsSnapshot) {
+    page.counter("headwater_cleaner_runs_total", "Passes of compaction over a partition.", metrics.compactions);
+    let reclaimed = metrics.compaction_bytes_reclaimed;
+    page.counter("headwater_cleaner_reclaimed_bytes_total", "Bytes that compaction gave back.", reclaimed);
+    page.family("headwater_cleaner_uncleanable_partitions", "gauge", "Partitions that compaction cannot read and leaves alone.");
+    page.sample("headwater_cleaner_uncleanable_partitions", &[], metrics.compactions_given_up);
 }
 
 fn requests(page: &mut Page, metrics: &MetricsSnapshot) {

@@ -208,16 +208,3 @@ async fn health_says_what_is_wrong() {
     let (head, body) = get(start(Some("the disk is full")).await, "/healthz", "x").await;
     assert!(head.starts_with("http/1.1 503") && body.contains("the disk is full"));
 }
-
-#[tokio::test]
-#[ignore = "serves the made-up cluster on HEADWATER_DEMO_PORT for a look with a browser"]
-async fn show_the_page() {
-    let port = std::env::var("HEADWATER_DEMO_PORT").unwrap_or_else(|_| "18080".into());
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
-    let state = HttpState::new(
-        Arc::new(Town { problem: None, started: Instant::now() }),
-        Address::parse("127.0.0.1:9092").unwrap(),
-        Advertise::Auto,
-    );
-    serve(listener, state, tokio::time::sleep(Duration::from_secs(120))).await.unwrap();
-}

@@ -22,6 +22,7 @@ const META: &str = "meta.properties";
 const MARKER: &str = "shutdown.json";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const DELETED: &str = "-delete";
 /// Version of the folder's layout.
@@ -55,6 +56,8 @@ struct Marker {
 pub struct PartitionCheckpoint {
     pub recovery_point: Option<Offset>,
     pub log_start: Option<Offset>,
+    /// Compacted up to here.
+    pub cleaner_offset: Option<Offset>,
 }
 
 /// What was found at start.
@@ -79,6 +82,7 @@ pub struct StartReport {
 /// | `shutdown.json` | `{version, clean, boot_id, unclean_starts}` |
 /// | `recovery-point-offset-checkpoint` | rows `topic partition offset`: everything below is synced |
 /// | `log-start-offset-checkpoint` | the same: everything below is deleted |
+/// | `cleaner-offset-checkpoint` | the same: everything below is compacted |
 /// | `<topic>-<partition>/` | a partition |
 /// | `<topic>-<partition>.<unique>-delete/` | being deleted |
 #[derive(Debug)]
@@ -151,6 +155,10 @@ impl DataFolder {
         self.write_checkpoint(LOG_STARTS, rows)
     }
 
+    pub fn write_cleaner_offsets<'a>(&self, rows: impl Iterator<Item = (&'a TopicPartition, Offset)>) -> io::Result<()> {
+        self.write_checkpoint(CLEANER_OFFSETS, rows)
+    }
+
     fn write_checkpoint<'a>(&self, name: &str, rows: impl Iterator<Item = (&'a TopicPartition, Offset)>) -> io::Result<()> {
         let row = |(tp, offset): (&TopicPartition, Offset)| format!("{} {} {offset}", tp.topic, tp.partition);
         replace_file(&self.path.join(name), &checkpoint::format(rows.map(row)))
@@ -204,6 +212,9 @@ impl DataFolder {
         }
         for (partition, offset) in read_rows(&self.path, LOG_STARTS, aside)? {
             checkpoints.entry(partition).or_default().log_start = Some(offset);
+        }
+        for (partition, offset) in read_rows(&self.path, CLEANER_OFFSETS, aside)? {
+            checkpoints.entry(partition).or_default().cleaner_offset = Some(offset);
         }
         Ok(checkpoints)
     }

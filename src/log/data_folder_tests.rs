@@ -81,7 +81,7 @@ fn checkpoints_and_partitions_are_found_again() {
     assert_eq!(fs::read(dir.path().join(RECOVERY_POINTS)).unwrap(), b"0\n2\na-b.c 0 5\nb 12 7\n");
     drop(folder);
     let (folder, report) = open(dir.path()).unwrap();
-    let expected = PartitionCheckpoint { recovery_point: Some(Offset(5)), log_start: Some(Offset(2)) };
+    let expected = PartitionCheckpoint { recovery_point: Some(Offset(5)), log_start: Some(Offset(2)), cleaner_offset: None };
     assert_eq!(report.checkpoints.get(&a), Some(&expected));
     assert_eq!(report.partitions, [(a, Some(TopicId(*b"0123456789abcdef"))), (b.clone(), None)]);
     assert!(!dir.path().join("b-1.77-0-delete").exists() && dir.path().join("keep.me-delete").exists());

@@ -13,6 +13,8 @@ use super::store::{Opening, SegmentFile, Store};
 use crate::model::Timestamp;
 
 const FILE_NAME_BYTES_MAX: usize = 255;
+/// Bytes rewritten at a time.
+const REWRITE_BYTES: usize = 1 << 20;
 
 /// Files in one folder, which is created by the first write.
 #[derive(Debug)]
@@ -77,6 +79,10 @@ fn absent_is_fine(outcome: io::Result<()>) -> io::Result<()> {
 }
 
 impl Store for FolderStore {
+    fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         let entries = match fs::read_dir(&self.path) {
             Ok(entries) => entries,
@@ -128,6 +134,19 @@ impl Store for FolderStore {
 
     fn sync_file(&self, name: &str) -> io::Result<()> {
         absent_is_fine(File::open(self.file(name)).and_then(|file| file.sync_data()))
+    }
+
+    fn rewrite(&self, name: &str, position: u64) -> io::Result<()> {
+        let file = OpenOptions::new().read(true).write(true).open(self.file(name))?;
+        let (mut at, end) = (position, file.metadata()?.len());
+        let mut buffer = vec![0; REWRITE_BYTES];
+        while at < end {
+            let count = file.read_at(&mut buffer, at)?;
+            let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
+            file.write_all_at(bytes, at)?;
+            at = at.saturating_add(count as u64);
+        }
+        Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

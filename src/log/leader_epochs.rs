@@ -30,6 +30,19 @@ impl LeaderEpochs {
         self.entries.len()
     }
 
+    /// Where the first epoch begins.
+    pub(super) fn start(&self) -> Option<Offset> {
+        self.entries.first().map(|entry| entry.1)
+    }
+
+    /// These epochs, and what `later` knows beyond them.
+    pub(super) fn and_then(mut self, later: &LeaderEpochs) -> LeaderEpochs {
+        for (epoch, start) in &later.entries {
+            self.assign(*epoch, *start);
+        }
+        self
+    }
+
     pub fn latest(&self) -> Option<LeaderEpoch> {
         self.entries.last().map(|entry| entry.0)
     }

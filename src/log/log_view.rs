@@ -243,10 +243,10 @@ impl LogView {
         let Some((timestamp, index)) = best else { return Ok(None) };
         let Some(segment) = self.segments.get(index) else { return Ok(None) };
         let found = self.find_record(segment, 0, self.len_of(index), |found| found >= timestamp)?;
-        if found.is_some() || self.start_offset <= segment.base_offset {
+        if found.is_some() {
             return Ok(found);
         }
-        // The record was deleted from the front of its segment: judge what is left.
+        // The record was deleted from the front of its segment, or compaction left only its batch: judge what is left.
         self.max_of_the_rest()
     }
 

@@ -9,16 +9,19 @@
 //! - Offsets grow; the same (leader epoch, offset) is never given out twice.
 //! - Only derived files (indexes, snapshots) are deleted and rebuilt; anything else unreadable is renamed aside.
 //!
-//! Start with `partition_log.rs` (writing) and `log_view.rs` (reading); `recovery.rs` is what happens at start.
+//! Start with `partition_log.rs` (writing) and `log_view.rs` (reading); `recovery.rs` is what happens at start, `compaction/` what
+//! becomes of old records of a key.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod checkpoint;
+pub mod compaction;
 pub mod data_folder;
 pub mod error;
 mod folder;
 pub mod leader_epochs;
 pub mod log_view;
 mod mapped;
+mod memory_store;
 pub mod offset_index;
 pub mod partition_log;
 mod producer_snapshot;
@@ -32,15 +35,17 @@ pub mod store;
 pub mod time_index;
 pub mod txn_index;
 
+pub use compaction::{CleanedSegment, CompactionPass, CompactionPlan, Swapped};
 pub use data_folder::{DataFolder, DataFolderError, PartitionCheckpoint, StartReport};
 pub use error::{LogError, ReadError};
 pub use folder::FolderStore;
 pub use leader_epochs::LeaderEpochs;
 pub use log_view::{AtLeast, LogView, ReadOutcome, ReadUpTo, SegmentInfo, TimestampedOffset};
+pub use memory_store::MemoryStore;
 pub use partition_log::{AppendOutcome, DirtyFiles, PartitionLog, produce_rules};
 pub use producer_state::{ProducerEntry, ProducerStates};
 pub use recovery::{BadRange, LastStop, OpenFacts, RecoveryReport};
 pub use retention::RetentionOutcome;
 pub use self_test::FolderFacts;
-pub use store::{MemoryStore, Opening, SegmentFile, Store};
+pub use store::{Opening, SegmentFile, Store};
 pub use txn_index::AbortedTxn;

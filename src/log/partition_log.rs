@@ -17,6 +17,8 @@ use crate::model::{
 };
 
 pub(super) const METADATA: &str = "partition.metadata";
+/// Empty; there from a failed sync until a start has written the bytes in doubt once more.
+pub(super) const SYNC_FAILED: &str = "sync-failed";
 
 /// What an append came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +167,15 @@ impl PartitionLog {
         self.offline = Some(reason.into());
     }
 
+    /// A sync failed: the system may have dropped what was dirty and takes it for written, so that another try would prove nothing. A note
+    /// in the folder tells that to a start on the same boot.
+    pub fn sync_failed(&mut self, error: &io::Error) {
+        if let Err(error) = self.store.put(SYNC_FAILED, &[]) {
+            tracing::error!(partition = %self.partition, %error, "cannot note in the folder that a sync failed");
+        }
+        self.take_offline(format!("fdatasync failed: {error}"));
+    }
+
     pub fn offline(&self) -> Option<&str> {
         self.offline.as_deref()
     }
@@ -240,9 +251,14 @@ impl PartitionLog {
             _ => now.since(active.created),
         };
         let len = active.len();
-        len > 0 && (len.saturating_add(header.size as u64) > limit || waited > self.config.segment_ms || too_far)
+        len > 0 && (len.saturating_add(header.size as u64) > limit || waited > self.roll_ms() || too_far)
             // A segment that was opened at its full length cannot grow under its map.
             || active.capacity().saturating_sub(len) < header.size as u64
+    }
+
+    /// Only closed segments are compacted, so one that must be soon closes soon.
+    fn roll_ms(&self) -> i64 {
+        if self.config.cleanup_compact { self.config.segment_ms.min(self.config.max_compaction_lag_ms) } else { self.config.segment_ms }
     }
 
     /// First append: the folder's own files. The names become durable with the first flush.
@@ -337,7 +353,7 @@ impl PartitionLog {
     pub fn flush(&mut self) -> Result<(), LogError> {
         let dirty = self.dirty_files()?;
         if let Err(error) = dirty.sync_blocking() {
-            self.take_offline(error.to_string());
+            self.sync_failed(&error);
             return Err(error.into());
         }
         self.mark_flushed(dirty.up_to);
@@ -373,6 +389,11 @@ impl PartitionLog {
 
     pub fn leader_epoch(&self) -> LeaderEpoch {
         self.view.leader_epoch
+    }
+
+    /// Keeps this many producers at most, if they have no open transaction.
+    pub fn keep_most_producers(&mut self, most: usize) {
+        self.producers.keep_most(most);
     }
 
     /// Forgets idle producers (`producer.id.expiration.ms`).

@@ -2,8 +2,8 @@ use super::*;
 use crate::log::error::ReadError;
 use crate::log::folder::FolderStore;
 use crate::log::log_view::{AtLeast, ReadUpTo, TimestampedOffset};
+use crate::log::memory_store::MemoryStore;
 use crate::log::recovery::{LastStop, OpenFacts};
-use crate::log::store::MemoryStore;
 use crate::model::{BatchBuilder, Batches, NewRecord, ProducerEpoch, ProducerId};
 
 const NOW: Timestamp = Timestamp(1_000_000);

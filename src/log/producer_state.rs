@@ -205,13 +205,21 @@ impl ProducerStates {
     }
 
     fn forget_surplus(&mut self) {
-        if self.producers.len() <= PRODUCERS_MAX {
+        if self.producers.len() > PRODUCERS_MAX {
+            self.keep_most(PRODUCERS_MAX - PRODUCERS_MAX / 16);
+        }
+    }
+
+    /// Forgets the longest idle producers above this number, but for those with an open transaction.
+    pub fn keep_most(&mut self, most: usize) {
+        let surplus = self.producers.len().saturating_sub(most);
+        if surplus == 0 {
             return;
         }
         let mut idle: Vec<(u64, ProducerId)> =
             self.producers.values().filter(|entry| entry.current_txn_first_offset.is_none()).map(|e| (e.touched, e.producer_id)).collect();
         idle.sort_unstable();
-        for (_, id) in idle.into_iter().take(PRODUCERS_MAX / 16) {
+        for (_, id) in idle.into_iter().take(surplus) {
             self.producers.remove(&id);
         }
     }

@@ -2,17 +2,18 @@
 //!
 //! - A torn tail is cut, before the file is mapped for good.
 //! - Damage is kept, marked (`damaged-ranges`), answered as CORRUPT_MESSAGE, and the rest is served.
-//! - Lost offsets bump the leader epoch, so that clients notice and no (epoch, offset) is given out twice.
+//! - Lost offsets, and every power cut, bump the leader epoch: clients notice, and no (epoch, offset) is given out twice.
 //! - Files that are not understood are renamed aside; only derived files are deleted.
 
 use std::io;
 use std::sync::Arc;
 
 use super::checkpoint;
+use super::compaction::{self, swap};
 use super::error::LogError;
 use super::leader_epochs::{self, LeaderEpochs};
 use super::log_view::LogView;
-use super::partition_log::{METADATA, PartitionLog};
+use super::partition_log::{METADATA, PartitionLog, SYNC_FAILED};
 use super::producer_snapshot;
 use super::producer_state::{Marker, ProducerStates};
 use super::scan::{Gaps, ScanRules, Scanned, scan};
@@ -82,8 +83,19 @@ impl PartitionLog {
         config: LogConfig,
         facts: OpenFacts,
     ) -> Result<(PartitionLog, RecoveryReport), LogError> {
-        Recovery { store, config, facts, report: RecoveryReport::default(), damaged: Vec::new(), scanned_from: None }
-            .run(partition, topic_id)
+        Recovery {
+            existed: store.exists(),
+            store,
+            config,
+            facts,
+            report: RecoveryReport::default(),
+            damaged: Vec::new(),
+            scanned_from: None,
+            gaps_below: Offset::ZERO,
+            epochs_unreadable: false,
+            distrust: facts.last_stop == LastStop::OtherBoot,
+        }
+        .run(partition, topic_id)
     }
 }
 
@@ -95,6 +107,12 @@ struct Recovery {
     damaged: Vec<BadRange>,
     /// Base of the first segment that was scanned whole: its aborted transactions are known only from a replay.
     scanned_from: Option<Offset>,
+    /// Compaction may have left gaps in segments below.
+    gaps_below: Offset,
+    existed: bool,
+    epochs_unreadable: bool,
+    /// The page cache is not to be believed: whole segments are scanned from the recovery point on.
+    distrust: bool,
 }
 
 /// The folder's files that matter, sorted.
@@ -102,6 +120,7 @@ struct Recovery {
 struct Listing {
     segments: Vec<Offset>,
     snapshots: Vec<Offset>,
+    sync_failed: bool,
 }
 
 /// Where a scan begins: position, the offset expected there, and the indexes up to it.
@@ -115,22 +134,26 @@ struct Tail {
 
 impl Recovery {
     fn run(mut self, partition: TopicPartition, topic_id: TopicId) -> Result<(PartitionLog, RecoveryReport), LogError> {
+        swap::settle(&*self.store)?;
         let mut listing = self.tidy()?;
+        self.gaps_below = self.load_gaps()?;
+        let sync_failed = listing.sync_failed;
+        self.distrust |= sync_failed;
         let known_before = self.check_metadata(topic_id)?;
         let known_epochs = self.load_epochs()?;
         self.damaged = self.load_damage(&listing)?;
-        let known_damage = self.damaged.len();
+        let known_damage = self.damaged.clone();
         self.drop_below_start(&mut listing)?;
         let (mut segments, tail) = self.load_segments(&listing)?;
         // Without a folder this is a new partition, whatever a checkpoint says about a former one of its name.
-        let known = known_before || !segments.is_empty();
+        let known = known_before || self.existed;
         let given_out = if known { self.facts.recovery_point.max(self.facts.log_start) } else { Offset::ZERO };
         // Offsets that were given out and synced are never given out again.
         let end = tail.end_offset.max(given_out);
         self.report.lost = (tail.end_offset < given_out).then_some((tail.end_offset, given_out));
-        let epochs = self.settle_epochs(known_epochs, &tail, end, segments.len())?;
+        let epochs = self.settle_epochs(known_epochs, &tail, end, &segments)?;
         let epoch = epochs.latest().unwrap_or(LeaderEpoch(0));
-        if self.damaged.len() > known_damage {
+        if self.damaged != known_damage {
             self.store_damage()?;
         }
         let start = segments.first().map_or(end, |segment| segment.base_offset.max(self.facts.log_start)).min(end);
@@ -150,7 +173,12 @@ impl Recovery {
             segments: Arc::new(segments),
             active_len,
         };
-        self.report.damaged = self.damaged;
+        self.report.damaged = std::mem::take(&mut self.damaged);
+        // Names and indexes that the last process did not come to sync go with the first flush of this one.
+        let newest = view.segments.last().map_or(Offset::ZERO, |active| active.base_offset.plus(1));
+        let in_doubt = self.facts.last_stop != LastStop::Clean && self.facts.recovery_point < end.max(newest);
+        let sealed = if in_doubt { sealed_since(&view.segments, self.facts.recovery_point) } else { Vec::new() };
+        let offline = if sync_failed { self.write_again(&view.segments).err().map(|error| error.to_string()) } else { None };
         let log = PartitionLog {
             partition,
             topic_id,
@@ -161,9 +189,9 @@ impl Recovery {
             recovery_point: self.facts.recovery_point.min(end),
             last_snapshot: self.report.snapshot_used,
             active_since: None,
-            folder_is_dirty: false,
-            sealed: Vec::new(),
-            offline: None,
+            folder_is_dirty: in_doubt,
+            sealed,
+            offline,
         };
         Ok((log, self.report))
     }
@@ -177,7 +205,8 @@ impl Recovery {
                 Some((base, LOG)) => listing.segments.push(base),
                 Some((offset, SNAPSHOT)) => listing.snapshots.push(offset),
                 Some((_, INDEX | TIME_INDEX | TXN_INDEX | QUARANTINE)) => {}
-                _ if [METADATA, leader_epochs::FILE, DAMAGE].contains(&name.as_str()) || name.ends_with(ASIDE) => {}
+                _ if name == SYNC_FAILED => listing.sync_failed = true,
+                _ if [METADATA, leader_epochs::FILE, DAMAGE, compaction::GAPS].contains(&name.as_str()) || name.ends_with(ASIDE) => {}
                 _ if name.ends_with(".tmp") || name.ends_with(".deleted") || name.ends_with(".cleaned") => self.store.remove(name)?,
                 _ => self.set_aside(name)?,
             }
@@ -199,9 +228,14 @@ impl Recovery {
         self.store.rename(name, &format!("{name}.{}{ASIDE}", self.facts.now))
     }
 
+    /// A file of the first append, which nothing synced: a power cut may leave it without its bytes.
+    fn read_unless_blank(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.store.read(name)?.filter(|bytes| bytes.iter().any(|byte| *byte != 0)))
+    }
+
     /// Whether the folder was this topic's before.
     fn check_metadata(&mut self, expected: TopicId) -> Result<bool, LogError> {
-        let Some(bytes) = self.store.read(METADATA)? else { return Ok(false) };
+        let Some(bytes) = self.read_unless_blank(METADATA)? else { return Ok(false) };
         match parse_metadata(&bytes)? {
             Some(found) if found != expected => Err(LogError::OtherTopic { expected, found }),
             Some(_) => Ok(true),
@@ -215,13 +249,14 @@ impl Recovery {
     }
 
     fn load_epochs(&mut self) -> Result<LeaderEpochs, LogError> {
-        let Some(bytes) = self.store.read(leader_epochs::FILE)? else { return Ok(LeaderEpochs::default()) };
+        let Some(bytes) = self.read_unless_blank(leader_epochs::FILE)? else { return Ok(LeaderEpochs::default()) };
         match LeaderEpochs::parse(&bytes) {
             Ok(epochs) => Ok(epochs),
             Err(defect) => {
                 defect.refuse_newer(leader_epochs::FILE)?;
-                // Every batch carries its epoch, so the latest can be found again.
+                // Every batch carries its epoch, so all can be found again but one that wrote nothing yet.
                 self.set_aside(leader_epochs::FILE)?;
+                self.epochs_unreadable = true;
                 Ok(LeaderEpochs::default())
             }
         }
@@ -238,6 +273,19 @@ impl Recovery {
                 defect.refuse_newer(DAMAGE)?;
                 self.set_aside(DAMAGE)?;
                 Ok(Vec::new())
+            }
+        }
+    }
+
+    fn load_gaps(&mut self) -> Result<Offset, LogError> {
+        let Some(bytes) = self.store.read(compaction::GAPS)? else { return Ok(Offset::ZERO) };
+        match compaction::parse_gaps(&bytes) {
+            Ok(below) => Ok(below),
+            Err(defect) => {
+                defect.refuse_newer(compaction::GAPS)?;
+                // Better a gap that is not noticed than whole batches that are taken for damage.
+                self.set_aside(compaction::GAPS)?;
+                Ok(Offset(i64::MAX))
             }
         }
     }
@@ -289,7 +337,7 @@ impl Recovery {
     fn load_sealed(&mut self, base: Offset, next: Offset) -> Result<Segment, LogError> {
         let len = self.store.size(&file_name(base, LOG))?;
         // At exactly the recovery point the batches were synced, the index files perhaps not.
-        if self.facts.last_stop != LastStop::OtherBoot || next < self.facts.recovery_point {
+        if !self.distrust || next < self.facts.recovery_point {
             return self.segment(base, len, len, None);
         }
         let (from, expected, indexes) = self.whole(base);
@@ -297,15 +345,22 @@ impl Recovery {
         self.damaged.extend(scanned.damaged);
         if scanned.end_offset < next || scanned.tail_bytes > 0 {
             // Later segments exist, so this is no torn tail.
-            self.damaged.push(BadRange { segment: base, bytes: scanned.end..len, offsets: scanned.end_offset..next });
+            self.note_damage(BadRange { segment: base, bytes: scanned.end..len, offsets: scanned.end_offset..next });
         }
         let segment = self.segment(base, len, len, Some(scanned.indexes))?;
         segment.finish_indexes()?;
         Ok(segment)
     }
 
+    /// Missing bytes have no place where a later scan would come by them, so that it finds them again.
+    fn note_damage(&mut self, bad: BadRange) {
+        if !self.damaged.contains(&bad) {
+            self.damaged.push(bad);
+        }
+    }
+
     fn scan_segment(&mut self, base: Offset, from: u64, expected: Offset, len: u64, indexes: Indexes) -> io::Result<Scanned> {
-        let gaps = if self.config.cleanup_compact { Gaps::Allowed } else { Gaps::None };
+        let gaps = if base < self.gaps_below { Gaps::Allowed } else { Gaps::None };
         let rules = ScanRules { segment: base, expected, gaps, interval_bytes: self.config.index_interval_bytes };
         if from >= len {
             return Ok(scan(&[], from, rules, &[], indexes));
@@ -350,7 +405,7 @@ impl Recovery {
 
     /// From where the last segment must be scanned, `None` for its beginning.
     fn scan_start(&self, base: Offset, len: u64, listing: &Listing) -> Result<Option<ScanStart>, LogError> {
-        if self.facts.last_stop == LastStop::OtherBoot {
+        if self.distrust {
             return Ok(None);
         }
         let snapshot = listing.snapshots.iter().rev().find(|offset| self.read_snapshot(**offset).is_some());
@@ -389,24 +444,51 @@ impl Recovery {
     }
 
     /// The epochs from now on. What changed is on disk before anything is served.
-    fn settle_epochs(&mut self, known: LeaderEpochs, tail: &Tail, end: Offset, segments: usize) -> io::Result<LeaderEpochs> {
-        let mut epochs = known.clone();
+    fn settle_epochs(
+        &mut self,
+        known: LeaderEpochs,
+        tail: &Tail,
+        end: Offset,
+        segments: &[Arc<Segment>],
+    ) -> Result<LeaderEpochs, LogError> {
+        let first = segments.first().map_or(end, |segment| segment.base_offset.max(self.facts.log_start));
+        // The file is missing, or it forgot the epochs of deleted segments that a power cut brought back.
+        let covered = known.start().is_some_and(|start| start <= first);
+        let mut epochs = if covered { known.clone() } else { epochs_of_batches(segments)?.and_then(&known) };
         if let Some(last) = tail.last.filter(|last| last.leader_epoch >= LeaderEpoch(0)) {
             epochs.assign(last.leader_epoch, last.base_offset);
         }
         epochs.truncate_end(end);
-        let torn_by_power = self.report.cut_bytes > 0 && self.facts.last_stop == LastStop::OtherBoot;
-        if self.report.lost.is_some() || torn_by_power {
+        // An epoch that began past the end wrote what is lost. It was told, and the epoch never goes back.
+        if let Some(latest) = known.latest() {
+            epochs.assign(latest, end);
+        }
+        // A power cut can take whole batches from the end and leave no trace of them. So every one counts as a loss: readers may have
+        // seen what is gone. The folder itself is on disk before the first batch is.
+        let power_cut = self.facts.last_stop == LastStop::OtherBoot && self.existed;
+        if self.report.lost.is_some() || power_cut || self.epochs_unreadable {
             let next = epochs.latest().map_or(1, |latest| latest.0.saturating_add(1));
             epochs.assign(LeaderEpoch(next), end);
             self.report.epoch_bumped = true;
-        } else if segments > 0 && epochs.latest().is_none() {
+        } else if !segments.is_empty() && epochs.latest().is_none() {
             epochs.assign(LeaderEpoch(0), self.facts.log_start.min(end));
         }
         if epochs != known {
             self.store.replace(leader_epochs::FILE, &epochs.format())?;
         }
         Ok(epochs)
+    }
+
+    /// After a failed sync the system takes lost bytes for written, and the next sync would succeed without them. Written once more they
+    /// are dirty again.
+    fn write_again(&self, segments: &[Arc<Segment>]) -> io::Result<()> {
+        for segment in segments {
+            let position = segment.with_indexes(|indexes| indexes.offsets.lookup(segment.base_offset, self.facts.recovery_point))?;
+            if position < segment.len() {
+                self.store.rewrite(&file_name(segment.base_offset, LOG), position)?;
+            }
+        }
+        self.store.remove(SYNC_FAILED)
     }
 
     fn read_snapshot(&self, offset: Offset) -> Option<ProducerStates> {
@@ -418,10 +500,13 @@ impl Recovery {
     fn load_producers(&mut self, listing: &Listing, segments: &[Arc<Segment>], end: Offset) -> Result<ProducerStates, LogError> {
         let mut producers = ProducerStates::default();
         let newest = self.scanned_from.unwrap_or(end);
+        let first = segments.first().map_or(Offset::ZERO, |segment| segment.base_offset);
         for offset in listing.snapshots.iter().rev() {
             // A snapshot past the log's end knows batches that are gone.
             match self.read_snapshot(*offset).filter(|_| *offset <= end) {
-                Some(_) if *offset > newest => {}
+                // Between one before the first segment and that segment something may be missing: better to know nothing of a producer
+                // than to find a gap in what it sends.
+                Some(_) if *offset > newest || *offset < first => {}
                 Some(states) => {
                     producers = states;
                     self.report.snapshot_used = Some(*offset);
@@ -440,6 +525,23 @@ impl Recovery {
         producers.remove_expired(self.facts.now, self.config.producer_id_expiration_ms);
         Ok(producers)
     }
+}
+
+fn sealed_since(segments: &[Arc<Segment>], recovery_point: Offset) -> Vec<Arc<Segment>> {
+    let ended = segments.iter().zip(segments.iter().skip(1).map(|next| next.base_offset));
+    ended.filter(|(_, end)| *end >= recovery_point).map(|(segment, _)| Arc::clone(segment)).collect()
+}
+
+/// The epochs as the batches tell them, for want of the file.
+fn epochs_of_batches(segments: &[Arc<Segment>]) -> Result<LeaderEpochs, LogError> {
+    let mut epochs = LeaderEpochs::default();
+    for segment in segments {
+        let bytes = segment.slice(0..segment.len())?;
+        for located in segment.walk(&bytes, 0).map_while(Result::ok).filter(|located| located.header.leader_epoch >= LeaderEpoch(0)) {
+            epochs.assign(located.header.leader_epoch, located.header.base_offset);
+        }
+    }
+    Ok(epochs)
 }
 
 fn replay_producers(segment: &Segment, from: Offset, producers: &mut ProducerStates) -> Result<(), LogError> {

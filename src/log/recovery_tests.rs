@@ -1,7 +1,7 @@
 use super::*;
 use crate::log::error::ReadError;
 use crate::log::log_view::{AtLeast, LogView, ReadUpTo};
-use crate::log::store::MemoryStore;
+use crate::log::memory_store::MemoryStore;
 use crate::model::{Batch, BatchBuilder, Batches, CheckedBatch, Codec, ErrorCode, NewRecord, ProducerEpoch, ProducerId};
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -130,6 +130,64 @@ fn zeros_after_a_power_cut_are_cut_and_bump_the_epoch() {
 }
 
 #[test]
+fn a_power_cut_that_leaves_no_trace_bumps_the_epoch() {
+    let (store, log) = filled(3);
+    drop(log);
+    let (log, report) = open(&store.crash(|| false), facts(LastStop::OtherBoot, 0));
+    assert_eq!((log.end_offset(), log.leader_epoch(), report.epoch_bumped), (Offset(0), LeaderEpoch(1), true), "(0, 0) was given out");
+    let len = BatchBuilder::example(10).len();
+    store.damage(&active(&store), |bytes| bytes.truncate(2 * len));
+    let (log, report) = open(&store, facts(LastStop::OtherBoot, 0));
+    assert_eq!((log.end_offset(), log.leader_epoch(), report.cut_bytes), (Offset(20), LeaderEpoch(1), 0));
+}
+
+#[test]
+fn an_epoch_that_lost_all_its_records_is_not_used_again() {
+    let (store, log) = filled(3);
+    drop(log);
+    store.replace(leader_epochs::FILE, b"0\n2\n0 0\n2 90\n").unwrap();
+    assert_eq!(open(&store, facts(LastStop::OtherBoot, 0)).0.leader_epoch(), LeaderEpoch(3));
+}
+
+#[test]
+fn what_a_killed_process_did_not_sync_goes_with_the_first_flush() {
+    let (store, log) = filled(40);
+    drop(log);
+    let killed = store.kill();
+    let (mut log, _) = open(&killed, facts(LastStop::SameBoot, 0));
+    log.flush().unwrap();
+    let (log, report) = open(&killed.crash(|| false), facts(LastStop::OtherBoot, 400));
+    assert_eq!((log.end_offset(), report.is_alarming()), (Offset(400), false));
+}
+
+#[test]
+fn bytes_of_a_failed_sync_are_written_again() {
+    let (store, mut log) = filled(40);
+    store.fail_at(1);
+    assert!(log.flush().is_err() && matches!(log.append(CheckedBatch::trusted(BatchBuilder::example(1)), NOW), Err(LogError::Offline(_))));
+    let killed = store.kill();
+    let (mut log, report) = open(&killed, facts(LastStop::SameBoot, 0));
+    assert_eq!((log.end_offset(), report.is_alarming(), log.offline()), (Offset(400), false, None));
+    log.flush().unwrap();
+    let (log, report) = open(&killed.crash(|| false), facts(LastStop::OtherBoot, 400));
+    assert_eq!((log.end_offset(), report.is_alarming()), (Offset(400), false), "the second sync wrote what the first one dropped");
+}
+
+#[test]
+fn new_damage_is_noted_though_old_damage_was_deleted() {
+    let (store, mut log) = filled(40);
+    log.flush().unwrap();
+    drop(log);
+    let names: Vec<String> = store.list().unwrap().into_iter().filter(|name| name.ends_with(".log")).collect();
+    store.damage(&names[0], |bytes| bytes[80] ^= 1);
+    open(&store, facts(LastStop::OtherBoot, 0));
+    store.damage(&names[2], |bytes| bytes[80] ^= 1);
+    let third = OpenFacts { log_start: Offset(names[2][..20].parse().unwrap()), ..facts(LastStop::OtherBoot, 0) };
+    assert_eq!(open(&store, third).1.damaged.len(), 1);
+    assert_eq!(open(&store, OpenFacts { last_stop: LastStop::Clean, ..third }).1.damaged.len(), 1);
+}
+
+#[test]
 fn damage_in_the_middle_is_marked_kept_and_the_rest_served() {
     let (store, mut log) = filled(40);
     log.flush().unwrap();
@@ -139,7 +197,7 @@ fn damage_in_the_middle_is_marked_kept_and_the_rest_served() {
     let (mut log, report) = open(&store, facts(LastStop::OtherBoot, 0));
     let expected = BadRange { segment: Offset(0), bytes: len as u64..2 * len as u64, offsets: Offset(10)..Offset(20) };
     assert_eq!(report.damaged, [expected]);
-    assert!(report.is_alarming() && !report.epoch_bumped && report.cut_bytes == 0);
+    assert!(report.is_alarming() && report.cut_bytes == 0);
     let check = |view: &LogView| {
         assert_eq!(bases(view, 20).unwrap(), tens(20..400));
         for offset in [10, 15, 19] {
@@ -173,7 +231,7 @@ fn a_damaged_end_below_the_recovery_point_is_no_torn_tail() {
     assert_eq!(bases(&log.view(), 30).unwrap(), [30]);
     drop(log);
     let (log, report) = open(&store, facts(LastStop::OtherBoot, 30));
-    assert_eq!((report.lost, report.epoch_bumped), (None, false), "a loss is dealt with once");
+    assert_eq!(report.lost, None, "a loss is dealt with once");
     assert_eq!(bases(&log.view(), 30).unwrap(), [30]);
 }
 
@@ -250,7 +308,7 @@ fn unreadable_metadata_is_renamed_aside_and_written_anew() {
     store.put(leader_epochs::FILE, b"junk").unwrap();
     let (log, report) = open(&store, facts(LastStop::OtherBoot, 0));
     assert_eq!(report.renamed_aside, [METADATA, leader_epochs::FILE]);
-    assert_eq!((log.leader_epoch(), log.end_offset()), (LeaderEpoch(0), Offset(30)));
+    assert_eq!((log.leader_epoch(), log.end_offset()), (LeaderEpoch(1), Offset(30)), "the file may have known of a later epoch");
     assert_eq!(store.read(METADATA).unwrap().unwrap(), b"version: 0\ntopic_id: MDEyMzQ1Njc4OWFiY2RlZg");
 }
 

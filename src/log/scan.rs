@@ -11,6 +11,9 @@ use crate::model::{BatchHeader, Offset};
 /// many things that look like headers.
 const SEARCH_CRC_FACTOR: usize = 4;
 const MAGIC_AT: usize = 16;
+/// What a disk writes as one.
+const SECTOR: u64 = 512;
+const BASE_OFFSET_LEN: u64 = 8;
 
 /// How to scan.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +61,7 @@ pub(super) fn scan(bytes: &[u8], start: u64, rules: ScanRules, known: &[BadRange
             expected = header.next_offset();
             last = Some(header);
             rest = skip(rest, header.size as u64);
-        } else if let Some((distance, header)) = next_valid(rest, expected, rules) {
+        } else if let Some((distance, header)) = next_valid(rest, position, expected, rules) {
             let bytes = Range { start: position, end: position.saturating_add(distance) };
             let offsets = Range { start: expected, end: header.base_offset };
             damaged.push(BadRange { segment: rules.segment, bytes, offsets });
@@ -91,11 +94,22 @@ fn plausible<'a>(bytes: &'a [u8], expected: Offset, rules: ScanRules) -> Option<
     (fits && header.last_offset_delta >= 0 && header.record_count >= 0).then_some(view)
 }
 
-/// The nearest valid batch after the start of `bytes`, and its distance.
-fn next_valid(bytes: &[u8], expected: Offset, rules: ScanRules) -> Option<(u64, BatchHeader)> {
+/// Whether a batch after a hole has the base offset that was written, which no CRC covers: a hole takes at least one offset, and a
+/// field that lies in two sectors may be half from before, unless the batch behind it agrees.
+fn base_is_sure(rest: &[u8], position: u64, header: &BatchHeader, expected: Offset) -> bool {
+    let in_one_sector = position % SECTOR <= SECTOR - BASE_OFFSET_LEN;
+    let followed = || BatchHeader::parse(skip(rest, header.size as u64)).is_ok_and(|next| next.base_offset == header.next_offset());
+    header.base_offset > expected && (in_one_sector || followed())
+}
+
+/// The nearest valid batch after the start of `bytes`, which lie at `position`, and its distance.
+fn next_valid(bytes: &[u8], position: u64, expected: Offset, rules: ScanRules) -> Option<(u64, BatchHeader)> {
+    let sure =
+        |rest: &[u8], distance: usize, header: &BatchHeader| base_is_sure(rest, position.saturating_add(distance as u64), header, expected);
     let proven = |distance: usize| {
-        let view = plausible(bytes.get(distance..)?, expected, rules)?;
-        view.verify_crc().is_ok().then_some((distance as u64, view.header))
+        let rest = bytes.get(distance..)?;
+        let view = plausible(rest, expected, rules)?;
+        (sure(rest, distance, &view.header) && view.verify_crc().is_ok()).then_some((distance as u64, view.header))
     };
     // The usual case: a payload was hit and the length still leads to the next batch.
     let by_length = BatchHeader::parse(bytes).ok().and_then(|header| proven(header.size));
@@ -106,7 +120,8 @@ fn next_valid(bytes: &[u8], expected: Offset, rules: ScanRules) -> Option<(u64, 
     let magics = bytes.iter().enumerate().skip(MAGIC_AT + 1).filter(|(_, byte)| **byte == 2);
     for (at, _) in magics {
         let distance = at - MAGIC_AT;
-        let Some(candidate) = bytes.get(distance..).and_then(|rest| plausible(rest, expected, rules)) else { continue };
+        let Some(rest) = bytes.get(distance..) else { break };
+        let Some(candidate) = plausible(rest, expected, rules).filter(|found| sure(rest, distance, &found.header)) else { continue };
         if candidate.header.size > budget {
             return None;
         }
@@ -197,6 +212,24 @@ mod tests {
         bytes.resize(bytes.len() + 5000, 0);
         let scanned = scan_all(&bytes);
         assert_eq!((scanned.end_offset, scanned.tail_bytes), (Offset(20), 5000));
+    }
+
+    #[test]
+    fn a_base_offset_torn_between_two_sectors_is_not_believed() {
+        let mut batch = BatchBuilder::example(10);
+        batch.set_base_offset(Offset(6));
+        let batch = batch.to_bytes();
+        // All but the last byte of the base offset lies before the boundary, in a sector that was never written.
+        let mut bytes = vec![0; 506 + batch.len()];
+        bytes[506..].copy_from_slice(&batch);
+        bytes[506 + 7] = 0;
+        assert_eq!(scan_all(&bytes).tail_bytes, bytes.len() as u64);
+        bytes[506 + 7] = 6;
+        assert_eq!(scan_all(&bytes).tail_bytes, bytes.len() as u64, "nothing says that it is right");
+        let mut next = BatchBuilder::example(10);
+        next.set_base_offset(Offset(16));
+        bytes.extend_from_slice(&next.to_bytes());
+        assert_eq!(scan_all(&bytes).end_offset, Offset(26), "the next batch says so");
     }
 
     #[test]

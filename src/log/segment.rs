@@ -86,6 +86,21 @@ impl Indexes {
         }
     }
 
+    /// Ends the tables of a segment that will not grow, and gives the bytes of its index files, which the caller writes.
+    pub fn finish(&mut self, base: Offset) -> [(&'static str, Vec<u8>); 3] {
+        self.push_time(base);
+        let bytes = |unwritten: Option<(u64, Vec<u8>)>| unwritten.map_or_else(Vec::new, |(_, bytes)| bytes);
+        let files = [
+            (INDEX, bytes(self.offsets.unwritten())),
+            (TIME_INDEX, bytes(self.times.unwritten())),
+            (TXN_INDEX, txn_index::encode(&self.txns)),
+        ];
+        self.offsets.mark_written();
+        self.times.mark_written();
+        self.txns_written = self.txns.len();
+        files
+    }
+
     /// Forgets transactions that ended at or after `offset`.
     pub fn truncate_txns(&mut self, offset: Offset) {
         let kept = self.txns.partition_point(|txn| txn.last_offset < offset);
@@ -339,6 +354,12 @@ impl Segment {
     /// Makes the index files durable. Recovery believes those of segments that lie below the recovery point.
     pub fn sync_indexes(&self) -> io::Result<()> {
         [INDEX, TIME_INDEX, TXN_INDEX].into_iter().try_for_each(|extension| self.store.sync_file(&file_name(self.base_offset, extension)))
+    }
+
+    /// Opens all that is read by name, so that the files may get other names. What was opened stays readable.
+    pub fn hold_files(&self) -> io::Result<()> {
+        self.file()?;
+        self.with_indexes(|_| ())
     }
 
     /// Unlinks the segment's files. Slices that readers hold stay readable.

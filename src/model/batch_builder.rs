@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::batch::{Attributes, Batch, BatchHeader, HEADER_LEN};
+use super::batch::{Attributes, Batch, BatchDefect, BatchHeader, HEADER_LEN};
 use super::compress::{Codec, compress};
-use super::record::{Header, varlong_len, write_varint, write_varlong};
+use super::record::{Header, Record, varlong_len, write_varint, write_varlong};
 use super::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 /// A record to be written.
@@ -31,6 +31,18 @@ pub enum BuildError {
     #[error("compression failed: {0}")]
     Compress(#[from] std::io::Error),
 }
+
+/// Why a stored batch cannot be written anew.
+#[derive(Debug, Error)]
+pub enum RewriteError {
+    #[error(transparent)]
+    Batch(#[from] BatchDefect),
+    #[error("compression failed: {0}")]
+    Compress(#[from] std::io::Error),
+}
+
+/// Attributes of a batch that do not depend on its records.
+const KEPT_BY_REWRITE: i16 = Attributes::LOG_APPEND_TIME | Attributes::TRANSACTIONAL | Attributes::CONTROL;
 
 /// What a transaction marker says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,17 +93,21 @@ impl BatchBuilder {
     }
 
     pub fn append(&mut self, record: NewRecord<'_>) {
-        if self.count == 0 {
+        self.append_at(self.count, record);
+    }
+
+    fn append_at(&mut self, offset_delta: i32, record: NewRecord<'_>) {
+        if self.count == 0 && self.attributes & Attributes::DELETE_HORIZON == 0 {
             self.base_timestamp = record.timestamp;
         }
         self.max_timestamp = self.max_timestamp.max(record.timestamp);
         let timestamp_delta = record.timestamp.0.wrapping_sub(self.base_timestamp.0);
-        let length = 1 + varlong_len(timestamp_delta) + varlong_len(i64::from(self.count)) + payload_len(&record);
+        let length = 1 + varlong_len(timestamp_delta) + varlong_len(i64::from(offset_delta)) + payload_len(&record);
         let out = &mut self.plain;
         write_varlong(out, length as i64);
         out.push(0);
         write_varlong(out, timestamp_delta);
-        write_varint(out, self.count);
+        write_varint(out, offset_delta);
         write_nullable(out, record.key);
         write_nullable(out, record.value);
         write_varlong(out, record.headers.len() as i64);
@@ -138,6 +154,46 @@ impl BatchBuilder {
             record_count: self.count,
         };
         Ok(Batch::assemble(header, records))
+    }
+
+    /// A batch written anew with some of its records, as compaction does: offsets, times, codec, producer and sequence stay. With a
+    /// delete horizon the base timestamp is that, and the records' times count from it.
+    pub fn rewrite<'a>(
+        header: &BatchHeader,
+        records: impl IntoIterator<Item = &'a Record<'a>>,
+        delete_horizon: Option<Timestamp>,
+    ) -> Result<Batch, RewriteError> {
+        let mut builder = BatchBuilder::new(header.attributes.codec()?);
+        builder.attributes = header.attributes.0 & KEPT_BY_REWRITE;
+        if let Some(horizon) = delete_horizon {
+            builder.attributes |= Attributes::DELETE_HORIZON;
+            builder.base_timestamp = horizon;
+        }
+        for record in records {
+            let delta = record.offset.0.saturating_sub(header.base_offset.0);
+            let delta = i32::try_from(delta).map_err(|_| BatchDefect::Record("a record lies outside its batch"))?;
+            let headers: Vec<Header<'_>> = record.headers().collect();
+            builder.append_at(delta, NewRecord { timestamp: record.timestamp, key: record.key, value: record.value, headers: &headers });
+        }
+        let plain = std::mem::take(&mut builder.plain);
+        let records = match builder.codec {
+            Codec::None => Bytes::from(plain),
+            codec => Bytes::from(compress(codec, &plain)?),
+        };
+        let header = BatchHeader {
+            attributes: Attributes(builder.attributes | builder.codec.id()),
+            base_timestamp: builder.base_timestamp,
+            max_timestamp: if header.attributes.is_log_append_time() { header.max_timestamp } else { builder.max_timestamp },
+            record_count: builder.count,
+            ..*header
+        };
+        Ok(Batch::assemble(header, records))
+    }
+
+    /// A batch without its records: it still says which offsets it had and what its producer's last sequence is.
+    pub fn emptied(header: &BatchHeader) -> Batch {
+        let attributes = Attributes(header.attributes.0 & KEPT_BY_REWRITE);
+        Batch::assemble(BatchHeader { attributes, base_timestamp: Timestamp::NONE, record_count: 0, ..*header }, Bytes::new())
     }
 
     /// A transaction marker: one record in a control batch.
@@ -221,6 +277,46 @@ mod tests {
             assert_eq!(read.len(), 300, "{codec:?}");
             assert_eq!(read[299].value, Some(values[299].as_bytes()));
             assert_eq!((read[299].offset, read[299].timestamp), (Offset(299), Timestamp(4701)));
+        }
+    }
+
+    #[test]
+    fn a_batch_written_anew_keeps_offsets_times_and_producer() {
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let mut builder = BatchBuilder::new(codec).producer(ProducerId(9), ProducerEpoch(1), 40);
+            for i in 0..10 {
+                let value = format!("value {i}");
+                let headers: [Header<'_>; 1] = [(b"h", Some(b"x"))];
+                builder.append(NewRecord {
+                    timestamp: Timestamp(5000 - i),
+                    key: Some(b"k"),
+                    value: Some(value.as_bytes()),
+                    headers: &headers,
+                });
+            }
+            let mut batch = builder.build().unwrap();
+            batch.set_base_offset(Offset(100));
+            batch.set_leader_epoch(LeaderEpoch(3));
+            let records = batch.records().unwrap();
+            let kept: Vec<Record<'_>> = records.iter().map(Result::unwrap).filter(|record| record.offset.0 % 3 == 0).collect();
+            for horizon in [None, Some(Timestamp(1 << 45))] {
+                let again = BatchBuilder::rewrite(batch.header(), &kept, horizon).unwrap();
+                let again = Batch::from_bytes(&again.to_bytes()).unwrap();
+                let read = again.records().unwrap();
+                let read: Vec<Record<'_>> = read.iter().map(Result::unwrap).collect();
+                assert_eq!(read, kept, "{codec:?}");
+                assert_eq!(again.header().attributes.has_delete_horizon(), horizon.is_some());
+                assert_eq!(horizon.unwrap_or(kept[0].timestamp), again.header().base_timestamp);
+                let (old, new) = (batch.header(), again.header());
+                assert_eq!((new.max_timestamp, new.record_count), (kept[0].timestamp, 3));
+                assert_eq!(
+                    (old.last_offset(), old.last_sequence(), old.leader_epoch),
+                    (new.last_offset(), new.last_sequence(), new.leader_epoch)
+                );
+            }
+            let empty = Batch::from_bytes(&BatchBuilder::emptied(batch.header()).to_bytes()).unwrap();
+            assert_eq!((empty.len(), empty.header().last_offset(), empty.header().last_sequence()), (HEADER_LEN, Offset(109), 49));
+            assert_eq!(empty.records().unwrap().iter().count(), 0);
         }
     }
 

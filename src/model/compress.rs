@@ -10,6 +10,10 @@ pub const OUTPUT_BYTES_MAX: usize = 32 << 20;
 /// Output up to this size is never judged by its ratio.
 const RATIO_FREE_BYTES: usize = 8 << 20;
 const RATIO_MAX: usize = 1000;
+/// What `decompress_small` gives at most.
+const SMALL_OUTPUT_BYTES: usize = 2 << 20;
+/// Inputs up to this size are opened without waiting for others: their output is bounded by `RATIO_FREE_BYTES`.
+pub const SMALL_INPUT_BYTES: usize = 4096;
 /// Frames that ask for a larger window (8 MiB) are refused.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Start of snappy's stream framing as Java producers write it: then two i32 versions, then (i32 length, block) until the end.
@@ -69,10 +73,18 @@ fn output_cap(input_len: usize) -> usize {
     input_len.saturating_mul(RATIO_MAX).clamp(RATIO_FREE_BYTES, OUTPUT_BYTES_MAX)
 }
 
+/// Like `decompress`, but gives up with `TooLarge` where most batches never come.
+pub fn decompress_small(codec: Codec, input: &[u8], out: &mut Vec<u8>) -> Result<(), DecompressError> {
+    decompress_up_to(SMALL_OUTPUT_BYTES, codec, input, out)
+}
+
 /// Replaces `out` by the plain bytes of `input`. Works piecewise: a bomb is refused when the cap is reached, not afterwards.
 pub fn decompress(codec: Codec, input: &[u8], out: &mut Vec<u8>) -> Result<(), DecompressError> {
+    decompress_up_to(output_cap(input.len()), codec, input, out)
+}
+
+fn decompress_up_to(cap: usize, codec: Codec, input: &[u8], out: &mut Vec<u8>) -> Result<(), DecompressError> {
     out.clear();
-    let cap = output_cap(input.len());
     match codec {
         Codec::None => {
             out.extend_from_slice(input);

@@ -74,12 +74,6 @@ impl TopicName {
             && name != ".."
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
     }
-
-    /// Two names collide when they differ only in `.` against `_` (metric names would clash).
-    pub fn collides_with(&self, other: &str) -> bool {
-        self.0.len() == other.len()
-            && self.0.bytes().zip(other.bytes()).all(|(a, b)| a == b || matches!((a, b), (b'.', b'_') | (b'_', b'.')))
-    }
 }
 
 impl From<String> for TopicName {
@@ -206,7 +200,5 @@ mod tests {
         for bad in ["", ".", "..", "a b", "ä", "a/b", &"x".repeat(250)] {
             assert!(!TopicName::is_legal(bad), "{bad}");
         }
-        assert!(TopicName::new("a.b").collides_with("a_b"));
-        assert!(!TopicName::new("a.b").collides_with("a-b"));
     }
 }

@@ -20,6 +20,11 @@ pub struct MetricsSnapshot {
     pub fetch_latency: Histogram,
     /// Tasks that ended by a panic.
     pub panics: u64,
+    /// Passes of the cleaner over a partition.
+    pub compactions: u64,
+    pub compaction_bytes_reclaimed: u64,
+    /// Partitions that the cleaner cannot read and leaves alone until the next start.
+    pub compactions_given_up: u64,
 }
 
 /// Requests answered, by API and version.

@@ -2,12 +2,13 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use std::cell::RefCell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use super::batch::{Attributes, Batch, BatchDefect, BatchHeader, BatchView, HEADER_LEN, LENGTH_OVERHEAD};
 use super::batch_builder::{BatchBuilder, NewRecord};
-use super::compress::{Codec, decompress};
+use super::compress::{Codec, DecompressError, OUTPUT_BYTES_MAX, SMALL_INPUT_BYTES, decompress, decompress_small};
 use super::record::{Record, RecordIter};
 use super::{ErrorCode, Offset, Timestamp, TopicPartition};
 
@@ -125,7 +126,7 @@ pub fn check_produced(bytes: &Bytes, rules: &ProduceRules<'_>) -> Result<Checked
         settle(&mut batch, stored, Shape::Plain, target, rules)?;
     } else {
         with_scratch(|plain| {
-            decompress(source, stored, plain).map_err(|error| match BatchDefect::from(error) {
+            let _turn = open(source, stored, plain).map_err(|error| match BatchDefect::from(error) {
                 // The client may split the batch and try again.
                 BatchDefect::Bomb => BatchError::new(ErrorCode::MessageTooLarge, "decompresses to more than is allowed"),
                 defect => BatchError::new(ErrorCode::UnknownServerError, defect.to_string()),
@@ -376,6 +377,27 @@ fn recompress(header: &BatchHeader, plain: &[u8], target: Codec) -> Result<Batch
         builder.append(NewRecord { timestamp: record.timestamp, key: record.key, value: record.value, headers: &headers });
     }
     builder.build().map_err(|error| BatchError::new(ErrorCode::UnknownServerError, error.to_string()))
+}
+
+/// Held while a batch is open that becomes large: one at a time, so that many bombs take no more memory than one.
+static LARGE: Mutex<()> = Mutex::new(());
+const LARGE_CAPACITY: usize = OUTPUT_BYTES_MAX + (1 << 20);
+
+fn open(codec: Codec, stored: &[u8], plain: &mut Vec<u8>) -> Result<Option<MutexGuard<'static, ()>>, DecompressError> {
+    if stored.len() <= SMALL_INPUT_BYTES {
+        return decompress(codec, stored, plain).map(|()| None);
+    }
+    match decompress_small(codec, stored, plain) {
+        Err(DecompressError::TooLarge) => {}
+        outcome => return outcome.map(|()| None),
+    }
+    // Nobody waits for the turn with much in hand.
+    *plain = Vec::new();
+    let turn = LARGE.lock().unwrap_or_else(PoisonError::into_inner);
+    // Of this size allocators ask the system each time and give it back, where a growing buffer would leave its last size behind on
+    // every thread. Pages that are not written take no memory.
+    plain.reserve_exact(LARGE_CAPACITY);
+    decompress(codec, stored, plain).map(|()| Some(turn))
 }
 
 /// Lends a buffer that this thread keeps, so that a compressed batch costs no allocation.

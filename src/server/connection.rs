@@ -8,14 +8,16 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Limits;
+use super::limits::Held;
 use crate::broker::Broker;
 use crate::handlers::{self, Context, HangUp, Peer, Reply};
 use crate::wire::WireError;
@@ -25,6 +27,16 @@ use crate::wire::request::RequestHeader;
 const READ_BYTES: usize = 16 * 1024;
 /// Replies are held back for the next request of the same turn up to this many bytes.
 const TURN_BYTES: usize = 1024 * 1024;
+/// Memory for a large frame is taken when it is needed: this much, then three times of what has come. To announce much costs nothing
+/// and gets nothing.
+const STEP_BYTES: usize = 64 * 1024;
+/// How fast a frame comes in is judged from here on, and then all the time.
+const RATE_AFTER: Duration = Duration::from_secs(10);
+const RATE_EVERY: Duration = Duration::from_secs(1);
+/// How long a reader may rest while others want the memory that its answer takes.
+const REST_WHEN_SHORT: Duration = Duration::from_secs(1);
+/// Progress of a frame whose client is not to blame: it waits for memory.
+const WAITS_FOR_US: usize = usize::MAX;
 /// Slices handed to one vectored write; the kernel takes no more than 1024.
 const SLICES_MAX: usize = 256;
 
@@ -38,6 +50,8 @@ enum Ended {
     SlowFrame,
     #[error("the client does not read its answers")]
     SlowReader,
+    #[error("answers that others do not read fill the memory for answers")]
+    NoMemory,
     #[error("the broker shuts down")]
     Shutdown,
     #[error(transparent)]
@@ -62,18 +76,22 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
         buffer: BytesMut::new(),
         client: String::new(),
         waited: false,
-        memory: None,
+        memory: Held::default(),
         out: Outbox::default(),
     };
     let Err(ended) = connection.run().await;
     match &ended {
         Ended::Closed | Ended::Idle | Ended::Shutdown => {}
         Ended::Io(error) => tracing::debug!(remote = %peer.remote, %error, "connection lost"),
-        Ended::SlowFrame | Ended::SlowReader => tracing::info!(remote = %peer.remote, reason = %ended, "connection closed"),
+        Ended::SlowFrame | Ended::SlowReader | Ended::NoMemory => {
+            tracing::info!(remote = %peer.remote, reason = %ended, "connection closed")
+        }
         Ended::HangUp(HangUp::Unsupported { key, version }) => {
             broker.metrics.unsupported(peer.remote, &connection.client, *key, *version);
         }
-        Ended::HangUp(HangUp::Wire(WireError::UnknownApi(key))) => broker.metrics.unsupported(peer.remote, &connection.client, *key, -1),
+        Ended::HangUp(HangUp::Wire(WireError::UnknownApi { key, version, client_id })) => {
+            broker.metrics.unsupported(peer.remote, &peer.name(client_id), *key, *version);
+        }
         Ended::HangUp(HangUp::Wire(reason)) => broker.metrics.garbage(peer.remote, &reason.to_string()),
         Ended::HangUp(HangUp::UnacknowledgedProduce(_)) => {
             tracing::info!(remote = %peer.remote, client = connection.client, reason = %ended, "connection closed");
@@ -93,7 +111,7 @@ struct Connection<'a> {
     /// The last turn had a request that waited.
     waited: bool,
     /// Memory taken for the frame that is being read or answered.
-    memory: Option<OwnedSemaphorePermit>,
+    memory: Held,
     out: Outbox,
 }
 
@@ -112,7 +130,7 @@ impl Connection<'_> {
             {
                 return Err(gone.into());
             }
-            self.memory = None;
+            self.memory.release();
             if self.buffer.is_empty() {
                 // An idle connection holds no buffer.
                 self.buffer = BytesMut::new();
@@ -149,7 +167,7 @@ impl Connection<'_> {
             }
         }
         tokio::select! {
-            read = timeout(self.limits.frame_within, self.read_frame()) => read.map_err(|_| Ended::SlowFrame)?,
+            read = self.read_frame_in_time() => read,
             () = broker.stopped() => Err(Ended::Shutdown),
         }
     }
@@ -171,16 +189,39 @@ impl Connection<'_> {
         }
     }
 
-    async fn read_frame(&mut self) -> Result<(), Ended> {
+    /// Reads a frame to its end, unless that takes too long or it comes in drop by drop.
+    async fn read_frame_in_time(&mut self) -> Result<(), Ended> {
+        let (within, rate) = (self.limits.frame_within, self.limits.frame_rate_min);
+        let (begun, came) = (Instant::now(), AtomicUsize::new(self.buffer.len()));
+        let mut reading = pin!(self.read_frame(&came));
+        let mut judged_after = RATE_AFTER.min(within);
+        loop {
+            if let Ok(read) = timeout_at(begun + judged_after, &mut reading).await {
+                return read;
+            }
+            let came = came.load(Relaxed);
+            let too_slow = came != WAITS_FOR_US && (came as u64) < judged_after.as_secs().saturating_mul(rate);
+            if too_slow || judged_after >= within {
+                return Err(Ended::SlowFrame);
+            }
+            judged_after = (judged_after + RATE_EVERY).min(within);
+        }
+    }
+
+    /// `came` tells how many bytes there are.
+    async fn read_frame(&mut self, came: &AtomicUsize) -> Result<(), Ended> {
         loop {
             let missing = self.frames.missing(&self.buffer)?;
             match missing {
                 Some(0) => return Ok(()),
                 Some(missing) if missing > READ_BYTES => {
-                    if self.memory.is_none() {
-                        self.memory = self.limits.memory(missing).await;
+                    if self.buffer.len() == self.buffer.capacity() || self.memory.is_empty() {
+                        let more = missing.min(self.buffer.len().saturating_mul(3).max(STEP_BYTES));
+                        came.store(WAITS_FOR_US, Relaxed);
+                        self.limits.requests().grow(&mut self.memory, self.buffer.len().saturating_add(more)).await;
+                        self.buffer.reserve(more);
+                        came.store(self.buffer.len(), Relaxed);
                     }
-                    self.buffer.reserve(missing);
                 }
                 _ => self.buffer.reserve(READ_BYTES),
             }
@@ -188,6 +229,7 @@ impl Connection<'_> {
             if read == 0 {
                 return Err(Ended::Closed);
             }
+            came.store(self.buffer.len(), Relaxed);
             self.broker.metrics.bytes_in.add(read as u64);
         }
     }
@@ -219,11 +261,26 @@ impl Connection<'_> {
             self.client = context.client_name();
         }
         match reply? {
-            Reply::Frame(frame) => self.out.push(frame),
+            Reply::Frame(frame) => {
+                self.hold_answer(frame.len()).await?;
+                self.out.push(frame);
+            }
             Reply::Parts(parts) => parts.into_iter().for_each(|part| self.out.push(part)),
             Reply::Nothing => {}
         }
         Ok(())
+    }
+
+    /// Takes memory for an answer that is more than small. Record slices need none: they lie in the segments' maps.
+    async fn hold_answer(&mut self, bytes: usize) -> Result<(), Ended> {
+        if bytes <= READ_BYTES || self.limits.answers().try_grow(&mut self.out.memory, self.out.bytes.saturating_add(bytes)) {
+            return Ok(());
+        }
+        // Nobody waits for memory while holding some.
+        self.flush().await?;
+        let limits = self.limits;
+        let granted = timeout(limits.drain_within, limits.answers().grow(&mut self.out.memory, bytes)).await;
+        granted.map_err(|_| Ended::NoMemory)
     }
 }
 
@@ -252,6 +309,7 @@ impl Connection<'_> {
 struct Outbox {
     parts: VecDeque<Bytes>,
     bytes: usize,
+    memory: Held,
 }
 
 impl Outbox {
@@ -271,15 +329,28 @@ impl Outbox {
         self.write_all(stream, limits).await?;
         self.parts = VecDeque::new();
         self.bytes = 0;
+        self.memory.release();
         Ok(bytes)
+    }
+
+    async fn write_some(&self, stream: &mut TcpStream, slices: &[IoSlice<'_>], limits: &Limits) -> Result<usize, Ended> {
+        let begun = Instant::now();
+        loop {
+            if let Ok(written) = timeout(REST_WHEN_SHORT.min(limits.drain_within), stream.write_vectored(slices)).await {
+                return Ok(written?);
+            }
+            let in_the_way = !self.memory.is_empty() && limits.answers().is_short();
+            if in_the_way || begun.elapsed() >= limits.drain_within {
+                return Err(Ended::SlowReader);
+            }
+        }
     }
 
     /// A slow network may take its time as long as bytes move: to cut it off would only make the client ask for the same again.
     async fn write_all(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<(), Ended> {
         while !self.parts.is_empty() {
             let slices: Vec<IoSlice<'_>> = self.parts.iter().take(SLICES_MAX).map(|p| IoSlice::new(p)).collect();
-            let sent = timeout(limits.drain_within, stream.write_vectored(&slices)).await;
-            let mut written = sent.map_err(|_| Ended::SlowReader)??;
+            let mut written = self.write_some(stream, &slices, limits).await?;
             if written == 0 {
                 return Err(io::Error::from(io::ErrorKind::WriteZero).into());
             }

@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::{Limits, connection};
 use crate::broker::Broker;
 use crate::handlers::Peer;
+use crate::model::Pace;
 
 /// How long an accept loop rests when the process is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// After this the connections that still wait are cut.
 const GRACE: Duration = Duration::from_millis(1500);
+/// Connections that are accepted at once before their rate counts.
+const BURST: u32 = 100;
 
 pub struct Listener {
     listener: TcpListener,
@@ -43,11 +47,28 @@ pub struct Server {
 
 impl Server {
     pub async fn run(self, listener: Listener) {
+        if let Err(error) = rustix::net::listen(&listener.listener, self.broker.configs.broker().listen_backlog) {
+            tracing::warn!(%error, "the queue of connections keeps its length");
+        }
         let mut connections = JoinSet::new();
+        let (begun, mut pace) = (Instant::now(), Pace::new(BURST));
+        let mut rest = None;
         loop {
+            let accepting = async {
+                // Also a rest that is over takes until the clock's next tick.
+                if let Some(until) = rest {
+                    tokio::time::sleep_until(until).await;
+                }
+                listener.listener.accept().await
+            };
             tokio::select! {
-                accepted = listener.listener.accept() => match accepted {
-                    Ok((stream, remote)) => self.accept(&mut connections, stream, remote),
+                accepted = accepting => match accepted {
+                    Ok((stream, remote)) => {
+                        let elapsed = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+                        let wait = pace.take(elapsed, self.broker.configs.broker().connection_rate_max);
+                        rest = (wait > 0).then(|| Instant::now() + Duration::from_micros(wait));
+                        self.accept(&mut connections, stream, remote);
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -88,11 +109,11 @@ impl Server {
     }
 }
 
-/// A machine that vanished (a closed lid, a network that went) says nothing: after two minutes of silence its connections end.
+/// A machine that vanished (a closed lid, a network that went) says nothing: after a minute and a half of silence its connections end.
 fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     use rustix::net::sockopt;
     sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
-    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(20))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
     sockopt::set_tcp_keepcnt(stream, 3)?;
     Ok(sockopt::set_socket_keepalive(stream, true)?)
 }

@@ -7,8 +7,8 @@ pub enum WireError {
     FrameSize { size: i32, max: usize },
     #[error("request header: {0}")]
     Header(&'static str),
-    #[error("no request has key {0}")]
-    UnknownApi(i16),
+    #[error("no request has key {key}")]
+    UnknownApi { key: i16, version: i16, client_id: String },
     #[error("{api} has no version {version}")]
     UnknownVersion { api: &'static str, version: i16 },
     #[error("{api} v{version}, byte {at}, {field}: {problem}")]

@@ -122,7 +122,7 @@ struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     fn start(api_key: i16, version: i16, body: &'a [u8]) -> Result<Walker<'a>, WireError> {
-        let api = Api::by_key(api_key).ok_or(WireError::UnknownApi(api_key))?;
+        let api = Api::by_key(api_key).ok_or(WireError::UnknownApi { key: api_key, version, client_id: String::new() })?;
         if !api.has_version(version) {
             return Err(WireError::UnknownVersion { api: api.name, version });
         }
@@ -525,7 +525,7 @@ mod tests {
 
     #[test]
     fn what_the_table_does_not_have_is_refused() {
-        assert!(matches!(check(4, 0, &Bytes::new()), Err(WireError::UnknownApi(4))));
+        assert!(matches!(check(4, 0, &Bytes::new()), Err(WireError::UnknownApi { key: 4, .. })));
         for version in [-1, 2, 13] {
             assert!(matches!(check(0, version, &Bytes::new()), Err(WireError::UnknownVersion { .. })), "{version}");
         }

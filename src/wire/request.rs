@@ -33,8 +33,11 @@ impl RequestHeader {
         let (fixed, mut rest) = frame.split_first_chunk::<8>().ok_or(WireError::Header("shorter than 8 bytes"))?;
         let [k0, k1, v0, v1, c0, c1, c2, c3] = *fixed;
         let (api_key, api_version) = (i16::from_be_bytes([k0, k1]), i16::from_be_bytes([v0, v1]));
-        let api = Api::by_key(api_key).ok_or(WireError::UnknownApi(api_key))?;
+        // It stands at the same place whatever the key, so that a request nobody knows still has a sender.
         let client_id = take_client_id(&mut rest)?;
+        let Some(api) = Api::by_key(api_key) else {
+            return Err(WireError::UnknownApi { key: api_key, version: api_version, client_id: client_id.unwrap_or_default() });
+        };
         if api.is_flexible(api_version) {
             skip_tags(&mut rest)?;
         }
@@ -129,6 +132,7 @@ mod tests {
             assert!(RequestHeader::split(&whole.slice(..end)).is_err(), "{end} bytes");
         }
         assert!(RequestHeader::split(&whole).unwrap().1.is_empty());
-        assert!(matches!(RequestHeader::split(&frame(4, 0, b"\x00\x00")), Err(WireError::UnknownApi(4))));
+        let unknown = RequestHeader::split(&frame(4, 7, b"\x00\x02me"));
+        assert!(matches!(unknown, Err(WireError::UnknownApi { key: 4, version: 7, client_id }) if client_id == "me"));
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::rebalance::Turn;
 use super::reply::{JoinGroupReply, LeaveGroupReply, LeftMember, Reply, SyncGroupReply};
 use super::request::{Heartbeat, JoinGroup, LeaveGroup, LeavingMember, SyncGroup};
-use super::shard::{GROUPS_MAX, Groups, MemberIds};
+use super::shard::{Groups, MemberIds};
 use super::state::{ClassicGroup, GroupState, Member};
 use super::timers::{Deadline, Moving};
 use super::{InstanceId, MemberId};
@@ -20,9 +20,6 @@ const MEMBER_ID_REQUIRED_FROM: i16 = 4;
 const SKIP_ASSIGNMENT_FROM: i16 = 9;
 /// From this version on SyncGroup names the protocol (KIP-559).
 const PROTOCOL_NAMED_FROM: i16 = 5;
-
-/// What one member may offer, all protocols together: an assignment of every partition a broker has is a fraction of this.
-const OFFER_BYTES_MAX: usize = 256 * 1024;
 
 pub(super) fn join(groups: &mut Groups, token: Token, request: JoinGroup, ids: &mut dyn MemberIds, turn: &mut Turn) {
     match admit(groups, &request, turn) {
@@ -49,10 +46,10 @@ fn admit<'a>(groups: &'a mut Groups, request: &JoinGroup, turn: &mut Turn) -> Re
     if is_new && (request.protocol_type.is_empty() || request.protocols.is_empty()) {
         return Err(refuse(ErrorCode::InconsistentGroupProtocol));
     }
-    if is_new && groups.len() >= GROUPS_MAX {
+    if is_new && turn.is_full(groups) {
         return Err(refuse(ErrorCode::GroupMaxSizeReached));
     }
-    if request.protocols.iter().map(|p| p.name.len() + p.metadata.len()).sum::<usize>() > OFFER_BYTES_MAX {
+    if request.protocols.iter().map(|p| p.name.len() + p.metadata.len()).sum::<usize>() > turn.config.member_metadata_bytes_max {
         return Err(refuse(ErrorCode::InvalidRequest));
     }
     let group = groups.entry(request.group.clone()).or_insert_with(|| ClassicGroup::new(request.group.clone(), turn.now));

@@ -58,15 +58,15 @@ fn describe_known(group: &ClassicGroup) -> GroupDescription {
 
 pub(super) fn list(groups: &Groups, filters: &ListGroups) -> ListGroupsReply {
     let passes = |filter: &[String], value: &str| filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value));
-    let listed =
-        groups.values().filter(|group| passes(&filters.states, group.state.name()) && passes(&filters.types, CLASSIC)).map(|group| {
-            ListedGroup {
-                group: group.id.clone(),
-                protocol_type: group.protocol_type.clone().unwrap_or_default(),
-                state: group.state.name(),
-                group_type: CLASSIC,
-            }
-        });
+    // Kafka forgives spaces around a state, not around a type.
+    let states: Vec<String> = filters.states.iter().map(|state| state.trim().to_owned()).collect();
+    let wanted = |group: &&ClassicGroup| passes(&states, group.state.name()) && passes(&filters.types, CLASSIC);
+    let listed = groups.values().filter(wanted).map(|group| ListedGroup {
+        group: group.id.clone(),
+        protocol_type: group.protocol_type.clone().unwrap_or_default(),
+        state: group.state.name(),
+        group_type: CLASSIC,
+    });
     ListGroupsReply { error: ErrorCode::None, groups: listed.collect() }
 }
 

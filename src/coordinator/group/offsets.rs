@@ -6,7 +6,7 @@ use super::GroupId;
 use super::rebalance::Turn;
 use super::reply::{FetchedOffset, OffsetDeleteReply, OffsetFetchReply, PartitionErrors};
 use super::request::{CommitPartition, OffsetCommit, OffsetDelete, OffsetFetch};
-use super::shard::{GROUPS_MAX, Groups, Hard, HardGroup};
+use super::shard::{Groups, Hard, HardGroup};
 use super::state::{ClassicGroup, GroupState};
 use crate::coordinator::records::{CommittedOffset, Record};
 use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, Timestamp, TopicName};
@@ -31,7 +31,7 @@ pub(super) fn commit(groups: &mut Groups, request: OffsetCommit, turn: &mut Turn
             }
             let value = CommittedOffset {
                 offset,
-                leader_epoch: if leader_epoch.0 < 0 { LeaderEpoch::UNKNOWN } else { leader_epoch },
+                leader_epoch,
                 metadata: Arc::from(metadata),
                 commit_timestamp: turn.now,
                 expire_timestamp,
@@ -52,7 +52,7 @@ fn may_commit(groups: &mut Groups, request: &OffsetCommit, turn: &mut Turn) -> R
         let unknown = if request.version >= GROUP_NOT_FOUND_FROM { ErrorCode::GroupIdNotFound } else { ErrorCode::IllegalGeneration };
         return Err(unknown);
     }
-    if !groups.contains_key(&request.group) && groups.len() >= GROUPS_MAX {
+    if !groups.contains_key(&request.group) && turn.is_full(groups) {
         return Err(ErrorCode::GroupMaxSizeReached);
     }
     // A commit from outside makes a simple group.

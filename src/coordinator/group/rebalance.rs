@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::reply::{JoinGroupReply, Reply, SyncGroupReply};
-use super::shard::{GroupConfig, Output};
+use super::shard::{GroupConfig, Groups, Output};
 use super::state::{ClassicGroup, GroupState, InitialDelay, Member};
 use super::timers::{Deadline, Timers};
 use super::{GroupId, MemberId};
@@ -22,12 +22,18 @@ const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 300_000;
 /// One decision under way: what it may look at, and what comes of it.
 pub(super) struct Turn<'a> {
     pub config: &'a GroupConfig,
+    pub groups_elsewhere: usize,
     pub timers: &'a mut Timers,
     pub now: Timestamp,
     pub outputs: Vec<Output>,
 }
 
 impl Turn<'_> {
+    /// There may be no further group.
+    pub fn is_full(&self, groups: &Groups) -> bool {
+        groups.len().saturating_add(self.groups_elsewhere) >= self.config.groups_max
+    }
+
     pub fn reply(&mut self, token: Token, reply: Reply) {
         self.outputs.push(Output::Reply(token, reply));
     }

@@ -10,9 +10,6 @@ use crate::coordinator::records::{CommittedOffset, GroupMetadata, Record};
 use crate::coordinator::{self, Token};
 use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
 
-/// Groups of one shard. Whoever runs through group names is refused then; those that nobody uses expire.
-pub(super) const GROUPS_MAX: usize = 5_000;
-
 pub type Output = coordinator::Output<Record, Reply>;
 
 /// Where member ids get their random part from.
@@ -38,6 +35,10 @@ pub struct GroupConfig {
     pub initial_rebalance_delay_ms: i32,
     /// `group.max.size`
     pub group_size_max: usize,
+    /// `headwater.groups.max`, for all shards together. Whoever runs through group names is refused then; those that nobody uses expire.
+    pub groups_max: usize,
+    /// `headwater.group.member.metadata.max.bytes`
+    pub member_metadata_bytes_max: usize,
     /// `offset.metadata.max.bytes`
     pub offset_metadata_bytes_max: usize,
     /// `offsets.retention.minutes`
@@ -53,6 +54,8 @@ impl Default for GroupConfig {
             session_timeout_max_ms: 1_800_000,
             initial_rebalance_delay_ms: 0,
             group_size_max: i32::MAX as usize,
+            groups_max: 2_000,
+            member_metadata_bytes_max: 65_536,
             offset_metadata_bytes_max: 4096,
             offsets_retention_ms: 7 * 24 * 3_600_000,
             offsets_retention_check_interval_ms: 600_000,
@@ -78,6 +81,8 @@ pub(super) type Groups = BTreeMap<GroupId, ClassicGroup>;
 #[derive(Debug)]
 pub struct Soft {
     config: GroupConfig,
+    /// Groups of the other shards, as of the last word from them.
+    elsewhere: usize,
     /// Every group there is: those in `Hard`, and new ones on their way there.
     groups: Groups,
     timers: Timers,
@@ -100,7 +105,7 @@ pub trait Effects {
 
 impl GroupShard {
     pub fn new(config: GroupConfig) -> GroupShard {
-        GroupShard { hard: Hard::default(), soft: Soft { config, groups: Groups::new(), timers: Timers::default() } }
+        GroupShard { hard: Hard::default(), soft: Soft { config, elsewhere: 0, groups: Groups::new(), timers: Timers::default() } }
     }
 
     /// All records of the shard have been applied: members get fresh sessions. Gives the first `Wake`.
@@ -121,6 +126,16 @@ impl GroupShard {
     /// Settings changed while running: they hold from the next decision on.
     pub fn set_config(&mut self, config: GroupConfig) {
         self.soft.config = config;
+    }
+
+    /// How many groups there are in this shard.
+    pub fn group_count(&self) -> usize {
+        self.soft.groups.len()
+    }
+
+    /// How many there are in all others, for the limit that holds for all together.
+    pub fn set_elsewhere(&mut self, groups: usize) {
+        self.soft.elsewhere = groups;
     }
 
     /// Answers a request, at once or later through its token.
@@ -227,8 +242,8 @@ impl HardGroup {
 impl Soft {
     /// Runs one decision and adds the time to wake up at, if that has changed.
     fn turn(&mut self, now: Timestamp, act: impl FnOnce(&mut Groups, &mut Turn)) -> Vec<Output> {
-        let Soft { config, groups, timers } = self;
-        let mut turn = Turn { config, timers, now, outputs: Vec::new() };
+        let Soft { config, elsewhere, groups, timers } = self;
+        let mut turn = Turn { config, groups_elsewhere: *elsewhere, timers, now, outputs: Vec::new() };
         act(groups, &mut turn);
         let mut outputs = turn.outputs;
         outputs.extend(timers.news().map(Output::Wake));
@@ -372,7 +387,8 @@ mod tests {
     #[test]
     fn nobody_fills_the_memory_with_groups() {
         let mut room = Room::new(10);
-        for number in 0..GROUPS_MAX {
+        room.shard.set_elsewhere(1_990);
+        for number in 0..10 {
             assert_eq!(room.commit(&format!("g{number}")), ErrorCode::None);
         }
         assert_eq!(room.commit("one more"), ErrorCode::GroupMaxSizeReached);
@@ -393,8 +409,8 @@ mod tests {
     #[test]
     fn a_member_offers_no_more_than_a_bounded_number_of_bytes() {
         let mut room = Room::new(3);
-        assert_eq!(room.join("g", 300 * 1024), ErrorCode::InvalidRequest);
+        assert_eq!(room.join("g", 65_536), ErrorCode::InvalidRequest);
         assert!(!room.shard.knows(&"g".into()));
-        assert_eq!(room.join("g", 200 * 1024), ErrorCode::MemberIdRequired);
+        assert_eq!(room.join("g", 65_531), ErrorCode::MemberIdRequired);
     }
 }
