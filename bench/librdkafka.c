@@ -81,9 +81,10 @@ static rd_kafka_t *client(int kind, const char *brokers) {
   char error[512];
   rd_kafka_conf_t *conf = rd_kafka_conf_new();
   if (brokers) set(conf, "bootstrap.servers", brokers);
-  set(conf, "log_level", "3");
+  set(conf, "log_level", "2");
   if (kind == PRODUCER) {
     set(conf, "queue.buffering.max.messages", "1000000");
+    set(conf, "message.timeout.ms", "60000");
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
   } else {
     set(conf, "queued.min.messages", "1000000");
