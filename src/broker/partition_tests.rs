@@ -1,6 +1,6 @@
 use super::*;
 use crate::log::{LastStop, MemoryStore};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicU64;
 
 fn partition(store: &MemoryStore, config: LogConfig) -> Partition {
     let facts = OpenFacts { last_stop: LastStop::Clean, recovery_point: Offset::ZERO, log_start: Offset::ZERO, now: Timestamp(0) };
@@ -58,7 +58,7 @@ fn appends_reads_and_retention_go_on_while_a_log_is_compacted() {
     let config = LogConfig { retention_ms: -1, retention_bytes: 3000, ..config };
     let partition = partition(&store, config);
     let done = AtomicBool::new(false);
-    let passes = AtomicUsize::new(0);
+    let passes = AtomicU64::new(0);
     let written = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
