@@ -26,4 +26,4 @@ soak:
 
 # Headwater beside Apache Kafka, kfake and noida-db, with one client. QUICK=1: one short round. BIG=1: also kill -9 with 10 GB.
 bench: build
-	python3 bench/run.py --binary $(BINARY) $(if $(QUICK),--quick) $(if $(BIG),--big)
+	python3 benches/peers/run.py --binary $(BINARY) $(if $(QUICK),--quick) $(if $(BIG),--big)

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests" / "clients"))
+sys.path.insert(0, str(HERE.parent.parent / "tests" / "clients"))
 
 from environments import Missing, digest, kafka_tools, need, only_one_installs, run, stamped  # noqa: E402
 
-CACHE = HERE.parent / ".cache" / "bench"
+CACHE = HERE.parent.parent / ".cache" / "bench"
 CONFLUENT, NOIDA = "confluent-kafka==2.16.1", "noida-db==0.2.3"
 
 __all__ = ["CACHE", "Missing", "go_programs", "kafka_tools", "librdkafka", "noida"]

@@ -14,8 +14,8 @@ PAGE = """# Benchmarks
     make bench            # five rounds, medians; about half an hour
     make bench QUICK=1    # one short round, to see that everything works
 
-One client measures every broker over its socket: a Go program for raw requests, waits and memory (`bench/client`), and librdkafka
-2.16.1 from C (`bench/librdkafka.c`). Each broker gets a fresh process and an empty folder in every round, and the rounds rotate their
+One client measures every broker over its socket: a Go program for raw requests, waits and memory (`benches/peers/client`), and librdkafka
+2.16.1 from C (`benches/peers/librdkafka.c`). Each broker gets a fresh process and an empty folder in every round, and the rounds rotate their
 order. CPU is the broker's own user and system time, read from its process clock; memory is its resident set, mapped pages included.
 Client and broker share the machine, so **compare inside a run, never between two**.
 
