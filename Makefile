@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 bench build soak
+.PHONY: run test clients kill9 budget bench build soak
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -16,6 +16,10 @@ test:
 
 clients: build
 	python3 tests/clients/run.py --binary $(BINARY)
+
+# Instructions a record under valgrind, against tests/budget/budget.toml.
+budget: build
+	python3 tests/budget/instructions.py --binary $(BINARY)
 
 kill9: build
 	python3 tests/durability/kill9.py --binary $(BINARY)

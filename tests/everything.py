@@ -36,6 +36,7 @@ PARTS = (
     Part("full disk", ("cargo", "test", "--locked", "--test", "full_disk", "--", "--ignored")),
     Part("build", ("cargo", "build", "--release", "--locked")),
     Part("clients", (sys.executable, "tests/clients/run.py", "--binary", str(BINARY)), needs_binary=True),
+    Part("budget", (sys.executable, "tests/budget/instructions.py", "--binary", str(BINARY)), needs_binary=True),
     Part("kill9", (sys.executable, "tests/durability/kill9.py", "--binary", str(BINARY)), needs_binary=True),
 )
 
