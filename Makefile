@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 budget bench build soak
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -21,6 +21,10 @@ clients: build
 budget: build
 	python3 tests/budget/instructions.py --binary $(BINARY)
 
+# Each fuzz target for FUZZ_SECONDS (60 without).
+fuzz:
+	python3 fuzz/run.py
+
 kill9: build
 	python3 tests/durability/kill9.py --binary $(BINARY)
 
@@ -31,3 +35,11 @@ soak:
 # Headwater beside Apache Kafka, kfake and noida-db, with one client. QUICK=1: one short round. BIG=1: also kill -9 with 10 GB.
 bench: build
 	python3 benches/peers/run.py --binary $(BINARY) $(if $(QUICK),--quick) $(if $(BIG),--big)
+
+# Mounts a small file system, so it needs root.
+full-disk:
+	cargo test --locked --test full_disk -- --ignored --nocapture
+
+# Time from kill -9 to the first answer for a log of 1 GB and of 10 GB. Takes 11 GB of disk for some minutes.
+bench-recovery: build
+	python3 tests/durability/recovery.py --binary $(BINARY) --folder $(TARGET)

@@ -12,11 +12,14 @@ use headwater::model::{
     TopicPartition,
 };
 
-/// xorshift: a seed is a run.
-struct Dice(u64);
+/// Throws from given bytes as long as there are some, then xorshift: a seed is a run.
+struct Dice(u64, std::vec::IntoIter<u8>);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
+        if let Some(byte) = self.1.next() {
+            return u64::from(byte) % sides;
+        }
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -131,7 +134,7 @@ impl<D: Disk> Run<D> {
     fn new(seed: u64) -> Run<D> {
         let (disk, model) = (D::fresh(), Model::default());
         let (log, _) = open(&disk, LastStop::Clean, &model);
-        Run { disk, dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1), model, log, now: 1000 }
+        Run { disk, dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, Vec::new().into_iter()), model, log, now: 1000 }
     }
 
     fn step(&mut self) {
@@ -282,6 +285,17 @@ fn run<D: Disk>(seed: u64, steps: usize) {
     println!("seed {seed}");
     let mut run = Run::<D>::new(seed);
     for _ in 0..steps {
+        run.step();
+    }
+    run.check();
+}
+
+/// Bytes as throws, until there are none.
+#[allow(dead_code, reason = "for the fuzzer")]
+pub fn play(throws: &[u8]) {
+    let mut run = Run::<MemoryStore>::new(1);
+    run.dice.1 = throws.to_vec().into_iter();
+    while run.dice.1.len() > 0 {
         run.step();
     }
     run.check();

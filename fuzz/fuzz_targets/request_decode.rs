@@ -1,20 +1,8 @@
-//! One frame, decoded as the server does; what the guard lets through must be read whole by the codec.
-
 #![no_main]
 
+#[path = "../bodies/request_decode.rs"]
+mod body;
 #[path = "../../tests/golden/codec.rs"]
 mod codec;
 
-use bytes::Bytes;
-use headwater::wire::guard;
-use headwater::wire::request::RequestHeader;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|input: &[u8]| {
-    let frame = Bytes::copy_from_slice(input);
-    let Ok((header, body)) = RequestHeader::split(&frame) else { return };
-    let Ok(checked) = guard::check(header.api_key, header.api_version, &body) else { return };
-    let codec = codec::codec(header.api_key);
-    assert_eq!((codec.unguarded)(header.api_version, &checked.body), Ok(0));
-    guard::length_fields(header.api_key, header.api_version, &checked.body).expect("what was checked is well formed");
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| body::run(input));
