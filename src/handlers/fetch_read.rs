@@ -192,9 +192,7 @@ pub async fn warm(sources: &[Source], limits: &Limits) {
     let read = move || {
         let mut left = total;
         for (view, from, max_bytes) in cold {
-            let bytes = max_bytes.min(left);
-            view.populate_blocking(from, bytes);
-            left = left.saturating_sub(bytes);
+            left = left.saturating_sub(view.warm_blocking(from, max_bytes.min(left)));
             if left == 0 {
                 break;
             }

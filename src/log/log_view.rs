@@ -14,6 +14,8 @@ use crate::model::{LeaderEpoch, Offset, Timestamp};
 
 /// The end of a log that was written by this process is taken to be in the page cache.
 const HOT_BYTES: u64 = 4 << 20;
+/// The smallest page of any machine.
+const PAGE_BYTES: usize = 4096;
 
 /// What a read gives when not even one batch fits its budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,8 +198,19 @@ impl LogView {
         position >= active.hot_from() && position.saturating_add(HOT_BYTES) >= self.active_len
     }
 
-    /// Brings the pages of a read into memory, for threads that may block.
-    pub fn populate_blocking(&self, from: Offset, max_bytes: usize) {
+    /// Brings what a read would give into memory, for threads that may block: also the rest of a first batch that is larger than
+    /// asked for, and the headers in which the read finds its end. Gives the number of bytes.
+    pub fn warm_blocking(&self, from: Offset, max_bytes: usize) -> usize {
+        self.populate_blocking(from, max_bytes);
+        let Ok(read) = self.read(from, max_bytes, AtLeast::OneBatch, ReadUpTo::End) else { return 0 };
+        for slice in &read.slices {
+            // A byte of each page. Most are there by now and cost nothing.
+            std::hint::black_box(slice.iter().step_by(PAGE_BYTES).fold(0, |all, byte| all ^ byte));
+        }
+        read.size
+    }
+
+    fn populate_blocking(&self, from: Offset, max_bytes: usize) {
         let mut budget = max_bytes as u64;
         for (index, segment) in self.segments.iter().enumerate().skip(self.segment_of(from)) {
             let Ok(start) = segment.with_indexes(|indexes| indexes.offsets.lookup(segment.base_offset, from)) else { return };

@@ -296,5 +296,5 @@ fn only_what_this_process_wrote_last_is_hot() {
         add(&mut log, &[1; 50]);
     }
     assert!(log.view().is_hot(Offset(9990)) && !log.view().is_hot(Offset(10)));
-    log.view().populate_blocking(Offset(10), 1 << 20);
+    log.view().warm_blocking(Offset(10), 1 << 20);
 }
