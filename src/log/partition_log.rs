@@ -54,7 +54,7 @@ impl DirtyFiles {
             file.sync()?;
         }
         for segment in &self.sealed {
-            segment.sync_indexes()?;
+            segment.sync_sealed()?;
         }
         self.folder.as_ref().map_or(Ok(()), |folder| folder.sync_folder())
     }
@@ -375,7 +375,7 @@ impl PartitionLog {
         self.flush()?;
         if let Some(active) = self.view.segments.last() {
             active.seal()?;
-            active.sync_indexes()?;
+            active.sync_sealed()?;
             self.write_snapshot()?;
             self.store.sync_folder()?;
         }

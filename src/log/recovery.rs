@@ -27,7 +27,7 @@ use crate::model::{BatchHeader, ControlType, LeaderEpoch, Offset, Timestamp, Top
 pub use super::segment::BadRange;
 
 /// Rows: segment, first byte, end byte, first offset, end offset.
-const DAMAGE: &str = "damaged-ranges";
+pub(super) const DAMAGE: &str = "damaged-ranges";
 const QUARANTINE: &str = "log.quarantine";
 const ASIDE: &str = ".unknown";
 
@@ -585,7 +585,7 @@ pub(super) fn parse_metadata(bytes: &[u8]) -> Result<Option<TopicId>, LogError> 
     Ok(field("topic_id").and_then(TopicId::from_base64))
 }
 
-fn parse_damage(row: &str) -> Option<BadRange> {
+pub(super) fn parse_damage(row: &str) -> Option<BadRange> {
     let mut fields = row.split(' ');
     let mut next = || fields.next();
     Some(BadRange {

@@ -174,6 +174,22 @@ fn bytes_of_a_failed_sync_are_written_again() {
 }
 
 #[test]
+fn what_a_failed_write_left_does_not_come_back_behind_a_sealed_segment() {
+    let (store, mut log) = filled(1);
+    let base = log.view().segments()[0].base_offset;
+    store.fail_at(1);
+    assert!(log.append(CheckedBatch::trusted(BatchBuilder::example(10)), NOW).is_err());
+    log.flush().unwrap();
+    while log.view().segments().len() < 2 {
+        append(&mut log);
+        log.flush().unwrap();
+    }
+    let end = log.end_offset();
+    let (log, _) = open(&store.crash(|| false), facts(LastStop::OtherBoot, end.0));
+    assert_eq!((log.start_offset(), bases(&log.view(), 0).unwrap()), (base, tens(0..end.0)));
+}
+
+#[test]
 fn new_damage_is_noted_though_old_damage_was_deleted() {
     let (store, mut log) = filled(40);
     log.flush().unwrap();

@@ -263,7 +263,7 @@ impl Segment {
 
     /// Batches from `position` to `len`, past the damaged ranges.
     pub fn walk<'a>(&'a self, bytes: &'a [u8], position: u64) -> Walk<'a> {
-        Walk { bytes, start: position, position, damaged: &self.damaged }
+        Walk::new(bytes, position, &self.damaged)
     }
 
     /// The first batch that ends at or after `offset`, among the first `len` bytes.
@@ -362,6 +362,12 @@ impl Segment {
         self.with_indexes(|_| ())
     }
 
+    /// Makes a sealed segment durable as it is: its indexes, and its length, from which the seal may have cut what a failed write left.
+    pub fn sync_sealed(&self) -> io::Result<()> {
+        self.file()?.sync()?;
+        self.sync_indexes()
+    }
+
     /// Unlinks the segment's files. Slices that readers hold stay readable.
     pub fn remove_files(&self) -> io::Result<()> {
         // A view that is still held may not have touched the file yet.
@@ -384,6 +390,11 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    /// Over `bytes`, which begin at `position` in the segment.
+    pub fn new(bytes: &'a [u8], position: u64, damaged: &'a [BadRange]) -> Walk<'a> {
+        Walk { bytes, start: position, position, damaged }
+    }
+
     /// The bytes of a batch this walk came by.
     pub fn batch_bytes(bytes: &'a [u8], start: u64, located: &Located) -> &'a [u8] {
         let from = usize::try_from(located.position.saturating_sub(start)).unwrap_or(usize::MAX);

@@ -222,14 +222,14 @@ impl World {
     }
 
     fn go_on_with(&mut self, opened: Opened) {
-        let Opened { store, log, found, .. } = opened;
+        let Opened { store, log, report, found } = opened;
         store.record();
         let model = &mut self.model;
         let lost = model.batches.iter().any(|batch| batch.base >= log.start_offset().0 && !found.batches.contains(batch));
         let first = found.batches.first().map_or(i64::MAX, |first| first.base);
         model.batches.retain(|batch| batch.end <= log.start_offset().0 && batch.base < first);
         model.batches.extend(found.batches);
-        model.holes = found.corrupt;
+        model.holes = report.damaged.iter().map(|bad| bad.offsets.start.0..bad.offsets.end.0).collect();
         model.end = log.end_offset().0;
         model.start = model.start.min(model.end).max(log.start_offset().0);
         model.epoch = log.leader_epoch().0;
