@@ -145,7 +145,11 @@ impl Inspection {
             let damage = last.torn_bytes > 0 && (self.last_stop == LastStop::Clean || last.end_offset < recovery_point);
             if damage {
                 let bytes = last.bytes - last.torn_bytes..last.bytes;
-                last.damaged.push(BadRange { segment: last.base_offset, bytes, offsets: last.end_offset..recovery_point.max(last.end_offset) });
+                last.damaged.push(BadRange {
+                    segment: last.base_offset,
+                    bytes,
+                    offsets: last.end_offset..recovery_point.max(last.end_offset),
+                });
                 last.torn_bytes = 0;
             }
         }
@@ -323,7 +327,8 @@ fn check_indexes(
     if let Some(bytes) = read(TIME_INDEX)? {
         let offsets: BTreeSet<Offset> = ends.values().copied().collect();
         match TimeIndex::parse(&bytes) {
-            Some(index) if index.last(base).is_none_or(|last| times.is_some_and(|times| last.0 <= times.1) && offsets.contains(&last.1)) => {}
+            Some(index)
+                if index.last(base).is_none_or(|last| times.is_some_and(|times| last.0 <= times.1) && offsets.contains(&last.1)) => {}
             Some(_) => defects.push(format!("{} does not agree with the batches", file_name(base, TIME_INDEX))),
             None => defects.push(format!("{} cannot be read", file_name(base, TIME_INDEX))),
         }

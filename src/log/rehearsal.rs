@@ -66,7 +66,11 @@ impl Store for Rehearsal {
         let changes = self.changes();
         let mut names: BTreeSet<String> = self.folder.list()?.into_iter().collect();
         for (name, file) in &changes.files {
-            if file.is_some() { names.insert(name.clone()) } else { names.remove(name) };
+            if file.is_some() {
+                names.insert(name.clone())
+            } else {
+                names.remove(name)
+            };
         }
         names.extend(changes.made.iter().cloned());
         Ok(names.into_iter().collect())

@@ -231,6 +231,8 @@ impl World {
         model.batches.extend(found.batches);
         model.holes = report.damaged.iter().map(|bad| bad.offsets.start.0..bad.offsets.end.0).collect();
         model.end = log.end_offset().0;
+        // After retention took everything, the end may be known from the last checkpoint only.
+        model.flushed = model.flushed.min(model.end);
         model.start = model.start.min(model.end).max(log.start_offset().0);
         model.epoch = log.leader_epoch().0;
         model.rows = Rows { recovery_point: model.rows.recovery_point.min(model.end), ..model.rows };
