@@ -157,9 +157,11 @@ impl Recovery {
             self.store_damage()?;
         }
         let start = segments.first().map_or(end, |segment| segment.base_offset.max(self.facts.log_start)).min(end);
-        if let (Some(_), Some(last)) = (self.report.lost, segments.last()) {
-            last.finish_indexes()?;
-            last.sync_indexes()?;
+        if self.report.lost.is_some() {
+            if let Some(last) = segments.last() {
+                last.finish_indexes()?;
+                last.sync_indexes()?;
+            }
             segments.push(self.new_active(end)?);
         }
         let producers = self.load_producers(&listing, &segments, end)?;

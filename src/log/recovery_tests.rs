@@ -411,6 +411,17 @@ fn deleted_records_stay_deleted() {
 }
 
 #[test]
+fn a_loss_of_everything_is_dealt_with_once() {
+    let (store, mut log) = filled(3);
+    log.flush().unwrap();
+    drop(log);
+    store.remove(&active(&store)).unwrap();
+    assert_eq!(open(&store, facts(LastStop::OtherBoot, 30)).1.lost, Some((Offset(0), Offset(30))));
+    let (log, report) = open(&store, facts(LastStop::Clean, 30));
+    assert_eq!((report.lost, report.epoch_bumped, log.end_offset()), (None, false, Offset(30)));
+}
+
+#[test]
 fn a_new_partition_ignores_checkpoints_of_a_former_one() {
     let (mut log, report) = open(&MemoryStore::new(), facts(LastStop::OtherBoot, 500));
     assert_eq!((report, append(&mut log)), (RecoveryReport::default(), Offset(0)));
