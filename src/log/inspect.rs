@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, flock};
 
 use super::checkpoint::CheckpointDefect;
+use super::damage::{self, DAMAGE};
 use super::data_folder::{self, BOOT_ID, DataFolderError, LOCK, LOG_STARTS, MARKER, Marker, PartitionCheckpoint, RECOVERY_POINTS};
 use super::error::LogError;
 use super::folder::FolderStore;
@@ -17,13 +18,13 @@ use super::leader_epochs::{self, LeaderEpochs};
 use super::offset_index::OffsetIndex;
 use super::partition_log::{METADATA, PartitionLog};
 use super::producer_snapshot;
-use super::recovery::{DAMAGE, LastStop, OpenFacts, RecoveryReport, parse_damage, parse_metadata};
+use super::recovery::{LastStop, OpenFacts, RecoveryReport, parse_metadata};
 use super::rehearsal::Rehearsal;
 use super::scan::{Gaps, ScanRules, scan};
 use super::segment::{BadRange, INDEX, Indexes, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, Walk, file_name, parse_file_name};
 use super::store::{Opening, Store};
 use super::time_index::TimeIndex;
-use super::{checkpoint, txn_index};
+use super::txn_index;
 use crate::config::LogConfig;
 use crate::model::batch::BatchView;
 use crate::model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, TopicId, TopicPartition};
@@ -172,7 +173,7 @@ impl Inspection {
             let scanned = scan(&bytes, 0, rules(base, config), &[], Indexes::default());
             let mut damaged = scanned.damaged.iter().peekable();
             let valid = bytes.get(..usize::try_from(scanned.end).unwrap_or(usize::MAX)).unwrap_or_default();
-            for located in Walk::new(valid, 0, &scanned.damaged).map_while(Result::ok) {
+            for located in Walk::new(valid, 0, scanned.damaged.clone().into()).map_while(Result::ok) {
                 while let Some(bad) = damaged.next_if(|bad| bad.bytes.start < located.position) {
                     each(base, bad.bytes.start, Err(bad))?;
                 }
@@ -239,7 +240,7 @@ fn whole(store: &FolderStore, base: Offset) -> io::Result<Option<bytes::Bytes>> 
 
 fn read_damage(store: &FolderStore, defects: &mut Vec<String>) -> io::Result<Vec<BadRange>> {
     let Some(bytes) = store.read(DAMAGE)? else { return Ok(Vec::new()) };
-    let parsed = checkpoint::parse(&bytes, parse_damage);
+    let parsed = damage::parse(&bytes);
     if parsed.is_err() {
         defects.push(format!("{DAMAGE} cannot be read"));
     }
@@ -293,7 +294,7 @@ fn inspect_segment(
     }
     let valid = bytes.get(..usize::try_from(scanned.end).unwrap_or(usize::MAX)).unwrap_or_default();
     let mut ends = BTreeMap::new();
-    for located in Walk::new(valid, 0, &found.damaged).map_while(Result::ok) {
+    for located in Walk::new(valid, 0, found.damaged.clone().into()).map_while(Result::ok) {
         let header = located.header;
         found.batches += 1;
         found.records = found.records.saturating_add(u64::try_from(header.record_count).unwrap_or(0));

@@ -16,6 +16,7 @@
 mod ballast;
 mod checkpoint;
 pub mod compaction;
+mod damage;
 pub mod data_folder;
 pub mod error;
 mod folder;

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::damage;
 use super::error::LogError;
 use super::leader_epochs::{self, LeaderEpochs};
 use super::log_view::LogView;
@@ -100,6 +101,8 @@ pub struct PartitionLog {
     /// Segments whose index files were closed and not yet synced.
     pub(super) sealed: Vec<Arc<Segment>>,
     pub(super) offline: Option<String>,
+    /// Damaged ranges that the folder's list has.
+    pub(super) damage_stored: usize,
 }
 
 impl PartitionLog {
@@ -362,12 +365,23 @@ impl PartitionLog {
 
     /// Writes indexes and producer state, so that a start after `kill -9` scans only what comes after. Cheap if nothing changed.
     pub fn checkpoint(&mut self) -> io::Result<()> {
+        self.store_damage()?;
         let Some(active) = self.view.segments.last() else { return Ok(()) };
         if self.last_snapshot == Some(self.view.end_offset) {
             return Ok(());
         }
         active.write_indexes()?;
         self.write_snapshot()
+    }
+
+    /// What reads found damaged since the last call.
+    fn store_damage(&mut self) -> io::Result<()> {
+        let damaged = self.view.damaged();
+        if damaged.len() > self.damage_stored {
+            damage::store(&*self.store, &damaged)?;
+        }
+        self.damage_stored = damaged.len();
+        Ok(())
     }
 
     /// Flushes and writes everything the next start wants to find. The caller then writes the clean marker.

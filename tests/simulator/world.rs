@@ -225,7 +225,9 @@ impl World {
         let Opened { store, log, report, found } = opened;
         store.record();
         let model = &mut self.model;
-        let lost = model.batches.iter().any(|batch| batch.base >= log.start_offset().0 && !found.batches.contains(batch));
+        // Deleted batches count too: a segment that came back may lie before some that did not, and so may its producers' sequences.
+        let first = log.view().segments().first().map_or(0, |segment| segment.base_offset.0);
+        let lost = model.batches.iter().any(|batch| batch.base >= first && !found.batches.contains(batch));
         let first = found.batches.first().map_or(i64::MAX, |first| first.base);
         model.batches.retain(|batch| batch.end <= log.start_offset().0 && batch.base < first);
         model.batches.extend(found.batches);
