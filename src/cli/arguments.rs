@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::log::LogCommand;
 use crate::config::settings::{SETTING_ROWS, SettingKind, SettingRow, setting_row};
 use crate::config::{Given, SettingError, Settings};
 
@@ -12,6 +13,7 @@ use crate::config::{Given, SettingError, Settings};
 #[derive(Debug)]
 pub enum Invocation {
     Serve(Box<Settings>),
+    Log(LogCommand),
     /// The help or the version.
     Print(String),
 }
@@ -32,6 +34,9 @@ pub fn parse(
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => return Ok(Invocation::Print(e.to_string())),
         Err(e) => return Err(SettingError { origin: "command line".to_owned(), message: one_line(&e.to_string()) }),
     };
+    if let Some(command) = matches.subcommand_matches("log").and_then(log_command) {
+        return Ok(Invocation::Log(command));
+    }
     let matches = matches.subcommand_matches("serve").unwrap_or(&matches);
     let mut given = Given { flags: flags(matches), variables: own_variables(variables)?, file: None };
     given.file = settings_file(&given)?;
@@ -43,6 +48,28 @@ fn command() -> Command {
     let serve = with_settings(Command::new("serve").about("Run the broker (as without any command)"));
     with_settings(Command::new("headwater").about(ABOUT).version(env!("CARGO_PKG_VERSION")).args_conflicts_with_subcommands(true))
         .subcommand(serve)
+        .subcommand(log_commands())
+}
+
+fn log_commands() -> Command {
+    let folder = || Arg::new("folder").value_name("DIR").required(true).help("A data folder that no broker uses");
+    let topic = Arg::new("topic").long("topic").value_name("TOPIC").help("Only this topic");
+    let verify = Command::new("verify").about("Check every batch and file, and say what a start would do; status 1 if there is damage");
+    let dump = Command::new("dump").about("Print every batch and record");
+    Command::new("log")
+        .about("Read a data folder offline; nothing in it is changed")
+        .subcommand_required(true)
+        .subcommand(verify.arg(folder()))
+        .subcommand(dump.arg(folder()).arg(topic))
+}
+
+fn log_command(matches: &ArgMatches) -> Option<LogCommand> {
+    let (verb, matches) = matches.subcommand()?;
+    let folder = matches.get_one::<String>("folder")?.into();
+    match verb {
+        "verify" => Some(LogCommand::Verify { folder }),
+        _ => Some(LogCommand::Dump { folder, topic: matches.get_one::<String>("topic").cloned() }),
+    }
 }
 
 fn argument(row: &'static SettingRow) -> Arg {
@@ -106,6 +133,7 @@ mod tests {
         match parse(arguments, variables) {
             Ok(Invocation::Serve(settings)) => Ok(*settings),
             Ok(Invocation::Print(text)) => Err(text),
+            Ok(Invocation::Log(command)) => Err(format!("{command:?}")),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -117,6 +145,16 @@ mod tests {
         let verb = parsed(&[&["serve"][..], &flags].concat(), &[]).unwrap();
         assert_eq!(bare, verb);
         assert_eq!((bare.listen.port, bare.broker.long("log.retention.hours")), (19092, 1));
+    }
+
+    #[test]
+    fn logs_are_read_by_folder_and_topic() {
+        let message = parsed(&["log", "dump", "data", "--topic", "t"], &[]).unwrap_err();
+        assert_eq!(message, r#"Dump { folder: "data", topic: Some("t") }"#);
+        assert_eq!(parsed(&["log", "verify", "data"], &[]).unwrap_err(), r#"Verify { folder: "data" }"#);
+        for arguments in [&["log"][..], &["log", "verify"], &["log", "mend", "data"]] {
+            assert!(parsed(arguments, &[]).unwrap_err().len() > 20);
+        }
     }
 
     #[test]

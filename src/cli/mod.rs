@@ -1,9 +1,10 @@
 //! Floor 6: the command. Reads flags, variables and the settings file, then calls the floors below.
 //!
 //! Whatever goes wrong ends as one line on the error output, `headwater: ...`, and a status that is not 0: 2 for what was
-//! written wrong, 1 for what could not be started.
+//! written wrong, 1 for what could not be started or read. `log verify` ends with 1 as well if it finds damage.
 
 mod arguments;
+mod log;
 mod serve;
 pub mod startup;
 
@@ -18,6 +19,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: impl IntoIt
     match parse(arguments, variables) {
         Ok(Invocation::Serve(settings)) => match serve::serve(&settings) {
             Ok(()) => ExitCode::SUCCESS,
+            Err(error) => refuse(&error, 1),
+        },
+        Ok(Invocation::Log(command)) => match log::run(&command, &mut std::io::stdout().lock()) {
+            Ok(log::Verdict::Whole) => ExitCode::SUCCESS,
+            Ok(log::Verdict::Damaged) => ExitCode::from(1),
             Err(error) => refuse(&error, 1),
         },
         Ok(Invocation::Print(text)) => {

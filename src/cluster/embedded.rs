@@ -130,6 +130,7 @@ impl Cluster for Embedded {
                 start_offset: view.start_offset(),
                 end_offset: view.end_offset(),
                 size_bytes: view.size_bytes(),
+                damaged_ranges: view.damaged().len(),
             }
         };
         let topics = self.broker.catalog.list();

@@ -22,6 +22,8 @@ pub struct PartitionSummary {
     pub start_offset: Offset,
     pub end_offset: Offset,
     pub size_bytes: u64,
+    /// Parts of the log that cannot be read.
+    pub damaged_ranges: usize,
 }
 
 /// One record as it is stored, decompressed.

@@ -93,6 +93,14 @@ fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[GroupSummary]) {
     for (topic, partition, summary) in &partitions {
         page.sample("headwater_log_size_bytes", &[("topic", topic), ("partition", partition)], summary.size_bytes);
     }
+    page.family(
+        "headwater_log_damaged_ranges",
+        "gauge",
+        "Parts of a partition that are damaged and not served. Anything but 0 is an alarm.",
+    );
+    for (topic, partition, summary) in &partitions {
+        page.sample("headwater_log_damaged_ranges", &[("topic", topic), ("partition", partition)], summary.damaged_ranges);
+    }
     page.family("headwater_group_members", "gauge", "Members of a group.");
     for group in groups {
         page.sample("headwater_group_members", &[("group", &group.id), ("state", &group.state)], group.members);

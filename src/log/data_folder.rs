@@ -17,13 +17,13 @@ use super::self_test::{self, FolderFacts};
 use super::{ballast, checkpoint};
 use crate::model::{Offset, TopicId, TopicPartition};
 
-const LOCK: &str = ".lock";
-const META: &str = "meta.properties";
-const MARKER: &str = "shutdown.json";
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
+pub(super) const LOCK: &str = ".lock";
+pub(super) const META: &str = "meta.properties";
+pub(super) const MARKER: &str = "shutdown.json";
+pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+pub(super) const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const DELETED: &str = "-delete";
 /// Version of the folder's layout.
 const FORMAT: i64 = 1;
@@ -43,9 +43,9 @@ pub enum DataFolderError {
 
 /// How the last run ended, written at start (`clean: false`) and at the end (`clean: true`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Marker {
+pub(super) struct Marker {
     version: i64,
-    clean: bool,
+    pub(super) clean: bool,
     boot_id: String,
     /// Starts in a row that found no clean stop, this one included.
     unclean_starts: u32,
@@ -238,7 +238,7 @@ fn lock(path: &Path) -> Result<File, DataFolderError> {
     }
 }
 
-fn judge(previous: Option<&Marker>, boot_id: &str) -> (LastStop, u32) {
+pub(super) fn judge(previous: Option<&Marker>, boot_id: &str) -> (LastStop, u32) {
     match previous {
         // A first start has nothing to distrust, and a folder that lost its marker has nothing to show for itself.
         None => (LastStop::OtherBoot, 0),
@@ -250,7 +250,7 @@ fn judge(previous: Option<&Marker>, boot_id: &str) -> (LastStop, u32) {
     }
 }
 
-fn read_file(path: &Path, name: &str) -> Result<Option<Vec<u8>>, DataFolderError> {
+pub(super) fn read_file(path: &Path, name: &str) -> Result<Option<Vec<u8>>, DataFolderError> {
     match fs::read(path.join(name)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -303,21 +303,24 @@ fn identity(
 
 fn read_rows(path: &Path, name: &str, aside: &mut Vec<String>) -> Result<Vec<(TopicPartition, Offset)>, DataFolderError> {
     let Some(bytes) = read_file(path, name)? else { return Ok(Vec::new()) };
-    let rows = checkpoint::parse(&bytes, |row| {
-        let mut fields = row.split(' ');
-        let topic = fields.next()?;
-        let partition = fields.next()?.parse().ok()?;
-        Some((TopicPartition::new(topic, partition), Offset(fields.next()?.parse().ok()?)))
-    });
-    match rows {
+    match parse_rows(&bytes) {
         Ok(rows) => Ok(rows),
         Err(checkpoint::CheckpointDefect::Newer(version)) => Err(DataFolderError::NewerFormat { file: path.join(name), version }),
         Err(checkpoint::CheckpointDefect::Malformed) => set_aside(path, name, aside).map(|()| Vec::new()),
     }
 }
 
+pub(super) fn parse_rows(bytes: &[u8]) -> Result<Vec<(TopicPartition, Offset)>, checkpoint::CheckpointDefect> {
+    checkpoint::parse(bytes, |row| {
+        let mut fields = row.split(' ');
+        let topic = fields.next()?;
+        let partition = fields.next()?.parse().ok()?;
+        Some((TopicPartition::new(topic, partition), Offset(fields.next()?.parse().ok()?)))
+    })
+}
+
 /// `<topic>-<partition>`; the topic may contain dashes itself.
-fn parse_partition(name: &str) -> Option<TopicPartition> {
+pub(super) fn parse_partition(name: &str) -> Option<TopicPartition> {
     let (topic, partition) = name.rsplit_once('-')?;
     let canonical = partition.parse::<i32>().ok().filter(|number| *number >= 0 && number.to_string() == partition)?;
     crate::model::TopicName::is_legal(topic).then(|| TopicPartition::new(topic, canonical))

@@ -1,13 +1,15 @@
 //! What readers hold: a consistent picture of a partition, cheap to clone.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::damage::Checked;
 use super::error::ReadError;
 use super::leader_epochs::LeaderEpochs;
-use super::segment::{Located, Segment, Walk};
+use super::segment::{BadRange, Located, Segment, Walk};
 use super::txn_index::AbortedTxn;
 use crate::model::batch::BatchView;
 use crate::model::{LeaderEpoch, Offset, Timestamp};
@@ -105,9 +107,14 @@ impl LogView {
         let info = |(index, segment): (usize, &Arc<Segment>)| SegmentInfo {
             base_offset: segment.base_offset,
             size_bytes: self.len_of(index),
-            damaged_bytes: segment.damaged.iter().map(|bad| bad.bytes.end.saturating_sub(bad.bytes.start)).sum(),
+            damaged_bytes: segment.damaged().iter().map(|bad| bad.bytes.end.saturating_sub(bad.bytes.start)).sum(),
         };
         self.segments.iter().enumerate().map(info).collect()
+    }
+
+    /// All that is known to be damaged by now.
+    pub fn damaged(&self) -> Vec<BadRange> {
+        self.segments.iter().flat_map(|segment| segment.damaged().to_vec()).collect()
     }
 
     fn len_of(&self, index: usize) -> u64 {
@@ -147,23 +154,20 @@ impl LogView {
             if segment.base_offset >= upper || (outcome.size > 0 && budget == 0) {
                 break;
             }
-            let first = match segment.locate(from.max(segment.base_offset), len) {
+            let at_least = if outcome.size == 0 { at_least } else { AtLeast::Nothing };
+            let found = match self.sound_part(index, from.max(segment.base_offset), budget, at_least, upper) {
                 Ok(None) => continue,
-                Ok(Some(first)) => first,
+                Ok(Some(found)) => found,
                 // What was read so far is good; the next read reports the damage.
                 Err(_) if outcome.size > 0 => break,
                 Err(error) => return Err(error),
             };
-            let stop = self.stop_of(segment, &first, len, upper)?;
-            let mut end = segment.whole_batches_end(first.position, stop, budget)?;
-            if end <= first.position && outcome.size == 0 && at_least == AtLeast::OneBatch {
-                end = first.position.saturating_add(first.header.size as u64).min(stop);
-            }
-            if end <= first.position {
+            let (first, end) = (found.start, found.end);
+            if found.is_empty() {
                 break;
             }
-            outcome.slices.push(segment.slice(first.position..end)?);
-            let size = end - first.position;
+            outcome.slices.push(segment.slice(first..end)?);
+            let size = end - first;
             outcome.size = outcome.size.saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
             budget = budget.saturating_sub(size);
             if end < len {
@@ -173,9 +177,46 @@ impl LogView {
         Ok(outcome)
     }
 
+    /// Whole batches of one segment from the one that holds `from`, checked if they are cold. `None` if the segment has none.
+    fn sound_part(
+        &self,
+        index: usize,
+        from: Offset,
+        budget: u64,
+        at_least: AtLeast,
+        upper: Offset,
+    ) -> Result<Option<Range<u64>>, ReadError> {
+        let Some(segment) = self.segments.get(index) else { return Ok(None) };
+        let len = self.len_of(index);
+        let limit = self.segments.get(index + 1).map_or(self.end_offset, |next| next.base_offset);
+        if segment.damaged().iter().any(|bad| bad.offsets.contains(&from)) {
+            return Err(ReadError::Corrupt(from));
+        }
+        let part = || -> Result<Option<Range<u64>>, ReadError> {
+            let Some(first) = segment.locate(from, len)? else { return Ok(None) };
+            let stop = self.stop_of(segment, &first, len, upper)?;
+            let mut end = segment.whole_batches_end(first.position, stop, budget)?;
+            if end <= first.position && at_least == AtLeast::OneBatch {
+                end = first.position.saturating_add(first.header.size as u64).min(stop);
+            }
+            Ok(Some(first.position..end))
+        };
+        match part() {
+            Ok(None) => Ok(None),
+            Ok(Some(found)) if segment.check(from, found.clone(), limit)? == Checked::Sound => Ok(Some(found)),
+            Err(ReadError::Corrupt(_)) if segment.hot_from() > 0 => {
+                segment.rescan(limit)?;
+                part()
+            }
+            Ok(Some(_)) => part(),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Where reading must stop in a segment: its end, the first damage, or the first batch at or past `upper`.
     fn stop_of(&self, segment: &Segment, first: &Located, len: u64, upper: Offset) -> Result<u64, ReadError> {
-        let damage = segment.damaged.iter().map(|bad| bad.bytes.start).filter(|start| *start > first.position).min();
+        let damage = segment.damaged();
+        let damage = damage.iter().map(|bad| bad.bytes.start).filter(|start| *start > first.position).min();
         let stop = damage.map_or(len, |damage| damage.min(len));
         if upper >= self.end_offset {
             return Ok(stop);

@@ -67,6 +67,11 @@ impl OffsetIndex {
         index.checked_sub(1).and_then(|index| self.entries.get(index)).map_or(0, |entry| u64::from(entry.1))
     }
 
+    /// Positions and the last offsets of the batches there.
+    pub(super) fn entries(&self, base: Offset) -> impl Iterator<Item = (u64, Offset)> {
+        self.entries.iter().map(move |entry| (u64::from(entry.1), base.plus(i64::from(entry.0))))
+    }
+
     pub(super) fn last_position(&self) -> Option<u64> {
         self.entries.last().map(|entry| u64::from(entry.1))
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::damage;
 use super::error::LogError;
 use super::leader_epochs::{self, LeaderEpochs};
 use super::log_view::LogView;
@@ -54,7 +55,7 @@ impl DirtyFiles {
             file.sync()?;
         }
         for segment in &self.sealed {
-            segment.sync_indexes()?;
+            segment.sync_sealed()?;
         }
         self.folder.as_ref().map_or(Ok(()), |folder| folder.sync_folder())
     }
@@ -100,6 +101,8 @@ pub struct PartitionLog {
     /// Segments whose index files were closed and not yet synced.
     pub(super) sealed: Vec<Arc<Segment>>,
     pub(super) offline: Option<String>,
+    /// Damaged ranges that the folder's list has.
+    pub(super) damage_stored: usize,
 }
 
 impl PartitionLog {
@@ -362,6 +365,7 @@ impl PartitionLog {
 
     /// Writes indexes and producer state, so that a start after `kill -9` scans only what comes after. Cheap if nothing changed.
     pub fn checkpoint(&mut self) -> io::Result<()> {
+        self.store_damage()?;
         let Some(active) = self.view.segments.last() else { return Ok(()) };
         if self.last_snapshot == Some(self.view.end_offset) {
             return Ok(());
@@ -370,12 +374,22 @@ impl PartitionLog {
         self.write_snapshot()
     }
 
+    /// What reads found damaged since the last call.
+    fn store_damage(&mut self) -> io::Result<()> {
+        let damaged = self.view.damaged();
+        if damaged.len() > self.damage_stored {
+            damage::store(&*self.store, &damaged)?;
+        }
+        self.damage_stored = damaged.len();
+        Ok(())
+    }
+
     /// Flushes and writes everything the next start wants to find. The caller then writes the clean marker.
     pub fn close(&mut self) -> Result<(), LogError> {
         self.flush()?;
         if let Some(active) = self.view.segments.last() {
             active.seal()?;
-            active.sync_indexes()?;
+            active.sync_sealed()?;
             self.write_snapshot()?;
             self.store.sync_folder()?;
         }

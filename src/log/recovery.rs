@@ -8,8 +8,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::checkpoint;
 use super::compaction::{self, swap};
+use super::damage::{self, DAMAGE, QUARANTINE};
 use super::error::LogError;
 use super::leader_epochs::{self, LeaderEpochs};
 use super::log_view::LogView;
@@ -26,9 +26,6 @@ use crate::model::{BatchHeader, ControlType, LeaderEpoch, Offset, Timestamp, Top
 
 pub use super::segment::BadRange;
 
-/// Rows: segment, first byte, end byte, first offset, end offset.
-const DAMAGE: &str = "damaged-ranges";
-const QUARANTINE: &str = "log.quarantine";
 const ASIDE: &str = ".unknown";
 
 /// How the process that wrote the log before us ended.
@@ -154,12 +151,15 @@ impl Recovery {
         let epochs = self.settle_epochs(known_epochs, &tail, end, &segments)?;
         let epoch = epochs.latest().unwrap_or(LeaderEpoch(0));
         if self.damaged != known_damage {
-            self.store_damage()?;
+            // Damage is alarming news: it is on disk before the log is served.
+            damage::store(&*self.store, &self.damaged)?;
         }
         let start = segments.first().map_or(end, |segment| segment.base_offset.max(self.facts.log_start)).min(end);
-        if let (Some(_), Some(last)) = (self.report.lost, segments.last()) {
-            last.finish_indexes()?;
-            last.sync_indexes()?;
+        if self.report.lost.is_some() {
+            if let Some(last) = segments.last() {
+                last.finish_indexes()?;
+                last.sync_indexes()?;
+            }
             segments.push(self.new_active(end)?);
         }
         let producers = self.load_producers(&listing, &segments, end)?;
@@ -192,6 +192,7 @@ impl Recovery {
             folder_is_dirty: in_doubt,
             sealed,
             offline,
+            damage_stored: self.report.damaged.len(),
         };
         Ok((log, self.report))
     }
@@ -264,7 +265,7 @@ impl Recovery {
 
     fn load_damage(&mut self, listing: &Listing) -> Result<Vec<BadRange>, LogError> {
         let Some(bytes) = self.store.read(DAMAGE)? else { return Ok(Vec::new()) };
-        match checkpoint::parse(&bytes, parse_damage) {
+        match damage::parse(&bytes) {
             Ok(mut damaged) => {
                 damaged.retain(|bad| listing.segments.binary_search(&bad.segment).is_ok());
                 Ok(damaged)
@@ -288,16 +289,6 @@ impl Recovery {
                 Ok(Offset(i64::MAX))
             }
         }
-    }
-
-    /// Damage is alarming news: it is on disk before the log is served.
-    fn store_damage(&self) -> io::Result<()> {
-        for bad in &self.damaged {
-            self.store.keep_copy(&file_name(bad.segment, LOG), &file_name(bad.segment, QUARANTINE))?;
-        }
-        let row =
-            |bad: &BadRange| format!("{} {} {} {} {}", bad.segment, bad.bytes.start, bad.bytes.end, bad.offsets.start, bad.offsets.end);
-        self.store.replace(DAMAGE, &checkpoint::format(self.damaged.iter().map(row)))
     }
 
     /// Segments that lie wholly below the log's start were deleted on request.
@@ -331,7 +322,9 @@ impl Recovery {
         let created = if created == Timestamp::NONE { self.facts.now } else { created };
         let damaged = self.damaged.iter().filter(|bad| bad.segment == base).cloned().collect();
         let interval_bytes = self.config.index_interval_bytes;
-        Ok(Segment::new(&self.store, NewSegment { base_offset: base, len, capacity, interval_bytes, created, damaged, indexes }))
+        let new = NewSegment { base_offset: base, len, capacity, interval_bytes, created, damaged, indexes };
+        let segment = Segment::new(&self.store, new);
+        Ok(if self.config.cleanup_compact { segment } else { segment.dense() })
     }
 
     fn load_sealed(&mut self, base: Offset, next: Offset) -> Result<Segment, LogError> {
@@ -414,11 +407,17 @@ impl Recovery {
         let segment = self.segment(base, len, len, None)?;
         let found = segment.with_indexes(|indexes| {
             let position = indexes.offsets.lookup(base, snapshot.plus(-1));
-            (position, indexes.clone())
+            let named = indexes.offsets.entries(base).find(|entry| entry.0 == position).map(|entry| entry.1);
+            (position, named, indexes.clone())
         })?;
-        let (position, mut indexes) = found;
+        let (position, named, mut indexes) = found;
         let head = segment.slice(position..len)?;
         let Ok(header) = BatchHeader::parse(&head) else { return Ok(None) };
+        // No CRC covers a base offset: what the scan is to expect must be known from elsewhere too.
+        let first = position == 0 && (header.base_offset == base || self.config.cleanup_compact);
+        if named.map_or(!first, |named| header.last_offset() != named) || header.base_offset >= *snapshot {
+            return Ok(None);
+        }
         indexes.truncate(base, position, header.base_offset);
         indexes.truncate_txns(*snapshot);
         Ok(Some((position, header.base_offset, indexes)))
@@ -583,16 +582,6 @@ pub(super) fn parse_metadata(bytes: &[u8]) -> Result<Option<TopicId>, LogError> 
         return Err(LogError::NewerFormat { file: METADATA.to_owned(), version });
     }
     Ok(field("topic_id").and_then(TopicId::from_base64))
-}
-
-fn parse_damage(row: &str) -> Option<BadRange> {
-    let mut fields = row.split(' ');
-    let mut next = || fields.next();
-    Some(BadRange {
-        segment: Offset(next()?.parse().ok()?),
-        bytes: next()?.parse().ok()?..next()?.parse().ok()?,
-        offsets: Offset(next()?.parse().ok()?)..Offset(next()?.parse().ok()?),
-    })
 }
 
 #[cfg(test)]

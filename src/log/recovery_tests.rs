@@ -174,6 +174,22 @@ fn bytes_of_a_failed_sync_are_written_again() {
 }
 
 #[test]
+fn what_a_failed_write_left_does_not_come_back_behind_a_sealed_segment() {
+    let (store, mut log) = filled(1);
+    let base = log.view().segments()[0].base_offset;
+    store.fail_at(1);
+    assert!(log.append(CheckedBatch::trusted(BatchBuilder::example(10)), NOW).is_err());
+    log.flush().unwrap();
+    while log.view().segments().len() < 2 {
+        append(&mut log);
+        log.flush().unwrap();
+    }
+    let end = log.end_offset();
+    let (log, _) = open(&store.crash(|| false), facts(LastStop::OtherBoot, end.0));
+    assert_eq!((log.start_offset(), bases(&log.view(), 0).unwrap()), (base, tens(0..end.0)));
+}
+
+#[test]
 fn new_damage_is_noted_though_old_damage_was_deleted() {
     let (store, mut log) = filled(40);
     log.flush().unwrap();
@@ -392,6 +408,17 @@ fn deleted_records_stay_deleted() {
     let (mut log, report) = open(&store.kill(), lost);
     assert!(report.epoch_bumped);
     assert_eq!((log.start_offset(), append(&mut log)), (Offset(900), Offset(900)));
+}
+
+#[test]
+fn a_loss_of_everything_is_dealt_with_once() {
+    let (store, mut log) = filled(3);
+    log.flush().unwrap();
+    drop(log);
+    store.remove(&active(&store)).unwrap();
+    assert_eq!(open(&store, facts(LastStop::OtherBoot, 30)).1.lost, Some((Offset(0), Offset(30))));
+    let (log, report) = open(&store, facts(LastStop::Clean, 30));
+    assert_eq!((report.lost, report.epoch_bumped, log.end_offset()), (None, false, Offset(30)));
 }
 
 #[test]

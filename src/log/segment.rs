@@ -125,7 +125,7 @@ impl Indexes {
 #[derive(Debug)]
 pub(super) struct Segment {
     pub base_offset: Offset,
-    pub damaged: Vec<BadRange>,
+    damaged: RwLock<Arc<[BadRange]>>,
     /// When the segment was begun, for `segment.ms` and retention where the records bear no time.
     pub created: Timestamp,
     store: Arc<dyn Store>,
@@ -136,6 +136,10 @@ pub(super) struct Segment {
     len: AtomicU64,
     /// From here on this process wrote the bytes.
     hot_from: u64,
+    /// Bytes up to here were checked since the start.
+    checked: AtomicU64,
+    /// Offsets have no gaps: the log was never compacted.
+    dense: bool,
     indexes: RwLock<Option<Indexes>>,
 }
 
@@ -162,7 +166,7 @@ impl Segment {
     pub fn new(store: &Arc<dyn Store>, new: NewSegment) -> Segment {
         Segment {
             base_offset: new.base_offset,
-            damaged: new.damaged,
+            damaged: RwLock::new(new.damaged.into()),
             created: new.created,
             store: Arc::clone(store),
             capacity: new.capacity,
@@ -170,8 +174,55 @@ impl Segment {
             file: OnceLock::new(),
             len: AtomicU64::new(new.len),
             hot_from: new.len,
+            checked: AtomicU64::new(0),
+            dense: false,
             indexes: RwLock::new(new.indexes),
         }
+    }
+
+    /// Says that offsets follow one another without gaps.
+    pub fn dense(self) -> Segment {
+        Segment { dense: true, ..self }
+    }
+
+    pub fn is_dense(&self) -> bool {
+        self.dense
+    }
+
+    /// What is known to be damaged by now.
+    pub fn damaged(&self) -> Arc<[BadRange]> {
+        Arc::clone(&self.damaged.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn add_damage(&self, found: Vec<BadRange>) {
+        let mut damaged = self.damaged.write().unwrap_or_else(PoisonError::into_inner);
+        let new = found.into_iter().filter(|bad| !damaged.contains(bad));
+        *damaged = damaged.iter().cloned().chain(new).collect();
+    }
+
+    pub fn checked(&self) -> u64 {
+        self.checked.load(Ordering::Relaxed)
+    }
+
+    /// Only an unbroken part from the beginning is remembered.
+    pub fn note_checked(&self, start: u64, end: u64) {
+        if start <= self.checked() {
+            self.checked.fetch_max(end, Ordering::Relaxed);
+        }
+    }
+
+    pub fn interval_bytes(&self) -> u64 {
+        self.interval_bytes
+    }
+
+    pub fn replace_indexes(&self, mut indexes: Indexes) {
+        let mut slot = self.indexes.write().unwrap_or_else(PoisonError::into_inner);
+        // Which transactions were aborted is not in the headers.
+        if let Some(before) = slot.take() {
+            indexes.txns = before.txns;
+            indexes.txns_written = before.txns_written;
+        }
+        *slot = Some(indexes);
     }
 
     pub fn len(&self) -> u64 {
@@ -262,13 +313,13 @@ impl Segment {
     }
 
     /// Batches from `position` to `len`, past the damaged ranges.
-    pub fn walk<'a>(&'a self, bytes: &'a [u8], position: u64) -> Walk<'a> {
-        Walk { bytes, start: position, position, damaged: &self.damaged }
+    pub fn walk<'a>(&self, bytes: &'a [u8], position: u64) -> Walk<'a> {
+        Walk::new(bytes, position, self.damaged())
     }
 
     /// The first batch that ends at or after `offset`, among the first `len` bytes.
     pub fn locate(&self, offset: Offset, len: u64) -> Result<Option<Located>, ReadError> {
-        if self.damaged.iter().any(|bad| bad.offsets.contains(&offset)) {
+        if self.damaged().iter().any(|bad| bad.offsets.contains(&offset)) {
             return Err(ReadError::Corrupt(offset));
         }
         let from = self.with_indexes(|indexes| indexes.offsets.lookup(self.base_offset, offset))?;
@@ -278,7 +329,12 @@ impl Segment {
         let bytes = self.slice(from..len)?;
         for located in self.walk(&bytes, from) {
             let located = located.map_err(|_| ReadError::Corrupt(offset))?;
-            if located.header.last_offset() >= offset {
+            let last = located.header.last_offset();
+            if from > 0 && located.position == from && last > offset {
+                // The index names batches that end at or before the offset. This one does not: the index is wrong.
+                return Err(ReadError::Corrupt(offset));
+            }
+            if last >= offset {
                 return Ok(Some(located));
             }
         }
@@ -291,10 +347,16 @@ impl Segment {
         if limit >= stop {
             return Ok(stop);
         }
-        let mut end = self.with_indexes(|indexes| indexes.offsets.floor_position(limit))?.max(start);
+        let named = self.with_indexes(|indexes| indexes.offsets.floor_position(limit))?.max(start);
+        let mut end = named;
         let bytes = self.slice(end..stop)?;
         for located in self.walk(&bytes, end) {
-            let Ok(located) = located else { break };
+            let located = match located {
+                Ok(located) => located,
+                // The index names a place where no batch begins.
+                Err(_) if end == named && end > start => return Err(ReadError::Corrupt(self.base_offset)),
+                Err(_) => break,
+            };
             let next = located.position.saturating_add(located.header.size as u64);
             if next > limit {
                 break;
@@ -362,6 +424,12 @@ impl Segment {
         self.with_indexes(|_| ())
     }
 
+    /// Makes a sealed segment durable as it is: its indexes, and its length, from which the seal may have cut what a failed write left.
+    pub fn sync_sealed(&self) -> io::Result<()> {
+        self.file()?.sync()?;
+        self.sync_indexes()
+    }
+
     /// Unlinks the segment's files. Slices that readers hold stay readable.
     pub fn remove_files(&self) -> io::Result<()> {
         // A view that is still held may not have touched the file yet.
@@ -380,10 +448,15 @@ pub(super) struct Walk<'a> {
     bytes: &'a [u8],
     start: u64,
     position: u64,
-    damaged: &'a [BadRange],
+    damaged: Arc<[BadRange]>,
 }
 
 impl<'a> Walk<'a> {
+    /// Over `bytes`, which begin at `position` in the segment.
+    pub fn new(bytes: &'a [u8], position: u64, damaged: Arc<[BadRange]>) -> Walk<'a> {
+        Walk { bytes, start: position, position, damaged }
+    }
+
     /// The bytes of a batch this walk came by.
     pub fn batch_bytes(bytes: &'a [u8], start: u64, located: &Located) -> &'a [u8] {
         let from = usize::try_from(located.position.saturating_sub(start)).unwrap_or(usize::MAX);

@@ -84,8 +84,8 @@ pub fn read(log: &PartitionLog, deleted_below: i64) -> Found {
                 assert!(next > before, "nothing is served at {before} though the log ends at {end}: {:?}", view.segments());
             }
             Err(ReadError::Corrupt(offset)) => {
-                assert_eq!(offset.0, next);
-                next += 1;
+                assert!(offset.0 == next || offset.0 <= deleted_below, "{next} is damaged, not {offset}");
+                next = offset.0 + 1;
                 match found.corrupt.last_mut() {
                     Some(last) if last.end == offset.0 => last.end = next,
                     _ => found.corrupt.push(offset.0..next),

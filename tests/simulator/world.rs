@@ -222,15 +222,19 @@ impl World {
     }
 
     fn go_on_with(&mut self, opened: Opened) {
-        let Opened { store, log, found, .. } = opened;
+        let Opened { store, log, report, found } = opened;
         store.record();
         let model = &mut self.model;
-        let lost = model.batches.iter().any(|batch| batch.base >= log.start_offset().0 && !found.batches.contains(batch));
+        // Deleted batches count too: a segment that came back may lie before some that did not, and so may its producers' sequences.
+        let first = log.view().segments().first().map_or(0, |segment| segment.base_offset.0);
+        let lost = model.batches.iter().any(|batch| batch.base >= first && !found.batches.contains(batch));
         let first = found.batches.first().map_or(i64::MAX, |first| first.base);
         model.batches.retain(|batch| batch.end <= log.start_offset().0 && batch.base < first);
         model.batches.extend(found.batches);
-        model.holes = found.corrupt;
+        model.holes = report.damaged.iter().map(|bad| bad.offsets.start.0..bad.offsets.end.0).collect();
         model.end = log.end_offset().0;
+        // After retention took everything, the end may be known from the last checkpoint only.
+        model.flushed = model.flushed.min(model.end);
         model.start = model.start.min(model.end).max(log.start_offset().0);
         model.epoch = log.leader_epoch().0;
         model.rows = Rows { recovery_point: model.rows.recovery_point.min(model.end), ..model.rows };

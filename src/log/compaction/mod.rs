@@ -122,7 +122,7 @@ impl PartitionLog {
         if !dirtiness.is_due(self.config.min_cleanable_dirty_ratio) {
             return Ok(None);
         }
-        if segments.iter().any(|segment| !segment.damaged.is_empty()) {
+        if segments.iter().any(|segment| !segment.damaged().is_empty()) {
             return Err(BatchDefect::Record("a damaged segment is not compacted").into());
         }
         let last_of_producers = self.producers.iter().map(|entry| {
