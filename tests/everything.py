@@ -122,7 +122,7 @@ def main():
     print()
     for result in results:
         state = "FAIL" if result.failed else "ok"
-        print(f"{state:5}{result.name:8} {result.seconds:6.0f} s  {result.passed} passed, {result.failed} failed, {result.skipped} skipped")
+        print(f"{state:5}{result.name:9} {result.seconds:6.0f} s  {result.passed} passed, {result.failed} failed, {result.skipped} skipped")
     passed, failed, skipped = (sum(getattr(result, field) for result in results) for field in ("passed", "failed", "skipped"))
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed or not passed else 0

@@ -81,15 +81,18 @@ def metadata():
     return frame(3, 4, struct.pack(">i", 1) + text(TOPIC) + b"\1")
 
 
-def produce(records):
-    data = batch(records)
-    topic = struct.pack(">i", 1) + text(TOPIC) + struct.pack(">iii", 1, 0, len(data)) + data
+def produce_to(partition, data):
+    topic = struct.pack(">i", 1) + text(TOPIC) + struct.pack(">iii", 1, partition, len(data)) + data
     return frame(0, 7, struct.pack(">hhi", -1, 1, 30000) + topic)
 
 
-def fetch(max_bytes):
-    partition = struct.pack(">iiqi", 1, 0, 0, max_bytes)
-    return frame(1, 4, struct.pack(">iiiib", -1, 0, 1, max_bytes, 0) + struct.pack(">i", 1) + text(TOPIC) + partition)
+def produce(records):
+    return produce_to(0, batch(records))
+
+
+def fetch(max_bytes, partition=0, offset=0):
+    asked = struct.pack(">iiqi", 1, partition, offset, max_bytes)
+    return frame(1, 4, struct.pack(">iiiib", -1, 0, 1, max_bytes, 0) + struct.pack(">i", 1) + text(TOPIC) + asked)
 
 
 class Kind(NamedTuple):
@@ -114,23 +117,11 @@ KINDS = (
 )
 
 
-class Broker:
-    """The binary under callgrind."""
+class Connection:
+    """Sends frames and reads answers."""
 
-    def __init__(self, binary, folder):
-        self.out = folder / "callgrind.out"
-        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={self.out}", str(binary), "--listen", "127.0.0.1:0"]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADWATER_")}
-        self.process = subprocess.Popen(
-            [*command, "--data-dir", str(folder / "data"), *QUIET], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-        )
-        for line in self.process.stdout:
-            address = re.search(r"Kafka clients\s+([\d.]+):(\d+)", line)
-            if address:
-                break
-        else:
-            raise SystemExit(f"the broker did not start:\n{self.process.stderr.read()}")
-        self.socket = socket.create_connection((address[1], int(address[2])), timeout=120)
+    def __init__(self, address):
+        self.socket = socket.create_connection(address, timeout=120)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self, request):
@@ -147,9 +138,29 @@ class Broker:
             data += piece
         return bytes(data)
 
+
+class Broker:
+    """The binary under callgrind."""
+
+    def __init__(self, binary, folder):
+        self.out = folder / "callgrind.out"
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={self.out}", str(binary), "--listen", "127.0.0.1:0"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADWATER_")}
+        self.process = subprocess.Popen(
+            [*command, "--data-dir", str(folder / "data"), *QUIET], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        for line in self.process.stdout:
+            address = re.search(r"Kafka clients\s+([\d.]+):(\d+)", line)
+            if address:
+                break
+        else:
+            raise SystemExit(f"the broker did not start:\n{self.process.stderr.read()}")
+        self.connection = Connection((address[1], int(address[2])))
+        self.ask = self.connection.ask
+
     def stop(self):
         """Ends it and gives the number of instructions of the whole run."""
-        self.socket.close()
+        self.connection.socket.close()
         self.process.send_signal(signal.SIGTERM)
         _, log = self.process.communicate(timeout=120)
         if self.process.returncode:

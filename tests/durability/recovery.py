@@ -2,12 +2,14 @@
 
     recovery.py --binary target/release/headwater [--gigabytes 1,10] [--rounds 3] [--folder DIR]
 
-Four producers fill four partitions as fast as they can and still write when the broker is killed. Each start is measured twice:
-as after a kill, where the page cache has survived, and as after a power cut, told by another boot id in the folder's marker.
+Four producers fill four partitions as fast as they can, then write 50 MB/s together until the broker is killed: at every size the
+same is on its way. Each start is measured twice: as after a kill, where the page cache has survived, and as after a power cut, told
+by another boot id in the folder's marker.
 """
 
 import argparse
 import json
+import random
 import shutil
 import socket
 import statistics
@@ -25,6 +27,8 @@ from broker import free_ports
 
 PARTITIONS, TOPIC = 4, b"bulk"
 VALUE_BYTES, RECORDS = 1024, 900
+# Between two batches of a producer, once the log is large enough; for so long, and up to one checkpoint more.
+PAUSE_SECONDS, STEADY_SECONDS, CHECKPOINT_SECONDS = 0.074, 8.0, 5.0
 # How much longer the larger log may take than the smaller one: the machine's own noise, not a factor.
 SLACK_SECONDS = 0.5
 
@@ -129,6 +133,7 @@ class Load:
 
     def __init__(self, broker, batch):
         self.acknowledged = [0] * PARTITIONS
+        self.pause = 0.0
         self.threads = [threading.Thread(target=self.run, args=(broker.port, partition, batch)) for partition in range(PARTITIONS)]
         for thread in self.threads:
             thread.start()
@@ -145,6 +150,7 @@ class Load:
                     error, offset = struct.unpack_from(">hq", body, 4 + 4 + 2 + len(TOPIC) + 4 + 4)
                     if error == 0:
                         self.acknowledged[partition] = offset + RECORDS
+                    time.sleep(self.pause)
         except OSError:
             return
 
@@ -168,11 +174,12 @@ def as_after_a_power_cut(folder):
 
 
 def grow_and_kill(broker, batch, size):
-    """Writes until the log has this size, and a little on. Gives what was acknowledged at the kill."""
+    """Writes until the log has this size, and on for a while. Gives what was acknowledged at the kill."""
     load = Load(broker, batch)
     while broker.written() < size:
-        time.sleep(0.05)
-    time.sleep(1.5)
+        time.sleep(0.01)
+    load.pause = PAUSE_SECONDS
+    time.sleep(STEADY_SECONDS + random.uniform(0, CHECKPOINT_SECONDS))
     broker.kill()
     load.join()
     return load.acknowledged
@@ -206,7 +213,7 @@ def main():
     broker = Broker(str(Path(arguments.binary).resolve()), root)
     try:
         broker.start()
-        print("log GB   after      ready s (median, worst)   MiB of its own   MiB with maps")
+        print("GB up to after      ready s (median, worst)   MiB of its own   MiB with maps")
         for size in sorted(float(part) for part in arguments.gigabytes.split(",")):
             found, missing = measure(broker, batch, size * 1e9, arguments.rounds)
             lost += missing
