@@ -56,7 +56,8 @@ fn server(folder: std::path::PathBuf) -> SocketAddr {
         runtime.block_on(async {
             // Nothing is flushed while allocations are counted.
             let configs = BrokerLayers::new([("log.flush.interval.ms".to_owned(), i64::MAX.to_string())].into()).unwrap();
-            let broker = Broker::open(BrokerOptions { data_dir: folder, advertise: Advertise::Auto, configs }).unwrap();
+            let broker =
+                Broker::open(BrokerOptions { data_dir: folder, advertise: Advertise::Auto, configs, guards: Default::default() }).unwrap();
             let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
             sender.send(listener.address().unwrap()).unwrap();
             let limits = Limits::new(1 << 20, 16 << 20, 10, Duration::from_secs(60));

@@ -38,7 +38,7 @@ fn serve(folder: &Path) -> Serving {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let configs = BrokerLayers::new([("log.segment.bytes".to_owned(), "10000000".to_owned())].into()).unwrap();
-            let broker = Broker::open(BrokerOptions { data_dir, advertise: Advertise::Auto, configs }).unwrap();
+            let broker = Broker::open(BrokerOptions { data_dir, advertise: Advertise::Auto, configs, guards: Default::default() }).unwrap();
             let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
             let network = std::fs::read_link("/proc/thread-self").unwrap().file_name().unwrap().to_owned();
             sender.send((listener.address().unwrap(), network)).unwrap();
@@ -137,7 +137,8 @@ fn cold_records_are_read_from_the_disk_by_blocking_threads_alone() {
         }
     };
     let by_time = |client: &mut Client| assert_eq!(seek(client, 1), 0);
-    let ways: [(&str, &dyn Fn(&mut Client)); 3] = [("large answers", &everything), ("one batch each", &one_byte), ("by time", &by_time)];
+    type Way<'a> = (&'a str, &'a dyn Fn(&mut Client));
+    let ways: [Way<'_>; 3] = [("large answers", &everything), ("one batch each", &one_byte), ("by time", &by_time)];
     let mut told = Vec::new();
     for (name, read) in ways {
         forget(folder.path());

@@ -72,5 +72,5 @@ fn no_crash_takes_what_was_promised() {
     let control = by_level["PageCache"];
     assert!(control.lost * 10 > control.power_cuts, "without a sync a power cut takes what was acknowledged: {control:?}");
     assert_eq!(by_level["EveryRecord"].lost, 0, "with a sync for every record it takes nothing");
-    assert!(all.in_recovery > 100 && all.failed_calls > 20 && all.failed_syncs > 5 && all.damaged > 20 && all.torn > 100, "{all:?}");
+    assert!(all.in_recovery > 100 && all.failed_calls > 20 && all.failed_syncs > 2 && all.damaged > 20 && all.torn > 100, "{all:?}");
 }

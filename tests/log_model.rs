@@ -292,9 +292,9 @@ fn run<D: Disk>(seed: u64, steps: usize) {
 
 /// Bytes as throws, until there are none.
 #[allow(dead_code, reason = "for the fuzzer")]
-pub fn play(throws: &[u8]) {
+pub fn play(throws: Vec<u8>) {
     let mut run = Run::<MemoryStore>::new(1);
-    run.dice.1 = throws.to_vec().into_iter();
+    run.dice.1 = throws.into_iter();
     while run.dice.1.len() > 0 {
         run.step();
     }

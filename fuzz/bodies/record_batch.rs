@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use bytes::{Bytes, BytesMut};
 use headwater::model::batch::BatchView;
-use headwater::model::{Codec, Offset, ProduceRules, Timestamp, TopicPartition, check_produced};
+use headwater::model::{Codec, ProduceRules, Timestamp, TopicPartition, check_produced};
 use kafka_protocol::records::RecordBatchDecoder;
 
 const HEADER: usize = 61;
@@ -43,14 +43,11 @@ pub fn run(input: &[u8]) {
     }
     assert_eq!(records.len(), usize::try_from(view.header.record_count).expect("a count"));
     assert!(records.iter().all(|(offset, ..)| *offset <= view.header.last_offset()));
-    compare(stored, &decoded_by_us(records));
+    let ours: Vec<Row> = records.into_iter().map(|(offset, _, key, value)| (offset.0, key, value)).collect();
+    compare(stored, &ours);
 }
 
 type Row = (i64, Option<Vec<u8>>, Option<Vec<u8>>);
-
-fn decoded_by_us(records: Vec<(Offset, Timestamp, Option<Vec<u8>>, Option<Vec<u8>>)>) -> Vec<Row> {
-    records.into_iter().map(|(offset, _, key, value)| (offset.0, key, value)).collect()
-}
 
 /// The codec's own reader of records, given our decompression.
 fn compare(stored: Bytes, ours: &[Row]) {
@@ -70,7 +67,7 @@ fn compare(stored: Bytes, ours: &[Row]) {
 }
 
 /// Base offset, length, magic, CRC and no more than the four codecs.
-fn mend(bytes: &mut Vec<u8>) {
+fn mend(bytes: &mut [u8]) {
     if bytes.len() < HEADER {
         return;
     }

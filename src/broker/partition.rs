@@ -1,7 +1,7 @@
 //! One partition: its log behind a lock, the view that readers hold, and the bell that wakes them.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use crate::model::batch::Batches;
 use crate::model::batch_builder::{BatchBuilder, NewRecord};
 use crate::model::compress::Codec;
 use crate::model::produce_check::{BatchError, LogStart, RecordError, check_produced};
-use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
+use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
 
 pub struct Partition {
     pub name: TopicPartition,
@@ -39,6 +39,8 @@ pub struct Partition {
     /// Held by who takes segments away: compaction, retention, DeleteRecords. Comes before the log's lock.
     pub(super) reshaping: Mutex<()>,
     pub(super) compaction: Compaction,
+    /// Bytes appended since the last checkpoint.
+    unchecked: AtomicU64,
 }
 
 /// How far compaction has come.
@@ -114,6 +116,7 @@ impl Partition {
             compacting: Mutex::default(),
             reshaping: Mutex::default(),
             compaction: Compaction { offset: AtomicI64::new(0), given_up: AtomicBool::new(false) },
+            unchecked: AtomicU64::default(),
         })
     }
 
@@ -128,6 +131,11 @@ impl Partition {
     /// What readers may see now.
     pub fn view(&self) -> LogView {
         self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The same as the view's, without a view.
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).leader_epoch()
     }
 
     pub fn bell(&self) -> &Bell {
@@ -193,6 +201,7 @@ impl Partition {
     fn count_in(&self, outcome: &AppendOutcome, bytes: usize) {
         self.traffic.messages_in.add(u64::try_from(outcome.last_offset.0 - outcome.base_offset.0 + 1).unwrap_or(0));
         self.traffic.bytes_in.add(bytes as u64);
+        self.unchecked.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     fn refused(&self, error: BatchError) -> AppendRefused {
@@ -340,7 +349,24 @@ impl Partition {
 
     /// Notes on disk what a start after kill -9 would otherwise have to find by scanning. Blocks.
     pub(super) fn checkpoint(&self) -> io::Result<()> {
+        self.unchecked.store(0, Ordering::Relaxed);
         self.log().as_mut().map_or(Ok(()), PartitionLog::checkpoint)
+    }
+
+    /// Makes a checkpoint out of turn, on a thread that may block, after much was appended: what a start after kill -9 has to scan is
+    /// bounded in bytes, however fast they come.
+    pub fn checkpoint_after_much(self: &Arc<Self>) {
+        if self.unchecked.load(Ordering::Relaxed) < CHECKPOINT_BYTES {
+            return;
+        }
+        // Who comes next finds it begun.
+        self.unchecked.store(0, Ordering::Relaxed);
+        let partition = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = partition.checkpoint() {
+                tracing::warn!(partition = %partition.name, %error, "no checkpoint; a start after a crash takes longer");
+            }
+        });
     }
 
     /// What the checkpoint files say about this partition: recovery point and log start.
@@ -413,6 +439,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 const READ_BYTES: usize = 1 << 20;
+/// What a start after kill -9 scans of a partition at most, give or take what comes in while the checkpoint is written.
+const CHECKPOINT_BYTES: u64 = 32 << 20;
 
 fn deleted() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the partition was deleted")

@@ -103,7 +103,7 @@ fn describe(ctx: &Context, topic: &Topic, from: i32, left: &mut i32) -> (Describ
         let mut p = DescribeTopicPartitionsResponsePartition::default();
         p.partition_index = partition.id().0;
         p.leader_id = node;
-        p.leader_epoch = partition.view().leader_epoch().0;
+        p.leader_epoch = partition.leader_epoch().0;
         p.replica_nodes = vec![node];
         p.isr_nodes = vec![node];
         p.eligible_leader_replicas = Some(Vec::new());

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::fetch_read::{Limits, Served, read_all, warm};
 use super::{Api, Context, HangUp, Reply};
-use crate::broker::fetch_sessions::{Answered, FetchAsk, FetchKey, FetchScope, TopicRef, Wanted};
+use crate::broker::fetch_sessions::{FetchAsk, FetchKey, FetchScope, TopicRef, Wanted};
 use crate::broker::{Partition, Waiter};
 use crate::model::{ErrorCode, PartitionId, TopicId, TopicName};
 use crate::wire::fetch_response::{self, FetchResponse, FetchedPartition, FetchedTopic};
@@ -60,8 +60,9 @@ impl Api for Fetch {
 
 /// The partitions of the request in order, each once; of a partition named twice the last wish counts.
 fn asked(ctx: &Context, by_id: bool, request: &FetchRequest) -> Vec<Wanted> {
+    let count = request.topics.iter().map(|topic| topic.partitions.len()).fold(0, usize::saturating_add);
     let mut places: HashMap<FetchKey, usize> = HashMap::new();
-    let mut asked: Vec<Wanted> = Vec::new();
+    let mut asked: Vec<Wanted> = Vec::with_capacity(count);
     for topic in &request.topics {
         let (reference, name) = if by_id {
             let id = TopicId(topic.topic_id.into_bytes());
@@ -78,7 +79,7 @@ fn asked(ctx: &Context, by_id: bool, request: &FetchRequest) -> Vec<Wanted> {
             };
             let partition = PartitionId(p.partition);
             let wanted = Wanted { topic: reference.clone(), partition, ask, name: name.clone() };
-            let place = *places.entry((reference.clone(), partition)).or_insert(asked.len());
+            let place = if count == 1 { 0 } else { *places.entry((reference.clone(), partition)).or_insert(asked.len()) };
             match asked.get_mut(place) {
                 Some(earlier) => *earlier = wanted,
                 None => asked.push(wanted),
@@ -143,25 +144,19 @@ async fn serve(sources: &[Source], limits: &Limits, request: &FetchRequest) -> V
     }
 }
 
-fn finish(
-    ctx: &Context,
-    version: i16,
-    scope: FetchScope,
-    by_id: bool,
-    sources: Vec<Source>,
-    mut served: Vec<Served>,
-) -> Result<Reply, HangUp> {
-    let notes: Vec<Answered> = served.iter().map(Served::note).collect();
+fn finish(ctx: &Context, version: i16, scope: FetchScope, by_id: bool, sources: Vec<Source>, served: Vec<Served>) -> Result<Reply, HangUp> {
+    let notes = || served.iter().map(Served::note);
     let mut response = refused(ErrorCode::None);
+    // Without a session, and when one begins, all partitions are in the answer.
     let carried: Vec<bool> = match scope {
-        FetchScope::Sessionless => vec![true; served.len()],
+        FetchScope::Sessionless => Vec::new(),
         FetchScope::Full => {
-            let list = sources.iter().map(|s| s.wanted.clone()).zip(notes).collect();
+            let list = sources.iter().map(|s| s.wanted.clone()).zip(notes()).collect();
             response.session_id = ctx.broker.fetch_sessions.establish(by_id, list, ctx.broker.now());
-            vec![true; served.len()]
+            Vec::new()
         }
         FetchScope::Incremental(handle) => {
-            let list: Vec<_> = sources.iter().map(|s| (s.wanted.topic.clone(), s.wanted.partition)).zip(notes).collect();
+            let list: Vec<_> = sources.iter().map(|s| (s.wanted.topic.clone(), s.wanted.partition)).zip(notes()).collect();
             response.session_id = handle.id;
             match handle.changed(&list) {
                 Ok(changed) => changed,
@@ -169,7 +164,8 @@ fn finish(
             }
         }
     };
-    for ((source, served), carried) in sources.iter().zip(served.drain(..)).zip(carried) {
+    let carried = carried.into_iter().chain(std::iter::repeat(true));
+    for ((source, served), carried) in sources.iter().zip(served).zip(carried) {
         if served.error != ErrorCode::None {
             ctx.broker.metrics.error(Fetch::KEY, served.error);
         }

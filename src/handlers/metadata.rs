@@ -155,7 +155,7 @@ fn described(ctx: &Context, topic: &Topic, operations: i32) -> MetadataResponseT
             let mut p = MetadataResponsePartition::default();
             p.partition_index = partition.id().0;
             p.leader_id = node;
-            p.leader_epoch = partition.view().leader_epoch().0;
+            p.leader_epoch = partition.leader_epoch().0;
             p.replica_nodes = vec![node];
             p.isr_nodes = vec![node];
             p

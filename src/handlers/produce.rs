@@ -136,6 +136,7 @@ async fn append(
         ctx.broker.space.look_soon();
     }
     let outcome = outcome?;
+    partition.checkpoint_after_much();
     let flush = if request.acks == 0 { None } else { ctx.broker.flusher.due(&partition, outcome.last_offset.plus(1)) };
     Ok((outcome, flush))
 }

@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::folder::{FolderStore, replace_file, sync_folder};
+use super::folder::{FolderStore, put_synced, replace_file, sync_folder};
 use super::partition_log::METADATA;
 use super::recovery::{LastStop, parse_metadata};
 use super::self_test::{self, FolderFacts};
@@ -297,7 +297,8 @@ fn identity(
         set_aside(path, META, aside)?;
     }
     let text = format!("version={FORMAT}\ncluster.id={new_cluster}\ndirectory.id={new_directory}\nnode.id={node_id}\n");
-    replace_file(&path.join(META), text.as_bytes()).map_err(|error| DataFolderError::Io { path: path.join(META), error })?;
+    // The marker comes next, and makes the names in the folder durable.
+    put_synced(&path.join(META), text.as_bytes()).map_err(|error| DataFolderError::Io { path: path.join(META), error })?;
     Ok((new_cluster.to_string(), new_directory.to_string()))
 }
 

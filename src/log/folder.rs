@@ -57,8 +57,13 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// Old or new after a crash, and on disk when this returns.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    put_file(path, bytes, |file| file.sync_all())?;
+    put_synced(path, bytes)?;
     path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// The bytes are on disk, the name is with the next `sync_folder`.
+pub fn put_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put_file(path, bytes, |file| file.sync_all())
 }
 
 fn put_file(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {

@@ -4,27 +4,30 @@
 //! requests that arrived together leave in one write, unless one of them has to wait.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Limits;
 use super::limits::Held;
+use super::{Limits, buffers};
 use crate::broker::Broker;
 use crate::handlers::{self, Context, HangUp, Peer, Reply};
 use crate::wire::WireError;
 use crate::wire::frame::FrameSplitter;
 use crate::wire::request::RequestHeader;
 
-const READ_BYTES: usize = 16 * 1024;
+/// What is read at once, and the size of the buffers that connections share.
+pub(super) const READ_BYTES: usize = 16 * 1024;
 /// Replies are held back for the next request of the same turn up to this many bytes.
 const TURN_BYTES: usize = 1024 * 1024;
 /// Memory for a large frame is taken when it is needed: this much, then three times of what has come. To announce much costs nothing
@@ -39,6 +42,8 @@ const REST_WHEN_SHORT: Duration = Duration::from_secs(1);
 const WAITS_FOR_US: usize = usize::MAX;
 /// Slices handed to one vectored write; the kernel takes no more than 1024.
 const SLICES_MAX: usize = 256;
+/// Room for so many parts stays when all have left.
+const PARTS_KEPT: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
 enum Ended {
@@ -79,7 +84,8 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
         memory: Held::default(),
         out: Outbox::default(),
     };
-    let Err(ended) = connection.run().await;
+    let mut stopped: Stopped<'_> = pin!(broker.stopped());
+    let Err(ended) = connection.run(&mut stopped).await;
     match &ended {
         Ended::Closed | Ended::Idle | Ended::Shutdown => {}
         Ended::Io(error) => tracing::debug!(remote = %peer.remote, %error, "connection lost"),
@@ -99,6 +105,9 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
     }
 }
 
+/// Ready once the broker stops. One for the whole life of a connection, which looks at it in every wait.
+type Stopped<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send + 'a)>;
+
 struct Connection<'a> {
     broker: &'a Arc<Broker>,
     limits: &'a Limits,
@@ -117,9 +126,9 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     /// Ends with the reason, never by itself.
-    async fn run(&mut self) -> Result<std::convert::Infallible, Ended> {
+    async fn run(&mut self, stopped: &mut Stopped<'_>) -> Result<std::convert::Infallible, Ended> {
         loop {
-            let done = self.turn().await;
+            let done = self.turn(stopped).await;
             // What was answered before the end still goes out, as Kafka's does.
             self.flush().await?;
             done?;
@@ -131,18 +140,18 @@ impl Connection<'_> {
                 return Err(gone.into());
             }
             self.memory.release();
-            if self.buffer.is_empty() {
-                // An idle connection holds no buffer.
-                self.buffer = BytesMut::new();
-            }
-            self.fill().await?;
+            self.fill(stopped).await?;
         }
     }
 
     /// Handles every complete frame in the buffer.
-    async fn turn(&mut self) -> Result<(), Ended> {
+    async fn turn(&mut self, stopped: &mut Stopped<'_>) -> Result<(), Ended> {
         while let Some(frame) = self.frames.split(&mut self.buffer)? {
-            self.answer(frame).await?;
+            if self.buffer.is_empty() {
+                // An idle connection holds no buffer, nor does one that waits for its answer.
+                buffers::give_back(std::mem::take(&mut self.buffer));
+            }
+            self.answer(frame, stopped).await?;
             if self.out.bytes >= TURN_BYTES {
                 self.flush().await?;
             }
@@ -157,34 +166,48 @@ impl Connection<'_> {
     }
 
     /// Reads until the buffer holds at least one more complete frame.
-    async fn fill(&mut self) -> Result<(), Ended> {
-        let broker = self.broker;
+    async fn fill(&mut self, stopped: &mut Stopped<'_>) -> Result<(), Ended> {
         if self.buffer.is_empty() {
             let idle = self.limits.idle;
             tokio::select! {
                 first = timeout(idle, self.first_bytes()) => first.map_err(|_| Ended::Idle)??,
-                () = broker.stopped() => return Err(Ended::Shutdown),
+                () = stopped.as_mut() => return Err(Ended::Shutdown),
             }
+        }
+        if self.frames.missing(&self.buffer)? == Some(0) {
+            return Ok(());
         }
         tokio::select! {
             read = self.read_frame_in_time() => read,
-            () = broker.stopped() => Err(Ended::Shutdown),
+            () = stopped.as_mut() => Err(Ended::Shutdown),
         }
     }
 
-    /// Waits for a frame to begin, without a buffer. "Readable" is no proof: after a read that filled the buffer it is said once more.
+    /// Waits for a frame to begin.
     async fn first_bytes(&mut self) -> Result<(), Ended> {
+        if self.wait_and_read().await? == 0 { Err(Ended::Closed) } else { Ok(()) }
+    }
+
+    /// Waits for bytes without a buffer, then takes one and reads; 0 at the end of the stream. "Readable" is no proof: after a read
+    /// that filled the buffer it is said once more.
+    async fn wait_and_read(&mut self) -> io::Result<usize> {
         loop {
             self.stream.readable().await?;
+            if self.buffer.is_empty() {
+                self.buffer = buffers::take();
+            }
             self.buffer.reserve(READ_BYTES);
-            match self.stream.try_read_buf(&mut self.buffer) {
-                Ok(0) => return Err(Ended::Closed),
-                Ok(read) => {
-                    self.broker.metrics.bytes_in.add(read as u64);
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.buffer = BytesMut::new(),
-                Err(error) => return Err(error.into()),
+            // Not `try_read_buf`: this read takes a buffer that was not filled for a sign that nothing is left, so that the next wait
+            // begins without another read.
+            let read = {
+                let mut reading = pin!(unconstrained(self.stream.read_buf(&mut self.buffer)));
+                poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await
+            };
+            if let Poll::Ready(read) = read {
+                return read.inspect(|read| self.broker.metrics.bytes_in.add(*read as u64));
+            }
+            if self.buffer.is_empty() {
+                buffers::give_back(std::mem::take(&mut self.buffer));
             }
         }
     }
@@ -234,7 +257,7 @@ impl Connection<'_> {
         }
     }
 
-    async fn answer(&mut self, frame: Bytes) -> Result<(), Ended> {
+    async fn answer(&mut self, frame: Bytes, stopped: &mut Stopped<'_>) -> Result<(), Ended> {
         let started = std::time::Instant::now();
         let (header, body) = RequestHeader::split(&frame)?;
         drop(frame);
@@ -242,17 +265,16 @@ impl Connection<'_> {
         let context = Context { broker: Arc::clone(self.broker), header, peer: Arc::clone(&self.peer) };
         let mut handled = pin!(handlers::dispatch(&context, body));
         // A request that has to wait must not hold back the answers before it.
-        let first = std::future::poll_fn(|cx| std::task::Poll::Ready(handled.as_mut().poll(cx))).await;
+        let first = poll_fn(|cx| Poll::Ready(handled.as_mut().poll(cx))).await;
         let reply = match first {
-            std::task::Poll::Ready(reply) => reply,
-            std::task::Poll::Pending => {
+            Poll::Ready(reply) => reply,
+            Poll::Pending => {
                 self.waited = true;
                 self.flush().await?;
-                let broker = self.broker;
                 tokio::select! {
                     reply = &mut handled => reply,
                     gone = self.client_gone() => return Err(gone),
-                    () = broker.stopped() => return Err(Ended::Shutdown),
+                    () = stopped.as_mut() => return Err(Ended::Shutdown),
                 }
             }
         };
@@ -290,13 +312,12 @@ impl Connection<'_> {
     /// meanwhile is the next requests: it is kept up to a limit, and then the look-out ends.
     async fn client_gone(&mut self) -> Ended {
         while self.buffer.len() < READ_BYTES {
-            self.buffer.reserve(READ_BYTES);
-            match self.stream.read_buf(&mut self.buffer).await {
+            match self.wait_and_read().await {
                 Ok(0) => {
                     tokio::time::sleep(self.limits.drain_within).await;
                     return Ended::Closed;
                 }
-                Ok(read) => self.broker.metrics.bytes_in.add(read as u64),
+                Ok(_) => {}
                 Err(error) => return error.into(),
             }
         }
@@ -327,7 +348,7 @@ impl Outbox {
         }
         let bytes = self.bytes;
         self.write_all(stream, limits).await?;
-        self.parts = VecDeque::new();
+        self.parts.shrink_to(PARTS_KEPT);
         self.bytes = 0;
         self.memory.release();
         Ok(bytes)

@@ -6,6 +6,7 @@
 //! Start with `listener.rs`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod buffers;
 mod connection;
 mod limits;
 mod listener;

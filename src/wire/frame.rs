@@ -8,6 +8,8 @@ use super::WireError;
 pub const SIZE_MIN: usize = 8;
 
 const PREFIX: usize = 4;
+/// Frames up to this size are copied, so that a request that waits does not hold the buffer it came in.
+const COPIED_MAX: usize = 1024;
 
 /// Cuts a byte stream into frames.
 ///
@@ -50,7 +52,12 @@ impl FrameSplitter {
             return Ok(None);
         }
         buffer.advance(PREFIX);
-        Ok(Some(buffer.split_to(size).freeze()))
+        if size > COPIED_MAX {
+            return Ok(Some(buffer.split_to(size).freeze()));
+        }
+        let frame = buffer.get(..size).map(Bytes::copy_from_slice);
+        buffer.advance(size);
+        Ok(frame)
     }
 }
 
