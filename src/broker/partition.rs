@@ -440,7 +440,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 const READ_BYTES: usize = 1 << 20;
 /// What a start after kill -9 scans of a partition at most, give or take what comes in while the checkpoint is written.
-const CHECKPOINT_BYTES: u64 = 32 << 20;
+const CHECKPOINT_BYTES: u64 = 16 << 20;
 
 fn deleted() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the partition was deleted")

@@ -115,6 +115,9 @@ macro_rules! apis {
     };
 }
 
+/// The key of the request that waits by its nature.
+pub const FETCH: i16 = fetch::Fetch::KEY;
+
 apis! {
     produce::Produce,
     fetch::Fetch,

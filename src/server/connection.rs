@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::unconstrained;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, timeout, timeout_at};
 
 use super::limits::Held;
 use super::{Limits, buffers};
@@ -42,6 +42,8 @@ const REST_WHEN_SHORT: Duration = Duration::from_secs(1);
 const WAITS_FOR_US: usize = usize::MAX;
 /// Slices handed to one vectored write; the kernel takes no more than 1024.
 const SLICES_MAX: usize = 256;
+/// A frame of so few bytes is copied, parts of so few bytes in all leave as one.
+const SMALL_BYTES: usize = 2048;
 /// Room for so many parts stays when all have left.
 const PARTS_KEPT: usize = 4;
 
@@ -84,8 +86,8 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
         memory: Held::default(),
         out: Outbox::default(),
     };
-    let mut stopped: Stopped<'_> = pin!(broker.stopped());
-    let Err(ended) = connection.run(&mut stopped).await;
+    let mut watch = Watch { stopped: pin!(broker.stopped()), idle: pin!(tokio::time::sleep(limits.idle)), heard: Instant::now() };
+    let Err(ended) = connection.run(&mut watch).await;
     match &ended {
         Ended::Closed | Ended::Idle | Ended::Shutdown => {}
         Ended::Io(error) => tracing::debug!(remote = %peer.remote, %error, "connection lost"),
@@ -105,8 +107,14 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
     }
 }
 
-/// Ready once the broker stops. One for the whole life of a connection, which looks at it in every wait.
-type Stopped<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send + 'a)>;
+/// What ends a connection from our side. One for its whole life, which looks at it in every wait.
+struct Watch<'a> {
+    stopped: Pin<&'a mut (dyn Future<Output = ()> + Send + 'a)>,
+    /// Set anew only when it goes off: a timer for each request would cost more than the request's other waits.
+    idle: Pin<&'a mut Sleep>,
+    /// When the last request came.
+    heard: Instant,
+}
 
 struct Connection<'a> {
     broker: &'a Arc<Broker>,
@@ -126,37 +134,46 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     /// Ends with the reason, never by itself.
-    async fn run(&mut self, stopped: &mut Stopped<'_>) -> Result<std::convert::Infallible, Ended> {
+    async fn run(&mut self, watch: &mut Watch<'_>) -> Result<std::convert::Infallible, Ended> {
         loop {
-            let done = self.turn(stopped).await;
+            let done = self.turn(watch).await;
             // What was answered before the end still goes out, as Kafka's does.
             self.flush().await?;
             done?;
-            // Who gave up while waiting shows now, by a reset: what was asked after that is not served, as in Kafka. A client's
-            // metadata request for a topic deleted meanwhile would create it again.
-            if std::mem::take(&mut self.waited)
-                && let Some(gone) = self.stream.take_error()?
-            {
-                return Err(gone.into());
-            }
             self.memory.release();
-            self.fill(stopped).await?;
+            self.give_buffer_back();
+            self.fill(watch).await?;
         }
     }
 
     /// Handles every complete frame in the buffer.
-    async fn turn(&mut self, stopped: &mut Stopped<'_>) -> Result<(), Ended> {
+    async fn turn(&mut self, watch: &mut Watch<'_>) -> Result<(), Ended> {
         while let Some(frame) = self.frames.split(&mut self.buffer)? {
-            if self.buffer.is_empty() {
-                // An idle connection holds no buffer, nor does one that waits for its answer.
-                buffers::give_back(std::mem::take(&mut self.buffer));
-            }
-            self.answer(frame, stopped).await?;
+            let frame = self.by_itself(frame);
+            self.answer(frame, watch).await?;
             if self.out.bytes >= TURN_BYTES {
                 self.flush().await?;
             }
         }
         Ok(())
+    }
+
+    /// Copies a small frame: what waits for its answer holds no read buffer then.
+    fn by_itself(&mut self, frame: Bytes) -> Bytes {
+        if frame.len() > SMALL_BYTES {
+            return frame;
+        }
+        let copy = Bytes::copy_from_slice(&frame);
+        drop(frame);
+        self.give_buffer_back();
+        copy
+    }
+
+    /// An idle connection holds no buffer.
+    fn give_buffer_back(&mut self) {
+        if self.buffer.is_empty() {
+            buffers::give_back(std::mem::take(&mut self.buffer));
+        }
     }
 
     async fn flush(&mut self) -> Result<(), Ended> {
@@ -166,12 +183,18 @@ impl Connection<'_> {
     }
 
     /// Reads until the buffer holds at least one more complete frame.
-    async fn fill(&mut self, stopped: &mut Stopped<'_>) -> Result<(), Ended> {
-        if self.buffer.is_empty() {
-            let idle = self.limits.idle;
+    async fn fill(&mut self, watch: &mut Watch<'_>) -> Result<(), Ended> {
+        while self.buffer.is_empty() {
+            let until = watch.heard + self.limits.idle;
             tokio::select! {
-                first = timeout(idle, self.first_bytes()) => first.map_err(|_| Ended::Idle)??,
-                () = stopped.as_mut() => return Err(Ended::Shutdown),
+                first = self.first_bytes() => first?,
+                () = watch.stopped.as_mut() => return Err(Ended::Shutdown),
+                () = watch.idle.as_mut() => {
+                    if until <= Instant::now() {
+                        return Err(Ended::Idle);
+                    }
+                    watch.idle.as_mut().reset(until);
+                }
             }
         }
         if self.frames.missing(&self.buffer)? == Some(0) {
@@ -179,7 +202,7 @@ impl Connection<'_> {
         }
         tokio::select! {
             read = self.read_frame_in_time() => read,
-            () = stopped.as_mut() => Err(Ended::Shutdown),
+            () = watch.stopped.as_mut() => Err(Ended::Shutdown),
         }
     }
 
@@ -206,9 +229,7 @@ impl Connection<'_> {
             if let Poll::Ready(read) = read {
                 return read.inspect(|read| self.broker.metrics.bytes_in.add(*read as u64));
             }
-            if self.buffer.is_empty() {
-                buffers::give_back(std::mem::take(&mut self.buffer));
-            }
+            self.give_buffer_back();
         }
     }
 
@@ -238,6 +259,9 @@ impl Connection<'_> {
             match missing {
                 Some(0) => return Ok(()),
                 Some(missing) if missing > READ_BYTES => {
+                    if self.memory.is_empty() && self.move_to_spare(missing) {
+                        continue;
+                    }
                     if self.buffer.len() == self.buffer.capacity() || self.memory.is_empty() {
                         let more = missing.min(self.buffer.len().saturating_mul(3).max(STEP_BYTES));
                         came.store(WAITS_FOR_US, Relaxed);
@@ -257,11 +281,34 @@ impl Connection<'_> {
         }
     }
 
-    async fn answer(&mut self, frame: Bytes, stopped: &mut Stopped<'_>) -> Result<(), Ended> {
-        let started = std::time::Instant::now();
+    /// Goes on in a buffer that another large frame has left, if there is one.
+    fn move_to_spare(&mut self, missing: usize) -> bool {
+        let bytes = self.buffer.len().saturating_add(missing);
+        let Some(mut spare) = buffers::take_large(bytes) else { return false };
+        if !self.limits.requests().try_grow(&mut self.memory, bytes) {
+            buffers::give_back(spare);
+            return false;
+        }
+        spare.extend_from_slice(&self.buffer);
+        self.buffer.clear();
+        buffers::give_back(std::mem::replace(&mut self.buffer, spare));
+        true
+    }
+
+    async fn answer(&mut self, frame: Bytes, watch: &mut Watch<'_>) -> Result<(), Ended> {
+        let started = Instant::now();
+        watch.heard = started;
         let (header, body) = RequestHeader::split(&frame)?;
         drop(frame);
         let (key, version) = (header.api_key, header.api_version);
+        // Who gave up while waiting shows now, by a reset: what was asked after that is not served, as in Kafka. A client's
+        // metadata request for a topic deleted meanwhile would create it again. One fetch after the other does no harm.
+        if std::mem::take(&mut self.waited)
+            && key != handlers::FETCH
+            && let Some(gone) = self.stream.take_error()?
+        {
+            return Err(gone.into());
+        }
         let context = Context { broker: Arc::clone(self.broker), header, peer: Arc::clone(&self.peer) };
         let mut handled = pin!(handlers::dispatch(&context, body));
         // A request that has to wait must not hold back the answers before it.
@@ -274,7 +321,7 @@ impl Connection<'_> {
                 tokio::select! {
                     reply = &mut handled => reply,
                     gone = self.client_gone() => return Err(gone),
-                    () = stopped.as_mut() => return Err(Ended::Shutdown),
+                    () = watch.stopped.as_mut() => return Err(Ended::Shutdown),
                 }
             }
         };
@@ -347,17 +394,38 @@ impl Outbox {
             return Ok(0);
         }
         let bytes = self.bytes;
-        self.write_all(stream, limits).await?;
+        if self.parts.len() > 1 && bytes <= SMALL_BYTES {
+            self.join_and_write(stream, limits).await?;
+        } else {
+            self.write_all(stream, limits).await?;
+        }
         self.parts.shrink_to(PARTS_KEPT);
         self.bytes = 0;
         self.memory.release();
         Ok(bytes)
     }
 
+    /// Small parts cost less to copy than to be listed for the kernel.
+    async fn join_and_write(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<(), Ended> {
+        let mut joined = buffers::take();
+        joined.reserve(READ_BYTES);
+        self.parts.drain(..).for_each(|part| joined.extend_from_slice(&part));
+        self.parts.push_back(joined.split().freeze());
+        self.write_all(stream, limits).await?;
+        buffers::give_back(joined);
+        Ok(())
+    }
+
     async fn write_some(&self, stream: &mut TcpStream, slices: &[IoSlice<'_>], limits: &Limits) -> Result<usize, Ended> {
         let begun = Instant::now();
         loop {
-            if let Ok(written) = timeout(REST_WHEN_SHORT.min(limits.drain_within), stream.write_vectored(slices)).await {
+            let writing = async {
+                match slices {
+                    [one] => stream.write(one).await,
+                    several => stream.write_vectored(several).await,
+                }
+            };
+            if let Ok(written) = timeout(REST_WHEN_SHORT.min(limits.drain_within), writing).await {
                 return Ok(written?);
             }
             let in_the_way = !self.memory.is_empty() && limits.answers().is_short();

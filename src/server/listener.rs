@@ -19,7 +19,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// After this the connections that still wait are cut.
 const GRACE: Duration = Duration::from_millis(1500);
 /// Connections that are accepted at once before their rate counts.
-const BURST: u32 = 100;
+const BURST: u32 = 500;
 
 pub struct Listener {
     listener: TcpListener,
