@@ -7,8 +7,9 @@ BINARY := $(TARGET)/release/headwater
 run: build
 	@exec $(BINARY)
 
+# One static file, without the system's C library: it starts sooner, holds less memory, and runs in an empty image.
 build:
-	cargo build --release --locked
+	cargo rustc --release --locked --bin headwater -- -C target-feature=+crt-static
 
 # Format, lints, Rust tests, the real clients, kill -9; one summary at the end.
 test:
@@ -32,9 +33,10 @@ kill9: build
 soak:
 	HEADWATER_SIM_STATES=1000000 cargo test --locked --test crash_simulator -- --nocapture
 
-# Headwater beside Apache Kafka, kfake and noida-db, with one client. QUICK=1: one short round. BIG=1: also kill -9 with 10 GB.
+# Headwater beside Apache Kafka, kfake and noida-db, with one client. QUICK=1: one short round, the page stays as it is.
+# BIG=1: also kill -9 with 10 GB.
 bench: build
-	python3 benches/peers/run.py --binary $(BINARY) $(if $(QUICK),--quick) $(if $(BIG),--big)
+	python3 benches/peers/run.py --binary $(BINARY) $(if $(QUICK),--quick,--page docs/benchmarks.md) $(if $(BIG),--big)
 
 # Mounts a small file system, so it needs root.
 full-disk:

@@ -104,7 +104,8 @@ def machine(folder):
     model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     release = ".".join(platform.release().split(".")[:2])
-    return f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, {file_system(folder)}, Linux {release}"
+    congestion = Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+    return f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, {file_system(folder)}, Linux {release}, TCP {congestion}"
 
 
 def file_system(folder):

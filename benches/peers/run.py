@@ -101,7 +101,9 @@ def main():
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if args.page:
-        args.page.write_text(page)
+        # What people have added there stays.
+        _, notes, text = args.page.read_text().partition("\n## Notes\n") if args.page.exists() else ("", "", "")
+        args.page.write_text(page.rstrip() + "\n" + notes + text)
     print(page[page.index("Machine:"):])
     missed = report.missed(values)
     print(f"{len(missed)} goals missed" + (f": {', '.join(sorted({f'#{goal.number}' for goal in missed}, key=lambda m: int(m[1:])))}" if missed else ""))
