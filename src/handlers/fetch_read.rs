@@ -182,7 +182,8 @@ pub async fn warm(sources: &[Source], limits: &Limits) {
             let view = source.partition.as_ref().ok()?.view();
             let from = Offset(source.wanted.ask.fetch_offset);
             let max_bytes = usize::try_from(source.wanted.ask.partition_max_bytes).unwrap_or(0).min(limits.total_bytes);
-            (from >= view.start_offset() && !view.is_hot(from)).then_some((view, from, max_bytes))
+            let cold = from >= view.start_offset() && !view.is_hot(from) && !view.is_resident(from, max_bytes);
+            cold.then_some((view, from, max_bytes))
         })
         .collect();
     if cold.is_empty() {

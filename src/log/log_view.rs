@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::damage::Checked;
 use super::error::ReadError;
 use super::leader_epochs::LeaderEpochs;
+use super::mapped::is_resident;
 use super::segment::{BadRange, Located, Segment, Walk};
 use super::txn_index::AbortedTxn;
 use crate::model::batch::BatchView;
@@ -16,6 +17,8 @@ use crate::model::{LeaderEpoch, Offset, Timestamp};
 
 /// The end of a log that was written by this process is taken to be in the page cache.
 const HOT_BYTES: u64 = 4 << 20;
+/// What a read touches beside the batches that it gives.
+const AROUND_BYTES: u64 = 64 << 10;
 /// The smallest page of any machine.
 const PAGE_BYTES: usize = 4096;
 
@@ -237,6 +240,27 @@ impl LogView {
         let Some(active) = self.segments.last().filter(|active| active.base_offset <= offset) else { return false };
         let position = active.with_indexes(|indexes| indexes.offsets.lookup(active.base_offset, offset)).unwrap_or(0);
         position >= active.hot_from() && position.saturating_add(HOT_BYTES) >= self.active_len
+    }
+
+    /// Whether a read of so much would find its bytes in memory and checked: a thread that must not block may do it.
+    pub fn is_resident(&self, from: Offset, max_bytes: usize) -> bool {
+        let mut budget = max_bytes as u64;
+        for (index, segment) in self.segments.iter().enumerate().skip(self.segment_of(from)) {
+            let Ok(start) = segment.with_indexes(|indexes| indexes.offsets.lookup(segment.base_offset, from)) else { return false };
+            // The entry lies before what is asked for, and the header of the batch after the last one is looked at.
+            let end = self.len_of(index).min(start.saturating_add(budget).saturating_add(AROUND_BYTES));
+            let Ok(bytes) = segment.slice(start..end) else { return false };
+            if end.min(segment.hot_from()) > segment.checked() || !is_resident(&bytes) {
+                return false;
+            }
+            budget = budget.saturating_sub(end.saturating_sub(start));
+            if budget == 0 {
+                break;
+            }
+        }
+        // A first batch is given whole, however large.
+        self.read(from, max_bytes, AtLeast::OneBatch, ReadUpTo::End)
+            .is_ok_and(|read| read.size <= max_bytes || read.slices.iter().all(|slice| is_resident(slice)))
     }
 
     /// Brings what a read would give into memory, for threads that may block: also the rest of a first batch that is larger than

@@ -104,6 +104,17 @@ impl SegmentFile for MappedFile {
     }
 }
 
+/// Whether every page of these bytes is in memory at this moment. Does not block, and touches none.
+pub fn is_resident(bytes: &[u8]) -> bool {
+    let page = rustix::param::page_size();
+    let before = bytes.as_ptr().addr() % page;
+    let mut pages = vec![0_u8; (before + bytes.len()).div_ceil(page)];
+    // SAFETY: the range begins with the page in which `bytes` begin and ends with them, so it is mapped; there is a byte for each of its
+    // pages. The call reads none of them.
+    let known = unsafe { libc::mincore(bytes.as_ptr().sub(before).cast_mut().cast(), before + bytes.len(), pages.as_mut_ptr()) } == 0;
+    known && pages.iter().all(|page| page & 1 == 1)
+}
+
 /// A published part of a map, kept alive by the slices of it.
 struct Published {
     map: Arc<MmapRaw>,
@@ -140,6 +151,21 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         drop(file);
         assert_eq!(slice, expected);
+    }
+
+    #[test]
+    fn what_was_just_written_is_resident_and_what_was_thrown_out_is_not() {
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let path = folder.path().join("x.log");
+        let file = MappedFile::open(&path, 1 << 20, Opening::Create).unwrap();
+        file.write_all_at(&[&[1; 300_000]], 0).unwrap();
+        let slice = file.slice(0..300_000).unwrap();
+        assert!(is_resident(&slice) && is_resident(&slice[5000..5001]) && is_resident(&slice[7..7]));
+        file.sync().unwrap();
+        rustix::fs::fadvise(&file.file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        assert!(!is_resident(&slice));
+        file.populate_blocking(0..300_000);
+        assert!(is_resident(&slice));
     }
 
     #[test]
