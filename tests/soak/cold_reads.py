@@ -27,6 +27,8 @@ BLKIO = Path("/sys/fs/cgroup/blkio")
 GAP_P99_MS, GAP_MAX_MS = 20.0, 100.0
 TICK_SECONDS = 0.005
 FETCH_BYTES = 1 << 20
+# A read of a hard disk that has to move its head; the kernel would put megabytes into one otherwise.
+READ_BYTES = 128 << 10
 RECORDS = 8000  # in a batch of close to a megabyte
 
 
@@ -63,20 +65,25 @@ def forget(folder):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def faults_of(pid):
+    """Page faults of the network thread that waited for the disk."""
+    return int(Path(f"/proc/{pid}/task/{pid}/stat").read_text().rsplit(")", 1)[1].split()[9])
+
+
 def read_all(address, partition, until, counts):
     connection, offset = Connection(address), 0
     while time.monotonic() < until:
         answer = connection.ask(fetch(FETCH_BYTES, partition=partition, offset=offset))
         if len(answer) < 1000:
-            offset = 0
-            continue
+            return  # A second time they would not be cold.
         counts[partition] += len(answer)
         offset += RECORDS
 
 
-def watch(address, until):
+def watch(address, until, readers=()):
+    """Milliseconds until each answer, as long as somebody reads."""
     connection, gaps = Connection(address), []
-    while time.monotonic() < until:
+    while time.monotonic() < until and (not readers or any(reader.is_alive() for reader in readers)):
         begun = time.monotonic()
         connection.ask(frame(18, 0, b""))
         gaps.append((time.monotonic() - begun) * 1000)
@@ -111,15 +118,19 @@ def main():
         group.mkdir()
         try:
             (group / "cgroup.procs").write_text(str(process.pid))
+            # The start has read the end of each log.
+            faults = faults_of(process.pid)
             alone = watch(address, time.monotonic() + 2)
             (group / "blkio.throttle.read_iops_device").write_text(f"{device_of(folder)} {arguments.iops}")
+            (group / "blkio.throttle.read_bps_device").write_text(f"{device_of(folder)} {arguments.iops * READ_BYTES}")
             until, counts = time.monotonic() + arguments.seconds, [0] * arguments.readers
             readers = [threading.Thread(target=read_all, args=(address, n, until, counts)) for n in range(arguments.readers)]
             for reader in readers:
                 reader.start()
-            gaps = watch(address, until)
-            faults = Path(f"/proc/{process.pid}/task/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[9]
-            (group / "blkio.throttle.read_iops_device").write_text(f"{device_of(folder)} 0")
+            gaps = watch(address, until, readers)
+            faults = faults_of(process.pid) - faults
+            for limit in ("read_iops_device", "read_bps_device"):
+                (group / f"blkio.throttle.{limit}").write_text(f"{device_of(folder)} 0")
             for reader in readers:
                 reader.join()
             read_bytes = int(re.search(r"read_bytes: (\d+)", Path(f"/proc/{process.pid}/io").read_text())[1])
@@ -132,7 +143,7 @@ def main():
         f"{read_bytes / 1e6:.0f} MB from the disk; the network thread waited for the disk {faults} times"
     )
     print(f"a request beside them: p50 {statistics.median(gaps):.2f}, p99 {p99:.2f}, longest {worst:.2f} ms (alone p99 {alone[len(alone) * 99 // 100]:.2f})")
-    passed = p99 <= GAP_P99_MS and worst <= GAP_MAX_MS and read_bytes > 0
+    passed = faults == 0 and p99 <= GAP_P99_MS and worst <= GAP_MAX_MS and read_bytes > 0
     print(f"{int(passed)} passed, {int(not passed)} failed")
     return int(not passed)
 
