@@ -99,7 +99,12 @@ fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[GroupSummary]) {
         "Parts of a partition that are damaged and not served. Anything but 0 is an alarm.",
     );
     for (topic, partition, summary) in &partitions {
-        page.sample("headwater_log_damaged_ranges", &[("topic", topic), ("partition", partition)], summary.damaged_ranges);
+        page.sample("headwater_log_damaged_ranges", &[("topic", topic), ("partition", partition)], summary.damaged.len());
+    }
+    let help = "Segments whose index files were found missing or damaged and made anew from the batches.";
+    page.family("headwater_log_indexes_rebuilt", "gauge", help);
+    for (topic, partition, summary) in partitions.iter().filter(|(_, _, summary)| summary.indexes_rebuilt > 0) {
+        page.sample("headwater_log_indexes_rebuilt", &[("topic", topic), ("partition", partition)], summary.indexes_rebuilt);
     }
     page.family("headwater_group_members", "gauge", "Members of a group.");
     for group in groups {
@@ -118,6 +123,12 @@ fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[GroupSummary]) {
 fn disk(page: &mut Page, metrics: &MetricsSnapshot) {
     page.gauge("headwater_read_only", "1 if too many unclean starts in a row made this start read-only.", u8::from(metrics.read_only));
     page.gauge("headwater_partitions_offline", "Partitions closed to writers because the disk failed.", metrics.partitions_offline);
+    page.gauge(
+        "headwater_damaged_files",
+        "Files found damaged at the start: set aside, and restored where possible.",
+        metrics.files_damaged,
+    );
+    page.gauge("headwater_topics_closed", "Topics that could not be opened at the start. The log says why.", metrics.topics_closed);
     let Some(disk) = metrics.disk else { return };
     page.gauge("headwater_disk_free_bytes", "Free bytes of the disk that the data folder lies on.", disk.free_bytes);
     page.gauge("headwater_disk_total_bytes", "Size of that disk.", disk.total_bytes);

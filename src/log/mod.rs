@@ -9,7 +9,7 @@
 //! - Offsets grow; the same (leader epoch, offset) is never given out twice.
 //! - Only derived files (indexes, snapshots) are deleted and rebuilt; anything else unreadable is renamed aside.
 //!
-//! Start with `partition_log.rs` (writing) and `log_view.rs` (reading); `recovery.rs` is what happens at start, `compaction/` what
+//! Start with `partition_log.rs` (writing) and `log_view.rs` (reading); `recovery/` is what happens at start, `compaction/` what
 //! becomes of old records of a key.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
@@ -21,6 +21,7 @@ pub mod data_folder;
 pub mod error;
 mod folder;
 pub mod inspect;
+pub mod kept_file;
 pub mod leader_epochs;
 pub mod log_view;
 mod mapped;

@@ -28,6 +28,10 @@ pub struct MetricsSnapshot {
     pub disk: Option<DiskGauge>,
     /// Nothing is taken from producers after too many unclean starts.
     pub read_only: bool,
+    /// Files found damaged at the start.
+    pub files_damaged: usize,
+    /// Topics of the folder that could not be opened at the start.
+    pub topics_closed: usize,
     /// Partitions closed to writers because the disk failed.
     pub partitions_offline: usize,
 }
