@@ -20,6 +20,7 @@ fn render(metrics: &MetricsSnapshot, topics: &[TopicSummary], groups: &[GroupSum
     let mut page = Page::default();
     traffic(&mut page, metrics);
     cleaner(&mut page, metrics);
+    scrubber(&mut page, metrics);
     requests(&mut page, metrics);
     logs(&mut page, topics, groups);
     page.family("headwater_up", "gauge", "1 if the broker serves, 0 if it has a problem.");
@@ -57,6 +58,13 @@ fn cleaner(page: &mut Page, metrics: &MetricsSnapshot) {
     page.counter("headwater_cleaner_reclaimed_bytes_total", "Bytes that compaction gave back.", reclaimed);
     page.family("headwater_cleaner_uncleanable_partitions", "gauge", "Partitions that compaction cannot read and leaves alone.");
     page.sample("headwater_cleaner_uncleanable_partitions", &[], metrics.compactions_given_up);
+}
+
+fn scrubber(page: &mut Page, metrics: &MetricsSnapshot) {
+    page.counter("headwater_scrub_bytes_total", "Bytes of closed segments read again to find damage.", metrics.scrubbed_bytes);
+    page.counter("headwater_scrub_found_total", "Damaged parts that were found that way, before a reader came by.", metrics.scrub_found);
+    let help = "End of the last pass over all closed segments, in seconds since 1970; 0 before the first.";
+    page.gauge("headwater_scrub_last_pass_timestamp_seconds", help, metrics.scrub_pass_ended.map_or(0.0, |ended| ended.0 as f64 / 1000.0));
 }
 
 fn requests(page: &mut Page, metrics: &MetricsSnapshot) {

@@ -250,6 +250,16 @@ impl Segment {
         Ok(self.file.get_or_init(|| file))
     }
 
+    /// The same for one who reads it once: not kept open for that.
+    pub fn file_for_a_while(&self) -> io::Result<Arc<dyn SegmentFile>> {
+        if let Some(file) = self.file.get() {
+            return Ok(Arc::clone(file));
+        }
+        let file = self.store.open_segment(&file_name(self.base_offset, LOG), self.capacity, Opening::Existing)?;
+        // Who renames or removes the file holds it open before: then the name may be another file's by now.
+        Ok(self.file.get().map_or(file, Arc::clone))
+    }
+
     /// Largest timestamp of the first batch.
     pub fn first_timestamp(&self) -> io::Result<Option<Timestamp>> {
         let bytes = self.slice(0..self.len())?;
@@ -278,6 +288,11 @@ impl Segment {
             return Ok(read(indexes));
         }
         self.with_indexes_mut(|indexes| read(indexes))
+    }
+
+    /// `None` if nobody needed the indexes yet.
+    pub fn with_loaded_indexes<T>(&self, read: impl FnOnce(&Indexes) -> T) -> Option<T> {
+        self.indexes.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(read)
     }
 
     pub fn with_indexes_mut<T>(&self, change: impl FnOnce(&mut Indexes) -> T) -> io::Result<T> {
