@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -37,6 +37,10 @@ soak:
 # BIG=1: also kill -9 with 10 GB.
 bench: build
 	python3 benches/peers/run.py --binary $(BINARY) $(if $(QUICK),--quick,--page docs/benchmarks.md) $(if $(BIG),--big)
+
+# Append, fetch, recovery, guard beside codec, coordinator and generators, each alone. QUICK=1: few samples.
+bench-micro:
+	cargo bench --locked --bench log --bench guard --bench coordinator --bench generators -- $(if $(QUICK),--quick)
 
 # Mounts a small file system, so it needs root.
 full-disk:

@@ -1,4 +1,4 @@
-//! The log alone: append, read, recovery. `cargo bench --bench log`.
+//! The log alone: append, fetch, recovery. `cargo bench --bench log`.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -67,7 +67,7 @@ fn append(c: &mut Criterion) {
     group.finish();
 }
 
-fn read(c: &mut Criterion) {
+fn fetch(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let mut log = open(&folder.path().join("t-0"), LastStop::Clean);
     let checked = CheckedBatch::trusted(headwater::model::Batch::from_bytes(&produced(Codec::None, 16, 1024)).unwrap());
@@ -76,7 +76,7 @@ fn read(c: &mut Criterion) {
     }
     let view = log.view();
     let end = view.end_offset().0;
-    let mut group = c.benchmark_group("read");
+    let mut group = c.benchmark_group("fetch");
     let mut next = 0_i64;
     for (name, max_bytes) in [("one batch", 1), ("1 MiB", 1 << 20)] {
         group.bench_function(name, |b| {
@@ -100,7 +100,7 @@ fn recovery(c: &mut Criterion) {
         log.append(checked.clone(), NOW).unwrap();
     }
     log.checkpoint().unwrap();
-    let mut group = c.benchmark_group("open 200 MB");
+    let mut group = c.benchmark_group("recovery of 200 MB");
     group.sample_size(10);
     for stop in [LastStop::Clean, LastStop::SameBoot, LastStop::OtherBoot] {
         group.bench_function(format!("{stop:?}"), |b| b.iter(|| open(&path, stop)));
@@ -108,5 +108,5 @@ fn recovery(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, append, read, recovery);
+criterion_group!(benches, append, fetch, recovery);
 criterion_main!(benches);

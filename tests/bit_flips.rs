@@ -17,7 +17,8 @@ const HEADER: usize = 61;
 const EPOCH: std::ops::Range<usize> = 12..16;
 
 fn config() -> LogConfig {
-    LogConfig { segment_bytes: 2500, index_interval_bytes: 400, retention_ms: -1, ..LogConfig::default() }
+    // What is older than half of NOW would be deleted, and nothing is.
+    LogConfig { segment_bytes: 2500, index_interval_bytes: 400, retention_ms: NOW.0 / 2, ..LogConfig::default() }
 }
 
 fn open(store: &MemoryStore, last_stop: LastStop, end: Offset) -> Result<(PartitionLog, RecoveryReport), LogError> {
@@ -132,6 +133,13 @@ fn try_flip(written: &Written, name: &str, bit: usize, stop: LastStop, counts: &
         assert!(store.list().unwrap().iter().any(|name| name == "damaged-ranges"), "and kept");
         counts.damaged += 1;
     }
+    for i in 0..written.batches.len() as i64 {
+        // Each batch has a time of its own. What is damaged is passed over.
+        let found = log.view().offset_for_timestamp(Timestamp(NOW.0 + i), ReadUpTo::End).unwrap().map(|found| found.offset.0);
+        let wanted = (i * 3..written.end.0).step_by(3).find(|base| !missing.contains(base));
+        assert_eq!(found, wanted, "the time of batch {i}");
+    }
+    assert_eq!(log.enforce_retention(NOW).unwrap().segments, 0, "nothing is too old");
     // Served again, the same.
     assert_eq!(read(written, &log, 700), (served, damaged));
 }

@@ -87,13 +87,17 @@ fn a_whole_folder_is_explained_and_has_no_damage() {
 #[test]
 fn a_flipped_bit_anywhere_is_named() {
     let segment = "segments-0/00000000000000000054.log";
-    let cases: [(&str, usize, &str); 7] = [
+    let cases: [(&str, usize, &str); 11] = [
         (segment, 200, "DAMAGE bytes 0.."),
         (segment, 3, "DAMAGE bytes 0.."),
         ("segments-0/00000000000000000054.index", 3, "DAMAGE 00000000000000000054.index"),
         ("segments-0/00000000000000000054.timeindex", 9, "DAMAGE 00000000000000000054.timeindex"),
         ("segments-0/00000000000000000120.snapshot", 8, "DAMAGE 00000000000000000120.snapshot cannot be read"),
         ("segments-0/leader-epoch-checkpoint", 1, "DAMAGE leader-epoch-checkpoint cannot be read"),
+        (segment, 15, "says leader epoch 16, leader-epoch-checkpoint does not"),
+        ("segments-0/partition.metadata", 25, "DAMAGE partition.metadata names another topic"),
+        ("topics/segments.json", 3, "DAMAGE topics/segments.json cannot be read"),
+        ("meta.properties", 12, "DAMAGE meta.properties cannot be read"),
         ("shutdown.json", 1, "DAMAGE shutdown.json cannot be read"),
     ];
     for (file, at, wanted) in cases {

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
@@ -17,6 +18,7 @@ use super::groups::OFFSETS_TOPIC;
 use super::partition::Partition;
 use super::topic::Topic;
 use crate::config::TopicConfig;
+use crate::log::kept_file::{self, Kept};
 use crate::log::{DataFolder, LastStop, LogError, OpenFacts, StartReport, Store};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
 
@@ -73,13 +75,23 @@ pub struct Catalog {
     /// Names that differ only in `.` and `_`.
     by_shape: DashMap<String, Vec<TopicName>>,
     admin: Mutex<()>,
+    files_damaged: AtomicUsize,
+    closed: AtomicUsize,
 }
 
 impl Catalog {
     /// Opens every topic of the folder. Blocks.
     pub fn open(folder: Arc<DataFolder>, configs: Arc<Configs>, report: &StartReport, now: Timestamp) -> io::Result<Catalog> {
-        let catalog =
-            Catalog { folder, configs, by_name: DashMap::new(), by_id: DashMap::new(), by_shape: DashMap::new(), admin: Mutex::new(()) };
+        let catalog = Catalog {
+            files_damaged: AtomicUsize::new(report.renamed_aside.len() + configs.restored),
+            folder,
+            configs,
+            by_name: DashMap::new(),
+            by_id: DashMap::new(),
+            by_shape: DashMap::new(),
+            admin: Mutex::new(()),
+            closed: AtomicUsize::new(0),
+        };
         fs::create_dir_all(catalog.topics_folder())?;
         for entry in fs::read_dir(catalog.topics_folder())? {
             let path = entry?.path();
@@ -181,7 +193,7 @@ impl Catalog {
         // Nothing is on disk until the file is: what fails before leaves no trace.
         let partitions = self.open_partitions(&new.name, id, 0..new.partitions, &config, |_| new_log(now)).map_err(cannot_open)?;
         if let Err(refused) = self.write_file(&new.name, id, new.partitions, config.values()) {
-            let _ = fs::remove_file(self.topic_file(&new.name, LIVE));
+            let _ = kept_file::remove(&self.topic_file(&new.name, LIVE));
             return Err(refused);
         }
         let topic = Arc::new(Topic::new(new.name.clone(), id, partitions, config));
@@ -224,7 +236,7 @@ impl Catalog {
             outcome = outcome.and(partition.delete());
         }
         // The file stays as long as a folder does: it says what still has to go.
-        if let Err(error) = outcome.and_then(|()| fs::remove_file(&dying)) {
+        if let Err(error) = outcome.and_then(|()| kept_file::remove(&dying)) {
             tracing::error!(topic = %name, %error, "a deleted topic's files are not all gone; the next start tries again");
         }
         Ok(topic)
@@ -298,16 +310,7 @@ impl Catalog {
 
     fn write_file(&self, name: &TopicName, id: TopicId, partitions: i32, configs: &BTreeMap<String, String>) -> Result<(), Refused> {
         let file = TopicFile { format: FORMAT, name: name.clone(), id: id.to_base64(), partitions, configs: configs.clone() };
-        let write = || -> io::Result<()> {
-            let text = serde_json::to_string_pretty(&file)?;
-            let temporary = self.topic_file(name, "tmp");
-            let mut out = File::create(&temporary)?;
-            out.write_all(text.as_bytes())?;
-            out.sync_all()?;
-            fs::rename(&temporary, self.topic_file(name, LIVE))?;
-            self.sync_topics()
-        };
-        write().map_err(|e| Refused::io("cannot write the topic's file", &e))
+        kept_file::write(&self.topic_file(name, LIVE), &file).map_err(|e| Refused::io("cannot write the topic's file", &e))
     }
 
     /// Makes creations, renames and removals of topics durable.
@@ -316,13 +319,23 @@ impl Catalog {
     }
 
     fn open_topic(&self, path: &std::path::Path, report: &StartReport, now: Timestamp) -> io::Result<()> {
-        let text = fs::read_to_string(path)?;
-        let parsed = serde_json::from_str::<TopicFile>(&text).ok().and_then(|f| TopicId::from_base64(&f.id).map(|id| (f, id)));
-        let Some((file, id)) = parsed else {
+        let value = match kept_file::read(path)? {
+            Kept::Whole(value) => Some(value),
+            Kept::Restored(value, aside) => {
+                self.files_damaged.fetch_add(1, Relaxed);
+                tracing::error!(file = %path.display(), set_aside = %aside.display(), "a topic's damaged file was replaced by its copy");
+                Some(value)
+            }
+            Kept::Absent | Kept::Damaged(_) => None,
+        };
+        let found = value.is_some();
+        let parsed = value.and_then(|value| serde_json::from_value::<TopicFile>(value).ok());
+        let Some((file, id)) = parsed.and_then(|f| TopicId::from_base64(&f.id).map(|id| (f, id))) else {
             // Never deleted: its partitions' folders stay, and so does what it says.
-            let aside = path.with_extension("bad");
-            tracing::error!(file = %path.display(), moved_to = %aside.display(), "cannot read a topic's file; the topic stays closed");
-            return fs::rename(path, aside);
+            tracing::error!(file = %path.display(), "cannot read a topic's file; it is set aside and the topic stays closed");
+            self.files_damaged.fetch_add(1, Relaxed);
+            self.closed.fetch_add(1, Relaxed);
+            return if found { kept_file::set_aside(path) } else { Ok(()) };
         };
         if file.format > FORMAT {
             let text = format!("{} has format {}, newer than this version knows; use a newer headwater", path.display(), file.format);
@@ -335,6 +348,7 @@ impl Catalog {
             Err(error) => {
                 // One topic's trouble does not keep the others from being served.
                 tracing::error!(topic = %file.name, %error, "cannot open a topic's partitions; the topic stays closed");
+                self.closed.fetch_add(1, Relaxed);
                 return Ok(());
             }
         };
@@ -347,7 +361,7 @@ impl Catalog {
 
     /// A deletion that a crash interrupted.
     fn finish_deleting(&self, path: &std::path::Path) -> io::Result<()> {
-        let file: Option<TopicFile> = serde_json::from_str(&fs::read_to_string(path)?).ok();
+        let file = kept_file::whole(&fs::read(path)?).and_then(|value| serde_json::from_value::<TopicFile>(value).ok());
         if let Some(file) = file
             && !self.topic_file(&file.name, LIVE).exists()
         {
@@ -355,7 +369,24 @@ impl Catalog {
                 self.folder.store(&TopicPartition { topic: file.name.clone(), partition: PartitionId(index) }).delete_folder()?;
             }
         }
-        fs::remove_file(path)
+        kept_file::remove(path)
+    }
+
+    /// Files found damaged at the start, those of the folder and of partitions included.
+    pub fn files_damaged(&self) -> usize {
+        let of = |topic: &Arc<Topic>| topic.partitions().iter().map(|partition| partition.files_set_aside).sum::<usize>();
+        self.files_damaged.load(Relaxed) + self.list().iter().map(of).sum::<usize>()
+    }
+
+    /// Topics of the folder that could not be opened at the start.
+    pub fn closed(&self) -> usize {
+        self.closed.load(Relaxed)
+    }
+
+    /// Above every producer id that a log remembers.
+    pub fn producer_ids_end(&self) -> i64 {
+        let of = |topic: &Arc<Topic>| topic.partitions().iter().filter_map(|partition| partition.producer_id_max()).max();
+        self.list().iter().filter_map(of).max().map_or(0, |id| id.0.saturating_add(1))
     }
 }
 

@@ -25,6 +25,7 @@ impl Broker {
         }
         tokio::spawn(Arc::clone(self).checkpoint_loop());
         tokio::spawn(Arc::clone(self).cleaner_loop());
+        tokio::spawn(Arc::clone(self).scrub_loop());
     }
 
     async fn flush_loop(self: Arc<Self>) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -90,6 +90,10 @@ pub struct Metrics {
     pub panics: Counter,
     pub compactions: Counter,
     pub compaction_bytes_reclaimed: Counter,
+    pub scrubbed_bytes: Counter,
+    pub scrub_found: Counter,
+    /// When the last pass of the scrubber over everything ended, in milliseconds since 1970; 0 before.
+    pub scrub_pass_ended: AtomicI64,
     told: Mutex<Told>,
 }
 
@@ -116,6 +120,9 @@ impl Metrics {
             panics: Counter::default(),
             compactions: Counter::default(),
             compaction_bytes_reclaimed: Counter::default(),
+            scrubbed_bytes: Counter::default(),
+            scrub_found: Counter::default(),
+            scrub_pass_ended: AtomicI64::new(0),
             told: Mutex::default(),
         }
     }
@@ -201,6 +208,9 @@ impl Metrics {
             compactions: self.compactions.get(),
             compaction_bytes_reclaimed: self.compaction_bytes_reclaimed.get(),
             compactions_given_up: given_up(catalog),
+            scrubbed_bytes: self.scrubbed_bytes.get(),
+            scrub_found: self.scrub_found.get(),
+            scrub_pass_ended: Some(Timestamp(self.scrub_pass_ended.load(Relaxed))).filter(|ended| ended.0 > 0),
             ..MetricsSnapshot::default()
         }
     }

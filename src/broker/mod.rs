@@ -20,6 +20,7 @@ pub mod metrics;
 mod node;
 mod partition;
 mod producer_ids;
+mod scrubber;
 mod space;
 mod start;
 mod topic;

@@ -16,7 +16,7 @@ use crate::model::batch::Batches;
 use crate::model::batch_builder::{BatchBuilder, NewRecord};
 use crate::model::compress::Codec;
 use crate::model::produce_check::{BatchError, LogStart, RecordError, check_produced};
-use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, Timestamp, TopicId, TopicName, TopicPartition};
+use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp, TopicId, TopicName, TopicPartition};
 
 pub struct Partition {
     pub name: TopicPartition,
@@ -34,6 +34,8 @@ pub struct Partition {
     /// When the last flush in the background began.
     flushed_at: AtomicI64,
     pub(super) offline: AtomicBool,
+    /// Files that could not be read at the start.
+    pub(super) files_set_aside: usize,
     /// Held while the log is compacted. Who holds it before the log's lock keeps compaction away for good.
     compacting: Mutex<()>,
     /// Held by who takes segments away: compaction, retention, DeleteRecords. Comes before the log's lock.
@@ -113,6 +115,7 @@ impl Partition {
             flushed_to,
             flushed_at: AtomicI64::default(),
             offline,
+            files_set_aside: report.renamed_aside.len(),
             compacting: Mutex::default(),
             reshaping: Mutex::default(),
             compaction: Compaction { offset: AtomicI64::new(0), given_up: AtomicBool::new(false) },
@@ -159,6 +162,10 @@ impl Partition {
 
     pub(super) fn producer_count(&self) -> usize {
         self.log().as_ref().map_or(0, |log| log.producers().len())
+    }
+
+    pub(super) fn producer_id_max(&self) -> Option<ProducerId> {
+        self.log().as_ref().and_then(|log| log.producers().iter().map(|producer| producer.producer_id).max())
     }
 
     pub(super) fn keep_most_producers(&self, most: usize) {
@@ -238,12 +245,22 @@ impl Partition {
         Ok(outcome.base_offset)
     }
 
-    /// Every record from `from` on, read one batch after the other. Blocks; for the broker's own topics and small reads.
+    /// Every record from `from` on, read one batch after the other, past what is damaged. Blocks; for the broker's own topics and small
+    /// reads.
     pub fn read_own(&self, from: Offset, mut each: impl FnMut(Offset, OwnRecord)) -> Result<(), LogError> {
         let view = self.view();
         let mut at = from.max(view.start_offset());
         while at < view.end_offset() {
-            let read = view.read(at, READ_BYTES, AtLeast::OneBatch, ReadUpTo::End).map_err(io::Error::other)?;
+            let read = match view.read(at, READ_BYTES, AtLeast::OneBatch, ReadUpTo::End) {
+                Ok(read) => read,
+                Err(ReadError::Corrupt(_)) if view.after_damage(at) > at => {
+                    let next = view.after_damage(at);
+                    tracing::error!(partition = %self.name, from = at.0, to = next.0, "damaged records are passed over");
+                    at = next;
+                    continue;
+                }
+                Err(error) => return Err(io::Error::other(error).into()),
+            };
             let mut next = at;
             for slice in &read.slices {
                 for batch in Batches::new(slice) {

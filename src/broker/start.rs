@@ -98,7 +98,7 @@ impl Broker {
         let broker = Arc::new(Broker {
             node,
             groups: Groups::start(&means, &group_config, settings.offsets_topic_partitions, seed.0),
-            producer_ids: ProducerIds::open(folder.path()).map_err(io_error("cannot read the producer ids"))?,
+            producer_ids: ProducerIds::open(folder.path(), catalog.producer_ids_end()).map_err(io_error("cannot read the producer ids"))?,
             // Odd high bits per run: a session of a former run must not be taken for one of this run.
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max, (seed.1 >> 34) as i32),
             metrics: Metrics::new(clock::now()),

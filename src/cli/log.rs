@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::broker::clock;
 use crate::config::{BrokerLayers, LogConfig, TopicConfig};
 use crate::log::inspect::{Inspection, PartitionInspection, SegmentInspection};
+use crate::log::kept_file;
 use crate::log::{BadRange, DataFolderError, LastStop};
 use crate::model::batch::BatchView;
 use crate::model::{Offset, TopicPartition};
@@ -59,7 +60,9 @@ fn refusal(folder: &Path, error: &DataFolderError) -> String {
 
 fn log_config(folder: &Path, partition: &TopicPartition) -> LogConfig {
     let path = folder.join("topics").join(format!("{}.json", partition.topic));
-    let file: Option<TopicFile> = fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let whole = |path: PathBuf| fs::read(path).ok().and_then(|bytes| kept_file::whole(&bytes));
+    let value = whole(path.clone()).or_else(|| whole(path.with_extension("copy")));
+    let file: Option<TopicFile> = value.and_then(|value| serde_json::from_value(value).ok());
     TopicConfig::restore(file.map(|file| file.configs).unwrap_or_default()).resolve(&BrokerLayers::default())
 }
 

@@ -130,7 +130,8 @@ impl Cluster for Embedded {
                 start_offset: view.start_offset(),
                 end_offset: view.end_offset(),
                 size_bytes: view.size_bytes(),
-                damaged_ranges: view.damaged().len(),
+                damaged: view.damaged().into_iter().map(|bad| bad.offsets).collect(),
+                indexes_rebuilt: view.indexes_rebuilt(),
             }
         };
         let topics = self.broker.catalog.list();
@@ -157,6 +158,8 @@ impl Cluster for Embedded {
         MetricsSnapshot {
             disk: self.broker.space.gauge(),
             read_only: self.broker.space.is_read_only(),
+            files_damaged: self.broker.catalog.files_damaged() + self.broker.producer_ids.restored,
+            topics_closed: self.broker.catalog.closed(),
             partitions_offline: self.broker.offline_partitions().len(),
             ..self.broker.metrics.snapshot(&self.api_names, &self.broker.catalog)
         }

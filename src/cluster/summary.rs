@@ -1,5 +1,7 @@
 //! What a page shows of a cluster: plain data.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::config::Durability;
@@ -22,8 +24,10 @@ pub struct PartitionSummary {
     pub start_offset: Offset,
     pub end_offset: Offset,
     pub size_bytes: u64,
-    /// Parts of the log that cannot be read.
-    pub damaged_ranges: usize,
+    /// Offsets that are damaged and not served.
+    pub damaged: Vec<Range<Offset>>,
+    /// Segments whose index files were found missing or damaged.
+    pub indexes_rebuilt: usize,
 }
 
 /// One record as it is stored, decompressed.

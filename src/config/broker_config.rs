@@ -60,6 +60,8 @@ pub struct BrokerConfig {
     pub retention_check_interval_ms: i64,
     pub cleaner_enabled: bool,
     pub cleaner_backoff_ms: i64,
+    pub scrub_bytes_per_second: u64,
+    pub scrub_interval_ms: i64,
 }
 
 impl BrokerConfig {
@@ -121,6 +123,8 @@ impl BrokerConfig {
             retention_check_interval_ms: long("log.retention.check.interval.ms"),
             cleaner_enabled: layers.flag("log.cleaner.enable"),
             cleaner_backoff_ms: long("log.cleaner.backoff.ms"),
+            scrub_bytes_per_second: u64::try_from(long("headwater.scrub.bytes.per.second")).unwrap_or(0),
+            scrub_interval_ms: long("headwater.scrub.interval.ms"),
         }
     }
 }

@@ -179,6 +179,8 @@ pub(super) const BROKER_ROWS: &[ConfigDef] = &[
     row("headwater.producer.ids.rate.max", Int, Some("10"), AtLeast(1), ReadOnly, Yes, "Most producer ids that one connection gets in a second; more wait."),
     row("headwater.request.read.rate.min", Int, Some("1024"), AtLeast(0), ReadOnly, Yes, "Bytes a second that a request must come in with, on average and from its tenth second on."),
     row("headwater.request.read.timeout.ms", Long, Some("30000"), AtLeast(1), ReadOnly, Yes, "Time from a request's first byte to its last."),
+    row("headwater.scrub.bytes.per.second", Long, Some("4194304"), AtLeast(0), ClusterWide, Yes, "Bytes a second of closed segments that are read from the disk again to find damage. 0: none."),
+    row("headwater.scrub.interval.ms", Long, Some("3600000"), AtLeast(100), ClusterWide, Yes, "Time from the beginning of one pass over all closed segments to the next, if the pass is over by then."),
     row("initial.broker.registration.timeout.ms", Int, Some("60000"), Any, ReadOnly, QUORUM, "How long a starting broker tries to register with the controller."),
     row("inter.broker.listener.name", String, None, Any, ReadOnly, ONE, "Listener that brokers talk to each other on."),
     row("kafka.metrics.polling.interval.secs", Int, Some("10"), AtLeast(1), ReadOnly, METRICS, "How often metrics reporters are asked."),

@@ -20,6 +20,7 @@ fn render(metrics: &MetricsSnapshot, topics: &[TopicSummary], groups: &[GroupSum
     let mut page = Page::default();
     traffic(&mut page, metrics);
     cleaner(&mut page, metrics);
+    scrubber(&mut page, metrics);
     requests(&mut page, metrics);
     logs(&mut page, topics, groups);
     page.family("headwater_up", "gauge", "1 if the broker serves, 0 if it has a problem.");
@@ -57,6 +58,13 @@ fn cleaner(page: &mut Page, metrics: &MetricsSnapshot) {
     page.counter("headwater_cleaner_reclaimed_bytes_total", "Bytes that compaction gave back.", reclaimed);
     page.family("headwater_cleaner_uncleanable_partitions", "gauge", "Partitions that compaction cannot read and leaves alone.");
     page.sample("headwater_cleaner_uncleanable_partitions", &[], metrics.compactions_given_up);
+}
+
+fn scrubber(page: &mut Page, metrics: &MetricsSnapshot) {
+    page.counter("headwater_scrub_bytes_total", "Bytes of closed segments read again to find damage.", metrics.scrubbed_bytes);
+    page.counter("headwater_scrub_found_total", "Damaged parts that were found that way, before a reader came by.", metrics.scrub_found);
+    let help = "End of the last pass over all closed segments, in seconds since 1970; 0 before the first.";
+    page.gauge("headwater_scrub_last_pass_timestamp_seconds", help, metrics.scrub_pass_ended.map_or(0.0, |ended| ended.0 as f64 / 1000.0));
 }
 
 fn requests(page: &mut Page, metrics: &MetricsSnapshot) {
@@ -99,7 +107,12 @@ fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[GroupSummary]) {
         "Parts of a partition that are damaged and not served. Anything but 0 is an alarm.",
     );
     for (topic, partition, summary) in &partitions {
-        page.sample("headwater_log_damaged_ranges", &[("topic", topic), ("partition", partition)], summary.damaged_ranges);
+        page.sample("headwater_log_damaged_ranges", &[("topic", topic), ("partition", partition)], summary.damaged.len());
+    }
+    let help = "Segments whose index files were found missing or damaged and made anew from the batches.";
+    page.family("headwater_log_indexes_rebuilt", "gauge", help);
+    for (topic, partition, summary) in partitions.iter().filter(|(_, _, summary)| summary.indexes_rebuilt > 0) {
+        page.sample("headwater_log_indexes_rebuilt", &[("topic", topic), ("partition", partition)], summary.indexes_rebuilt);
     }
     page.family("headwater_group_members", "gauge", "Members of a group.");
     for group in groups {
@@ -118,6 +131,12 @@ fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[GroupSummary]) {
 fn disk(page: &mut Page, metrics: &MetricsSnapshot) {
     page.gauge("headwater_read_only", "1 if too many unclean starts in a row made this start read-only.", u8::from(metrics.read_only));
     page.gauge("headwater_partitions_offline", "Partitions closed to writers because the disk failed.", metrics.partitions_offline);
+    page.gauge(
+        "headwater_damaged_files",
+        "Files found damaged at the start: set aside, and restored where possible.",
+        metrics.files_damaged,
+    );
+    page.gauge("headwater_topics_closed", "Topics that could not be opened at the start. The log says why.", metrics.topics_closed);
     let Some(disk) = metrics.disk else { return };
     page.gauge("headwater_disk_free_bytes", "Free bytes of the disk that the data folder lies on.", disk.free_bytes);
     page.gauge("headwater_disk_total_bytes", "Size of that disk.", disk.total_bytes);

@@ -1,5 +1,6 @@
 //! `/api/overview`: what the first page shows, as JSON. Made at most twice a second, however many pages are open.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -11,7 +12,8 @@ use tokio::sync::Mutex;
 
 use super::HttpState;
 use super::rates::TopicRate;
-use crate::cluster::{GroupSummary, StoredRecord, TopicSummary};
+use crate::cluster::{GroupSummary, PartitionSummary, StoredRecord, TopicSummary};
+use crate::model::Offset;
 
 const FRESH: Duration = Duration::from_millis(500);
 /// Records shown of each topic.
@@ -19,6 +21,8 @@ const LAST_RECORDS: usize = 5;
 /// Partitions that are asked for their last records, and topics that are shown with them.
 const PARTITIONS_READ: usize = 16;
 const TOPICS_READ: usize = 24;
+/// Damaged parts that are listed.
+const DAMAGE_SHOWN: usize = 20;
 /// Bytes shown of a key or value.
 const TEXT_BYTES: usize = 2048;
 
@@ -33,12 +37,22 @@ struct Overview {
     healthy: bool,
     problem: Option<String>,
     warning: Option<String>,
+    /// What of the logs is damaged.
+    damage: Vec<Damage>,
     connections: u64,
     messages_in_per_s: f64,
     bytes_in_per_s: f64,
     bytes_out_per_s: f64,
     topics: Vec<Topic>,
     groups: Vec<Group>,
+}
+
+#[derive(Serialize)]
+struct Damage {
+    topic: String,
+    partition: i32,
+    first_offset: i64,
+    end_offset: i64,
 }
 
 #[derive(Serialize)]
@@ -103,7 +117,9 @@ async fn collect(state: &HttpState) -> Overview {
     let rate = state.rates.rate();
     let problem = state.cluster.health().err();
     let mut topics = Vec::new();
-    let shown = state.cluster.topics().into_iter().filter(|topic| !topic.internal);
+    let all = state.cluster.topics();
+    let damage = all.iter().flat_map(damage).take(DAMAGE_SHOWN).collect();
+    let shown = all.into_iter().filter(|topic| !topic.internal);
     for (index, summary) in shown.enumerate() {
         let last = if index < TOPICS_READ { last_records(state, &summary).await } else { Vec::new() };
         topics.push(topic(&summary, rate.topics.get(&summary.name).copied().unwrap_or_default(), last));
@@ -112,6 +128,7 @@ async fn collect(state: &HttpState) -> Overview {
         healthy: problem.is_none(),
         problem,
         warning: state.cluster.warning(),
+        damage,
         connections: state.cluster.metrics().connections_open,
         messages_in_per_s: rate.messages_in,
         bytes_in_per_s: rate.bytes_in,
@@ -119,6 +136,16 @@ async fn collect(state: &HttpState) -> Overview {
         topics,
         groups: state.cluster.groups().await.into_iter().map(group).collect(),
     }
+}
+
+fn damage(topic: &TopicSummary) -> Vec<Damage> {
+    let of = |partition: &PartitionSummary| {
+        let (topic, partition, ranges) = (topic.name.to_string(), partition.partition.0, partition.damaged.clone());
+        let damage =
+            move |range: Range<Offset>| Damage { topic: topic.clone(), partition, first_offset: range.start.0, end_offset: range.end.0 };
+        ranges.into_iter().map(damage)
+    };
+    topic.partitions.iter().flat_map(of).collect()
 }
 
 /// The newest records of a topic, newest first. A partition that cannot be read is left out.

@@ -32,7 +32,8 @@ impl Cluster for Town {
             start_offset: Offset(0),
             end_offset: Offset(2000 + seconds),
             size_bytes: 700_000,
-            damaged_ranges: 0,
+            damaged: Vec::new(),
+            indexes_rebuilt: 0,
         };
         let topic = |name: &str, internal| TopicSummary {
             name: name.into(),

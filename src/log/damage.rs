@@ -32,7 +32,7 @@ pub(super) fn store(store: &dyn Store, damaged: &[BadRange]) -> io::Result<()> {
         store.keep_copy(&file_name(bad.segment, LOG), &file_name(bad.segment, QUARANTINE))?;
     }
     let row = |bad: &BadRange| format!("{} {} {} {} {}", bad.segment, bad.bytes.start, bad.bytes.end, bad.offsets.start, bad.offsets.end);
-    store.replace(DAMAGE, &checkpoint::format(damaged.iter().map(row)))
+    store.replace(DAMAGE, &checkpoint::format_sealed(damaged.iter().map(row)))
 }
 
 /// What a check of bytes came to.
@@ -99,7 +99,9 @@ impl Segment {
         let cold = self.hot_from();
         let bytes = self.slice(0..cold)?;
         let gaps = if self.is_dense() { Gaps::None } else { Gaps::Allowed };
-        let rules = ScanRules { segment: self.base_offset, expected: self.base_offset, gaps, interval_bytes: self.interval_bytes() };
+        let whole_below = Offset(i64::MAX);
+        let base = self.base_offset;
+        let rules = ScanRules { segment: base, expected: base, gaps, interval_bytes: self.interval_bytes(), whole_below };
         let known = self.damaged();
         let scanned = scan(&bytes, 0, rules, &known, Indexes::replacing_files());
         let mut found = scanned.damaged;

@@ -81,7 +81,7 @@ pub struct StartReport {
 /// | `meta.properties` | `version=1`, `cluster.id`, `directory.id`, `node.id` |
 /// | `shutdown.json` | `{version, clean, boot_id, unclean_starts}` |
 /// | `ballast` | nothing worth keeping: given up when the disk is full |
-/// | `recovery-point-offset-checkpoint` | rows `topic partition offset`: everything below is synced |
+/// | `recovery-point-offset-checkpoint` | rows `topic partition offset`, and a checksum: everything below is synced |
 /// | `log-start-offset-checkpoint` | the same: everything below is deleted |
 /// | `cleaner-offset-checkpoint` | the same: everything below is compacted |
 /// | `<topic>-<partition>/` | a partition |
@@ -161,7 +161,7 @@ impl DataFolder {
 
     fn write_checkpoint<'a>(&self, name: &str, rows: impl Iterator<Item = (&'a TopicPartition, Offset)>) -> io::Result<()> {
         let row = |(tp, offset): (&TopicPartition, Offset)| format!("{} {} {offset}", tp.topic, tp.partition);
-        replace_file(&self.path.join(name), &checkpoint::format(rows.map(row)))
+        replace_file(&self.path.join(name), &checkpoint::format_sealed(rows.map(row)))
     }
 
     /// Every partition is closed and checkpointed: the next start may trust the folder.
@@ -279,6 +279,16 @@ fn read_marker(path: &Path, aside: &mut Vec<String>) -> Result<Option<Marker>, D
     }
 }
 
+/// The cluster's and the folder's id, `None` if one is missing. A newer version is an error.
+pub(super) fn parse_meta(bytes: &[u8]) -> Result<Option<(String, String)>, i64> {
+    let text = String::from_utf8_lossy(bytes);
+    let field = |name: &str| text.lines().find_map(|line| Some(line.split_once('=')?).filter(|(key, _)| *key == name)).map(|(_, v)| v);
+    if let Some(version) = field("version").and_then(|version| version.parse::<i64>().ok()).filter(|version| *version > FORMAT) {
+        return Err(version);
+    }
+    Ok(field("cluster.id").zip(field("directory.id")).map(|(cluster, directory)| (cluster.to_owned(), directory.to_owned())))
+}
+
 fn identity(
     path: &Path,
     node_id: i32,
@@ -286,13 +296,10 @@ fn identity(
     aside: &mut Vec<String>,
 ) -> Result<(String, String), DataFolderError> {
     if let Some(bytes) = read_file(path, META)? {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let field = |name: &str| text.lines().find_map(|line| Some(line.split_once('=')?).filter(|(key, _)| *key == name)).map(|(_, v)| v);
-        if let Some(version) = field("version").and_then(|version| version.parse::<i64>().ok()).filter(|version| *version > FORMAT) {
-            return Err(DataFolderError::NewerFormat { file: path.join(META), version });
-        }
-        if let (Some(cluster), Some(directory)) = (field("cluster.id"), field("directory.id")) {
-            return Ok((cluster.to_owned(), directory.to_owned()));
+        match parse_meta(&bytes) {
+            Err(version) => return Err(DataFolderError::NewerFormat { file: path.join(META), version }),
+            Ok(Some(ids)) => return Ok(ids),
+            Ok(None) => {}
         }
         set_aside(path, META, aside)?;
     }
@@ -315,7 +322,7 @@ pub(super) fn parse_rows(bytes: &[u8]) -> Result<Vec<(TopicPartition, Offset)>, 
     checkpoint::parse(bytes, |row| {
         let mut fields = row.split(' ');
         let topic = fields.next()?;
-        let partition = fields.next()?.parse().ok()?;
+        let partition = fields.next()?.parse().ok().filter(|partition: &i32| *partition >= 0)?;
         Some((TopicPartition::new(topic, partition), Offset(fields.next()?.parse().ok()?)))
     })
 }

@@ -69,11 +69,15 @@ pub fn put_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn put_file(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    let mut file = File::create(&temporary)?;
+    put_file_by(&path.with_file_name(name), path, bytes, settle)
+}
+
+/// Writes a file under another name, and renames it once `settle` is through.
+pub fn put_file_by(temporary: &Path, path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {
+    let mut file = File::create(temporary)?;
     file.write_all(bytes)?;
     settle(&file)?;
-    fs::rename(&temporary, path)
+    fs::rename(temporary, path)
 }
 
 fn absent_is_fine(outcome: io::Result<()>) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! A data folder read from outside, while nothing runs on it: what is in each log, what is damaged, what the next start would do.
 //! Nothing is changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,12 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, flock};
 
 use super::checkpoint::CheckpointDefect;
+use super::compaction::{GAPS, parse_gaps};
 use super::damage::{self, DAMAGE};
-use super::data_folder::{self, BOOT_ID, DataFolderError, LOCK, LOG_STARTS, MARKER, Marker, PartitionCheckpoint, RECOVERY_POINTS};
+use super::data_folder::{self, BOOT_ID, DataFolderError, LOCK, LOG_STARTS, MARKER, META, Marker, PartitionCheckpoint, RECOVERY_POINTS};
 use super::error::LogError;
 use super::folder::FolderStore;
+use super::kept_file;
 use super::leader_epochs::{self, LeaderEpochs};
 use super::offset_index::OffsetIndex;
 use super::partition_log::{METADATA, PartitionLog};
@@ -108,6 +110,10 @@ impl Inspection {
         for (partition, offset) in rows(path, LOG_STARTS, &mut unreadable)? {
             checkpoints.entry(partition).or_default().log_start = Some(offset);
         }
+        if data_folder::read_file(path, META)?.is_some_and(|bytes| !matches!(data_folder::parse_meta(&bytes), Ok(Some(_)))) {
+            unreadable.push(META.to_owned());
+        }
+        unreadable.extend(damaged_kept_files(path).map_err(io)?);
         let mut partitions = Vec::new();
         for entry in fs::read_dir(path).map_err(io)? {
             let entry = entry.map_err(io)?;
@@ -122,6 +128,18 @@ impl Inspection {
         FolderStore::new(self.path.join(partition.to_string()))
     }
 
+    fn whole_below(&self, partition: &TopicPartition) -> Offset {
+        match self.last_stop {
+            LastStop::OtherBoot => self.checkpoints.get(partition).and_then(|checkpoint| checkpoint.recovery_point).unwrap_or(Offset::ZERO),
+            LastStop::Clean | LastStop::SameBoot => Offset(i64::MAX),
+        }
+    }
+
+    fn topic_id(&self, partition: &TopicPartition) -> Option<TopicId> {
+        let bytes = fs::read(self.path.join("topics").join(format!("{}.json", partition.topic))).ok()?;
+        TopicId::from_base64(kept_file::whole(&bytes)?.get("id")?.as_str()?)
+    }
+
     /// Reads all of a partition. Blocks.
     pub fn partition(&self, partition: &TopicPartition, config: &LogConfig, now: Timestamp) -> io::Result<PartitionInspection> {
         let store = self.store(partition);
@@ -130,16 +148,24 @@ impl Inspection {
         let log_start = checkpoint.log_start.unwrap_or(Offset::ZERO);
         let mut defects = Vec::new();
         let topic_id = store.read(METADATA)?.and_then(|bytes| parse_metadata(&bytes).ok().flatten());
-        if topic_id.is_none() {
-            defects.push(format!("{METADATA} is missing or cannot be read"));
+        match topic_id {
+            None => defects.push(format!("{METADATA} is missing or cannot be read")),
+            Some(id) if self.topic_id(partition).is_some_and(|expected| expected != id) => {
+                defects.push(format!("{METADATA} names another topic than topics/{}.json", partition.topic));
+            }
+            Some(_) => {}
         }
         let damaged = read_damage(&store, &mut defects)?;
         let bases = bases(&store)?;
+        let gaps_below = gaps_below(&store, &mut defects)?;
+        let whole_below = self.whole_below(partition);
+        let epochs = store.read(leader_epochs::FILE)?.and_then(|bytes| LeaderEpochs::parse(&bytes).ok()).unwrap_or_default();
         let mut segments = Vec::with_capacity(bases.len());
         for (index, base) in bases.iter().enumerate() {
             let known: Vec<BadRange> = damaged.iter().filter(|bad| bad.segment == *base).cloned().collect();
             let next = bases.get(index + 1).copied();
-            segments.push(inspect_segment(&store, *base, next, known, config, &mut defects)?);
+            let rules = rules(*base, gaps_below, whole_below, config);
+            segments.push(inspect_segment(&store, rules, next, known, &epochs, &mut defects)?);
         }
         if let Some(last) = segments.last_mut() {
             // What was synced, or written before a clean stop, is no torn tail.
@@ -168,9 +194,10 @@ impl Inspection {
         mut each: impl FnMut(Offset, u64, Result<BatchView<'_>, &BadRange>) -> io::Result<()>,
     ) -> io::Result<()> {
         let store = self.store(partition);
+        let gaps_below = gaps_below(&store, &mut Vec::new())?;
         for base in bases(&store)? {
             let Some(bytes) = whole(&store, base)? else { continue };
-            let scanned = scan(&bytes, 0, rules(base, config), &[], Indexes::default());
+            let scanned = scan(&bytes, 0, rules(base, gaps_below, self.whole_below(partition), config), &[], Indexes::default());
             let mut damaged = scanned.damaged.iter().peekable();
             let valid = bytes.get(..usize::try_from(scanned.end).unwrap_or(usize::MAX)).unwrap_or_default();
             for located in Walk::new(valid, 0, scanned.damaged.clone().into()).map_while(Result::ok) {
@@ -218,15 +245,45 @@ fn rows(path: &Path, name: &str, unreadable: &mut Vec<String>) -> Result<Vec<(To
     }
 }
 
+/// Those of the folder's JSON files whose checksum is wrong.
+fn damaged_kept_files(path: &Path) -> io::Result<Vec<String>> {
+    let mut names = vec!["broker-configs.json".to_owned(), "producer-ids".to_owned()];
+    match fs::read_dir(path.join("topics")) {
+        Ok(entries) => {
+            for entry in entries {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                names.extend(Some(format!("topics/{name}")).filter(|name| name.ends_with(".json")));
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    names.sort_unstable();
+    names.retain(|name| fs::read(path.join(name)).is_ok_and(|bytes| kept_file::whole(&bytes).is_none()));
+    Ok(names)
+}
+
 fn bases(store: &FolderStore) -> io::Result<Vec<Offset>> {
     let names = store.list()?;
     let bases = names.iter().filter_map(|name| parse_file_name(name).filter(|(_, extension)| *extension == LOG).map(|(base, _)| base));
     Ok(bases.collect())
 }
 
-fn rules(base: Offset, config: &LogConfig) -> ScanRules {
-    let gaps = if config.cleanup_compact { Gaps::Allowed } else { Gaps::None };
-    ScanRules { segment: base, expected: base, gaps, interval_bytes: config.index_interval_bytes }
+/// Below what offset compaction may have left gaps.
+fn gaps_below(store: &FolderStore, defects: &mut Vec<String>) -> io::Result<Offset> {
+    Ok(match store.read(GAPS)?.map(|bytes| parse_gaps(&bytes)) {
+        None => Offset::ZERO,
+        Some(Ok(below)) => below,
+        Some(Err(_)) => {
+            defects.push(format!("{GAPS} cannot be read"));
+            Offset(i64::MAX)
+        }
+    })
+}
+
+fn rules(base: Offset, gaps_below: Offset, whole_below: Offset, config: &LogConfig) -> ScanRules {
+    let gaps = if base < gaps_below { Gaps::Allowed } else { Gaps::None };
+    ScanRules { segment: base, expected: base, gaps, interval_bytes: config.index_interval_bytes, whole_below }
 }
 
 fn whole(store: &FolderStore, base: Offset) -> io::Result<Option<bytes::Bytes>> {
@@ -263,15 +320,16 @@ fn check_small_files(store: &FolderStore, defects: &mut Vec<String>) -> io::Resu
 
 fn inspect_segment(
     store: &FolderStore,
-    base: Offset,
+    rules: ScanRules,
     next: Option<Offset>,
     known: Vec<BadRange>,
-    config: &LogConfig,
+    epochs: &LeaderEpochs,
     defects: &mut Vec<String>,
 ) -> io::Result<SegmentInspection> {
+    let base = rules.segment;
     let bytes = whole(store, base)?.unwrap_or_default();
     let len = bytes.len() as u64;
-    let scanned = scan(&bytes, 0, rules(base, config), &known, Indexes::default());
+    let scanned = scan(&bytes, 0, rules, &known, Indexes::default());
     let mut found = SegmentInspection {
         base_offset: base,
         end_offset: scanned.end_offset,
@@ -284,7 +342,7 @@ fn inspect_segment(
         torn_bytes: 0,
     };
     found.damaged.extend(scanned.damaged);
-    if let Some(next) = next.filter(|next| scanned.tail_bytes > 0 || (scanned.end_offset < *next && !config.cleanup_compact)) {
+    if let Some(next) = next.filter(|next| scanned.tail_bytes > 0 || (scanned.end_offset < *next && rules.gaps == Gaps::None)) {
         let bad = BadRange { segment: base, bytes: scanned.end..len, offsets: scanned.end_offset..next };
         if !found.damaged.contains(&bad) {
             found.damaged.push(bad);
@@ -294,6 +352,8 @@ fn inspect_segment(
     }
     let valid = bytes.get(..usize::try_from(scanned.end).unwrap_or(usize::MAX)).unwrap_or_default();
     let mut ends = BTreeMap::new();
+    let mut maxima = BTreeMap::new();
+    let mut other_epoch = None;
     for located in Walk::new(valid, 0, found.damaged.clone().into()).map_while(Result::ok) {
         let header = located.header;
         found.batches += 1;
@@ -302,8 +362,16 @@ fn inspect_segment(
         let (first, last) = found.times.unwrap_or((header.base_timestamp, header.max_timestamp));
         found.times = Some((first.min(header.base_timestamp), last.max(header.max_timestamp)));
         ends.insert(located.position, header.last_offset());
+        maxima.insert(header.last_offset(), header.max_timestamp);
+        // Neither has a checksum; each tells of a flipped bit in the other.
+        if epochs.epoch_of(header.base_offset).is_some_and(|epoch| epoch != header.leader_epoch) {
+            other_epoch.get_or_insert((header.base_offset, header.leader_epoch));
+        }
     }
-    check_indexes(store, base, len, &ends, found.times, defects)?;
+    if let Some((offset, epoch)) = other_epoch {
+        defects.push(format!("the batch at {offset} says leader epoch {epoch}, {} does not", leader_epochs::FILE));
+    }
+    check_indexes(store, base, len, &ends, &maxima, defects)?;
     Ok(found)
 }
 
@@ -313,7 +381,7 @@ fn check_indexes(
     base: Offset,
     len: u64,
     ends: &BTreeMap<u64, Offset>,
-    times: Option<(Timestamp, Timestamp)>,
+    maxima: &BTreeMap<Offset, Timestamp>,
     defects: &mut Vec<String>,
 ) -> io::Result<()> {
     let read = |extension| store.read(&file_name(base, extension));
@@ -326,10 +394,9 @@ fn check_indexes(
         }
     }
     if let Some(bytes) = read(TIME_INDEX)? {
-        let offsets: BTreeSet<Offset> = ends.values().copied().collect();
+        let agrees = |(timestamp, offset): (Timestamp, Offset)| maxima.get(&offset) == Some(&timestamp);
         match TimeIndex::parse(&bytes) {
-            Some(index)
-                if index.last(base).is_none_or(|last| times.is_some_and(|times| last.0 <= times.1) && offsets.contains(&last.1)) => {}
+            Some(index) if index.entries(base).all(agrees) => {}
             Some(_) => defects.push(format!("{} does not agree with the batches", file_name(base, TIME_INDEX))),
             None => defects.push(format!("{} cannot be read", file_name(base, TIME_INDEX))),
         }

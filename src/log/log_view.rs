@@ -120,8 +120,28 @@ impl LogView {
         self.segments.iter().flat_map(|segment| segment.damaged().to_vec()).collect()
     }
 
+    /// Segments whose index files were found missing or damaged and made anew.
+    pub fn indexes_rebuilt(&self) -> usize {
+        self.segments.iter().filter(|segment| segment.is_rebuilt()).count()
+    }
+
     fn len_of(&self, index: usize) -> u64 {
         if index + 1 == self.segments.len() { self.active_len } else { self.segments.get(index).map_or(0, |segment| segment.len()) }
+    }
+
+    /// The first offset from `offset` on that is not known to be damaged.
+    pub fn after_damage(&self, offset: Offset) -> Offset {
+        let damaged = self.damaged();
+        let mut at = offset;
+        while let Some(bad) = damaged.iter().find(|bad| bad.offsets.contains(&at)) {
+            at = bad.offsets.end;
+        }
+        at
+    }
+
+    /// The offset after a segment.
+    fn limit_of(&self, index: usize) -> Offset {
+        self.segments.get(index + 1).map_or(self.end_offset, |next| next.base_offset)
     }
 
     /// Index of the segment that would hold `offset`.
@@ -191,7 +211,7 @@ impl LogView {
     ) -> Result<Option<Range<u64>>, ReadError> {
         let Some(segment) = self.segments.get(index) else { return Ok(None) };
         let len = self.len_of(index);
-        let limit = self.segments.get(index + 1).map_or(self.end_offset, |next| next.base_offset);
+        let limit = self.limit_of(index);
         if segment.damaged().iter().any(|bad| bad.offsets.contains(&from)) {
             return Err(ReadError::Corrupt(from));
         }
@@ -296,12 +316,20 @@ impl LogView {
             if segment.max_timestamp()?.is_none_or(|max| max.0 < timestamp) {
                 continue;
             }
-            let from = segment.with_indexes(|indexes| {
-                let offset = indexes.times.lookup(segment.base_offset, timestamp).max(self.start_offset);
-                indexes.offsets.lookup(segment.base_offset, offset)
-            })?;
             let wanted = |found: Timestamp| found >= timestamp;
-            if let Some(found) = self.find_record(segment, from, self.len_of(index), wanted)? {
+            let find = || -> Result<Option<TimestampedOffset>, ReadError> {
+                let from = segment.position_of_time(timestamp, self.start_offset)?;
+                self.find_record(segment, from, self.len_of(index), wanted)
+            };
+            let found = match find() {
+                // What is marked now is passed over.
+                Err(ReadError::Corrupt(_)) if segment.hot_from() > 0 => {
+                    segment.rescan(self.limit_of(index))?;
+                    find()?
+                }
+                found => found?,
+            };
+            if let Some(found) = found {
                 return Ok(Some(found).filter(|found| found.offset < upper));
             }
         }
@@ -360,7 +388,11 @@ impl LogView {
                 continue;
             }
             let corrupt = |_| ReadError::Corrupt(header.base_offset);
-            let records = BatchView::parse(Walk::batch_bytes(&bytes, position, &located)).and_then(|batch| batch.records());
+            let batch = BatchView::parse(Walk::batch_bytes(&bytes, position, &located)).map_err(corrupt)?;
+            if (segment.checked()..segment.hot_from()).contains(&located.position) {
+                batch.verify_crc().map_err(corrupt)?;
+            }
+            let records = batch.records();
             for record in &records.map_err(corrupt)? {
                 let record = record.map_err(corrupt)?;
                 if record.offset >= self.start_offset && wanted(record.timestamp) {

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
+use super::direct_read;
 use super::store::{Opening, SegmentFile};
 
 /// A file that grows by positional writes under one read-only shared map of its full address range.
@@ -80,6 +81,10 @@ impl SegmentFile for MappedFile {
         let start = usize::try_from(range.start).ok()?;
         let len = usize::try_from(range.end - range.start).ok()?;
         Some(Bytes::from_owner(Published { map: Arc::clone(&self.map), start, len }))
+    }
+
+    fn read_past_cache(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        direct_read::read(&self.file, range)
     }
 
     fn cut(&self, len: u64) -> io::Result<()> {

@@ -512,5 +512,9 @@ impl SegmentFile for MemoryFile {
         self.store.sync_inode(self.inode)
     }
 
+    fn read_past_cache(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        self.slice(range).map(|bytes| bytes.to_vec()).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+    }
+
     fn populate_blocking(&self, _range: Range<u64>) {}
 }

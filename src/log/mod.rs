@@ -9,7 +9,7 @@
 //! - Offsets grow; the same (leader epoch, offset) is never given out twice.
 //! - Only derived files (indexes, snapshots) are deleted and rebuilt; anything else unreadable is renamed aside.
 //!
-//! Start with `partition_log.rs` (writing) and `log_view.rs` (reading); `recovery.rs` is what happens at start, `compaction/` what
+//! Start with `partition_log.rs` (writing) and `log_view.rs` (reading); `recovery/` is what happens at start, `compaction/` what
 //! becomes of old records of a key.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
@@ -18,9 +18,11 @@ mod checkpoint;
 pub mod compaction;
 mod damage;
 pub mod data_folder;
+mod direct_read;
 pub mod error;
 mod folder;
 pub mod inspect;
+pub mod kept_file;
 pub mod leader_epochs;
 pub mod log_view;
 mod mapped;
@@ -33,6 +35,7 @@ pub mod recovery;
 mod rehearsal;
 pub mod retention;
 mod scan;
+mod scrub;
 mod segment;
 mod self_test;
 pub mod store;
@@ -50,6 +53,7 @@ pub use partition_log::{AppendOutcome, DirtyFiles, PartitionLog, produce_rules};
 pub use producer_state::{ProducerEntry, ProducerStates};
 pub use recovery::{BadRange, LastStop, OpenFacts, RecoveryReport};
 pub use retention::RetentionOutcome;
+pub use scrub::{Scrub, ScrubStep};
 pub use self_test::FolderFacts;
 pub use store::{Opening, SegmentFile, Store};
 pub use txn_index::AbortedTxn;

@@ -57,6 +57,14 @@ impl OffsetIndex {
         self.position_before(after)
     }
 
+    /// The entry that `lookup` of this offset uses, alone.
+    pub(super) fn near(&self, base: Offset, offset: Offset) -> OffsetIndex {
+        let relative = offset.0.saturating_sub(base.0);
+        let after = self.entries.partition_point(|entry| i64::from(entry.0) <= relative);
+        let entry = after.checked_sub(1).and_then(|index| self.entries.get(index));
+        OffsetIndex { entries: entry.copied().into_iter().collect(), ..OffsetIndex::default() }
+    }
+
     /// The largest known batch position that is at most `position`, or 0.
     pub(super) fn floor_position(&self, position: u64) -> u64 {
         let after = self.entries.partition_point(|entry| u64::from(entry.1) <= position);

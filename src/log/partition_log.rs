@@ -295,18 +295,16 @@ impl PartitionLog {
     }
 
     fn add_segment(&mut self, now: Timestamp) -> io::Result<Arc<Segment>> {
-        let segment = Arc::new(Segment::new(
-            &self.store,
-            NewSegment {
-                base_offset: self.view.end_offset,
-                len: 0,
-                capacity: self.config.segment_bytes,
-                interval_bytes: self.config.index_interval_bytes,
-                created: now,
-                damaged: Vec::new(),
-                indexes: Some(Default::default()),
-            },
-        ));
+        let new = NewSegment {
+            base_offset: self.view.end_offset,
+            len: 0,
+            capacity: self.config.segment_bytes,
+            interval_bytes: self.config.index_interval_bytes,
+            created: now,
+            damaged: Vec::new(),
+            indexes: Some(Default::default()),
+        };
+        let segment = Arc::new(Segment::new(&self.store, new).dense());
         segment.file()?;
         self.folder_is_dirty = true;
         let mut segments: Vec<_> = self.view.segments.iter().cloned().collect();

@@ -24,6 +24,8 @@ pub(super) struct ScanRules {
     /// Compacted logs have gaps between batches.
     pub gaps: Gaps,
     pub interval_bytes: u64,
+    /// No power cut has torn what lies below.
+    pub whole_below: Offset,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,16 +98,18 @@ fn plausible<'a>(bytes: &'a [u8], expected: Offset, rules: ScanRules) -> Option<
 
 /// Whether a batch after a hole has the base offset that was written, which no CRC covers: a hole takes at least one offset, and a
 /// field that lies in two sectors may be half from before, unless the batch behind it agrees.
-fn base_is_sure(rest: &[u8], position: u64, header: &BatchHeader, expected: Offset) -> bool {
+fn base_is_sure(rest: &[u8], position: u64, header: &BatchHeader, expected: Offset, rules: ScanRules) -> bool {
+    let untorn = header.next_offset() <= rules.whole_below;
     let in_one_sector = position % SECTOR <= SECTOR - BASE_OFFSET_LEN;
     let followed = || BatchHeader::parse(skip(rest, header.size as u64)).is_ok_and(|next| next.base_offset == header.next_offset());
-    header.base_offset > expected && (in_one_sector || followed())
+    header.base_offset > expected && (untorn || in_one_sector || followed())
 }
 
 /// The nearest valid batch after the start of `bytes`, which lie at `position`, and its distance.
 fn next_valid(bytes: &[u8], position: u64, expected: Offset, rules: ScanRules) -> Option<(u64, BatchHeader)> {
-    let sure =
-        |rest: &[u8], distance: usize, header: &BatchHeader| base_is_sure(rest, position.saturating_add(distance as u64), header, expected);
+    let sure = |rest: &[u8], distance: usize, header: &BatchHeader| {
+        base_is_sure(rest, position.saturating_add(distance as u64), header, expected, rules)
+    };
     let proven = |distance: usize| {
         let rest = bytes.get(distance..)?;
         let view = plausible(rest, expected, rules)?;
@@ -164,7 +168,7 @@ mod tests {
     }
 
     fn scan_all(bytes: &[u8]) -> Scanned {
-        let rules = ScanRules { segment: Offset(0), expected: Offset(0), gaps: Gaps::None, interval_bytes: 100 };
+        let rules = ScanRules { segment: Offset(0), expected: Offset(0), gaps: Gaps::None, interval_bytes: 100, whole_below: Offset::ZERO };
         scan(bytes, 0, rules, &[], Indexes::default())
     }
 
@@ -235,7 +239,8 @@ mod tests {
     #[test]
     fn old_batches_of_a_recycled_file_are_not_taken_for_new_ones() {
         let (bytes, starts) = segment(3);
-        let rules = ScanRules { segment: Offset(0), expected: Offset(20), gaps: Gaps::None, interval_bytes: 100 };
+        let rules =
+            ScanRules { segment: Offset(0), expected: Offset(20), gaps: Gaps::None, interval_bytes: 100, whole_below: Offset::ZERO };
         let scanned = scan(&bytes[..starts[2]], 0, rules, &[], Indexes::default());
         assert_eq!((scanned.end, scanned.end_offset), (0, Offset(20)));
     }

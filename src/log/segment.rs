@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -140,6 +140,7 @@ pub(super) struct Segment {
     checked: AtomicU64,
     /// Offsets have no gaps: the log was never compacted.
     dense: bool,
+    rebuilt: AtomicBool,
     indexes: RwLock<Option<Indexes>>,
 }
 
@@ -176,6 +177,7 @@ impl Segment {
             hot_from: new.len,
             checked: AtomicU64::new(0),
             dense: false,
+            rebuilt: AtomicBool::new(false),
             indexes: RwLock::new(new.indexes),
         }
     }
@@ -248,6 +250,16 @@ impl Segment {
         Ok(self.file.get_or_init(|| file))
     }
 
+    /// The same for one who reads it once: not kept open for that.
+    pub fn file_for_a_while(&self) -> io::Result<Arc<dyn SegmentFile>> {
+        if let Some(file) = self.file.get() {
+            return Ok(Arc::clone(file));
+        }
+        let file = self.store.open_segment(&file_name(self.base_offset, LOG), self.capacity, Opening::Existing)?;
+        // Who renames or removes the file holds it open before: then the name may be another file's by now.
+        Ok(self.file.get().map_or(file, Arc::clone))
+    }
+
     /// Largest timestamp of the first batch.
     pub fn first_timestamp(&self) -> io::Result<Option<Timestamp>> {
         let bytes = self.slice(0..self.len())?;
@@ -278,6 +290,11 @@ impl Segment {
         self.with_indexes_mut(|indexes| read(indexes))
     }
 
+    /// `None` if nobody needed the indexes yet.
+    pub fn with_loaded_indexes<T>(&self, read: impl FnOnce(&Indexes) -> T) -> Option<T> {
+        self.indexes.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(read)
+    }
+
     pub fn with_indexes_mut<T>(&self, change: impl FnOnce(&mut Indexes) -> T) -> io::Result<T> {
         let mut slot = self.indexes.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(indexes) = slot.as_mut() {
@@ -292,16 +309,63 @@ impl Segment {
         let offsets = read(INDEX)?.and_then(|bytes| OffsetIndex::parse(&bytes, len));
         let times = read(TIME_INDEX)?.and_then(|bytes| TimeIndex::parse(&bytes));
         let txns = read(TXN_INDEX)?.map_or(Some(Vec::new()), |bytes| txn_index::parse(&bytes));
-        if let (Some(offsets), Some(times), Some(txns)) = (offsets, times, txns)
+        if let (Some(offsets), Some(times), Some(txns)) = (&offsets, &times, &txns)
             && len - offsets.last_position().unwrap_or(0) <= UNINDEXED_BYTES_MAX
-            && self.agrees(&offsets)?
+            && self.agrees(offsets)?
+            && self.bears_last(offsets, times)?
         {
             let max_timestamp = times.last(self.base_offset);
+            let (offsets, times, txns) = (offsets.clone(), times.clone(), txns.clone());
             let txns_written = txns.len();
             return Ok(Indexes { offsets, times, txns, max_timestamp, bytes_since_entry: 0, txns_written });
         }
         tracing::warn!(segment = self.base_offset.0, "index files are missing or damaged: rebuilt");
-        scan::rebuild_indexes(self, self.interval_bytes)
+        self.rebuilt.store(true, Ordering::Relaxed);
+        let rebuilt = scan::rebuild_indexes(self, self.interval_bytes)?;
+        Ok(Indexes { txns: txns.unwrap_or_default(), ..rebuilt })
+    }
+
+    /// Whether index files had to be made anew since the start.
+    pub fn is_rebuilt(&self) -> bool {
+        self.rebuilt.load(Ordering::Relaxed)
+    }
+
+    pub fn note_rebuilt(&self) {
+        self.rebuilt.store(true, Ordering::Relaxed);
+    }
+
+    /// Retention judges the segment by the last time, so a batch must bear it.
+    fn bears_last(&self, offsets: &OffsetIndex, times: &TimeIndex) -> io::Result<bool> {
+        times.last(self.base_offset).map_or(Ok(true), |last| self.bears(offsets, last))
+    }
+
+    /// Whether the batch that ends at an offset has this largest timestamp.
+    fn bears(&self, offsets: &OffsetIndex, (timestamp, offset): (Timestamp, Offset)) -> io::Result<bool> {
+        let from = offsets.lookup(self.base_offset, offset);
+        let bytes = self.slice(from.min(self.len())..self.len())?;
+        let mut located = self.walk(&bytes, from).map_while(Result::ok);
+        let found = located.find(|located| located.header.last_offset() >= offset);
+        Ok(found.is_some_and(|found| found.header.last_offset() == offset && found.header.max_timestamp == timestamp))
+    }
+
+    /// The position of a batch such that every record before it is older than `timestamp`, and not below `start`.
+    pub fn position_of_time(&self, timestamp: Timestamp, start: Offset) -> io::Result<u64> {
+        let (entry, offsets) = self.with_indexes(|indexes| {
+            let entry = indexes.times.before(self.base_offset, timestamp);
+            let near = entry.map(|entry| indexes.offsets.near(self.base_offset, entry.1));
+            (entry, near.unwrap_or_default())
+        })?;
+        let mut offset = self.base_offset;
+        if let Some(entry) = entry {
+            if self.bears(&offsets, entry)? {
+                offset = entry.1;
+            } else {
+                // Not told by any batch: the search begins at the segment's beginning.
+                self.note_rebuilt();
+                tracing::warn!(segment = self.base_offset.0, "the time index is damaged");
+            }
+        }
+        self.with_indexes(|indexes| indexes.offsets.lookup(self.base_offset, offset.max(start)))
     }
 
     /// The last index entry names a batch that is there.

@@ -61,6 +61,8 @@ pub trait SegmentFile: Debug + Send + Sync {
     fn write_all_at(&self, parts: &[&[u8]], position: u64) -> io::Result<()>;
     /// Bytes without a copy; `None` unless they were written through this handle or lay in the file when it was opened.
     fn slice(&self, range: Range<u64>) -> Option<Bytes>;
+    /// A copy of what the disk has, whatever is in memory; zeros for what it cannot give. For one who reads everything once.
+    fn read_past_cache(&self, range: Range<u64>) -> io::Result<Vec<u8>>;
     /// Drops what lies past the published length.
     fn cut(&self, len: u64) -> io::Result<()>;
     fn sync(&self) -> io::Result<()>;

@@ -48,11 +48,16 @@ impl TimeIndex {
         }
     }
 
-    /// An offset such that every record before it is older than `timestamp`.
-    pub(super) fn lookup(&self, base: Offset, timestamp: Timestamp) -> Offset {
+    /// The last entry older than `timestamp`: so is every record up to its offset.
+    pub(super) fn before(&self, base: Offset, timestamp: Timestamp) -> Option<(Timestamp, Offset)> {
         let after = self.entries.partition_point(|entry| entry.0 < timestamp.0);
-        let entry = after.checked_sub(1).and_then(|index| self.entries.get(index));
-        entry.map_or(base, |entry| base.plus(i64::from(entry.1)))
+        let entry = after.checked_sub(1).and_then(|index| self.entries.get(index))?;
+        Some((Timestamp(entry.0), base.plus(i64::from(entry.1))))
+    }
+
+    /// Largest timestamps and the last offsets of the batches that have them.
+    pub(super) fn entries(&self, base: Offset) -> impl Iterator<Item = (Timestamp, Offset)> {
+        self.entries.iter().map(move |entry| (Timestamp(entry.0), base.plus(i64::from(entry.1))))
     }
 
     pub(super) fn last(&self, base: Offset) -> Option<(Timestamp, Offset)> {
@@ -112,8 +117,9 @@ mod tests {
         let mut index = TimeIndex::default();
         index.push(BASE, Timestamp(50), Offset(12));
         index.push(BASE, Timestamp(70), Offset(20));
-        for (timestamp, offset) in [(1, 10), (50, 10), (51, 12), (70, 12), (71, 20)] {
-            assert_eq!(index.lookup(BASE, Timestamp(timestamp)), Offset(offset), "{timestamp}");
+        for (timestamp, offset) in [(1, None), (50, None), (51, Some(12)), (70, Some(12)), (71, Some(20))] {
+            let found = index.before(BASE, Timestamp(timestamp)).map(|entry| entry.1);
+            assert_eq!(found, offset.map(Offset), "{timestamp}");
         }
     }
 }

@@ -25,9 +25,17 @@ pub struct MetricsSnapshot {
     pub compaction_bytes_reclaimed: u64,
     /// Partitions that the cleaner cannot read and leaves alone until the next start.
     pub compactions_given_up: u64,
+    /// Bytes of closed segments read again to find damage, parts found damaged that way, the end of the last pass over all.
+    pub scrubbed_bytes: u64,
+    pub scrub_found: u64,
+    pub scrub_pass_ended: Option<Timestamp>,
     pub disk: Option<DiskGauge>,
     /// Nothing is taken from producers after too many unclean starts.
     pub read_only: bool,
+    /// Files found damaged at the start.
+    pub files_damaged: usize,
+    /// Topics of the folder that could not be opened at the start.
+    pub topics_closed: usize,
     /// Partitions closed to writers because the disk failed.
     pub partitions_offline: usize,
 }

@@ -86,6 +86,12 @@ function groupRow(group) {
   return row;
 }
 
+function damageLine(damage) {
+  const last = damage.end_offset - 1;
+  const offsets = last > damage.first_offset ? "offsets " + damage.first_offset + " to " + last : "offset " + damage.first_offset;
+  return element("li", "", "Damaged: " + damage.topic + ", partition " + damage.partition + ", " + offsets + ". The rest is served.");
+}
+
 function drawTrend(value) {
   trend.push(value);
   if (trend.length > HISTORY) trend.shift();
@@ -101,6 +107,7 @@ function show(overview) {
   byId("bytes-in").textContent = bytes(overview.bytes_in_per_s);
   byId("bytes-out").textContent = bytes(overview.bytes_out_per_s);
   byId("connections").textContent = whole.format(overview.connections);
+  byId("damage").replaceChildren(...overview.damage.map(damageLine));
   drawTrend(overview.messages_in_per_s);
   byId("topics").replaceChildren(...overview.topics.map(topicCard));
   if (overview.topics.length === 0) byId("topics").append(element("p", "quiet", "No topics yet."));

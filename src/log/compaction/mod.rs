@@ -49,7 +49,7 @@ pub(super) fn parse_gaps(bytes: &[u8]) -> Result<Offset, CheckpointDefect> {
 
 fn note_gaps(store: &dyn Store, below: Offset) -> io::Result<()> {
     let known = store.read(GAPS)?.and_then(|bytes| parse_gaps(&bytes).ok()).unwrap_or(Offset::ZERO);
-    if known < below { store.replace(GAPS, &checkpoint::format([below.to_string()])) } else { Ok(()) }
+    if known < below { store.replace(GAPS, &checkpoint::format_sealed([below.to_string()])) } else { Ok(()) }
 }
 
 /// How much of a log waits to be compacted.

@@ -1,8 +1,10 @@
 use super::*;
 use crate::log::error::ReadError;
+use crate::log::leader_epochs;
 use crate::log::log_view::{AtLeast, LogView, ReadUpTo};
 use crate::log::memory_store::MemoryStore;
-use crate::model::{Batch, BatchBuilder, Batches, CheckedBatch, Codec, ErrorCode, NewRecord, ProducerEpoch, ProducerId};
+use crate::log::partition_log::METADATA;
+use crate::model::{Batch, BatchBuilder, Batches, CheckedBatch, Codec, ControlType, ErrorCode, NewRecord, ProducerEpoch, ProducerId};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const ID: TopicId = TopicId(*b"0123456789abcdef");
