@@ -94,7 +94,8 @@ impl Broker {
             tracing::error!("{reason}");
         }
         let flusher = Flusher::start(Arc::clone(&folder));
-        let means = GroupMeans { catalog: Arc::clone(&catalog), flusher: flusher.clone(), space: Arc::clone(&space) };
+        let means =
+            GroupMeans { catalog: Arc::clone(&catalog), flusher: flusher.clone(), space: Arc::clone(&space), last_stop: report.last_stop };
         let broker = Arc::new(Broker {
             node,
             groups: Groups::start(&means, &group_config, settings.offsets_topic_partitions, seed.0),

@@ -19,6 +19,7 @@ use super::producer_state::{Marker, ProducerStates};
 use super::scan::{Gaps, ScanRules, Scanned, scan};
 use super::segment::{INDEX, Indexes, LOG, NewSegment, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, Walk, file_name, parse_file_name};
 use super::store::{Opening, Store};
+use super::torn_roll::blank_segments;
 use super::txn_index::AbortedTxn;
 use crate::config::LogConfig;
 use crate::model::batch::BatchView;
@@ -53,7 +54,7 @@ pub struct OpenFacts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecoveryReport {
     pub scanned_bytes: u64,
-    /// Bytes cut from a torn tail.
+    /// Bytes cut from a torn tail, which may reach over several files.
     pub cut_bytes: u64,
     /// All damage known, old and new. Anything in it is an alarm.
     pub damaged: Vec<BadRange>,
@@ -141,6 +142,7 @@ impl Recovery {
         self.damaged = self.load_damage(&listing)?;
         let known_damage = self.damaged.clone();
         self.drop_below_start(&mut listing)?;
+        self.drop_blank_end(&mut listing)?;
         let (mut segments, tail) = self.load_segments(&listing)?;
         // Without a folder this is a new partition, whatever a checkpoint says about a former one of its name.
         let known = known_before || self.existed;
@@ -294,12 +296,32 @@ impl Recovery {
     /// Segments that lie wholly below the log's start were deleted on request.
     fn drop_below_start(&mut self, listing: &mut Listing) -> io::Result<()> {
         let doomed = listing.segments.iter().skip(1).take_while(|next| **next <= self.facts.log_start).count();
-        for base in listing.segments.drain(..doomed) {
-            for extension in [LOG, INDEX, TIME_INDEX, TXN_INDEX] {
-                self.store.remove(&file_name(base, extension))?;
-            }
-            self.damaged.retain(|bad| bad.segment != base);
+        listing.segments.drain(..doomed).try_for_each(|base| self.drop_segment(base))
+    }
+
+    /// What is left then ends with a torn tail, which is cut like any other.
+    fn drop_blank_end(&mut self, listing: &mut Listing) -> io::Result<()> {
+        if !self.distrust {
+            return Ok(());
         }
+        let sure_below = self.facts.recovery_point.max(self.gaps_below);
+        let blank = blank_segments(&*self.store, &listing.segments, sure_below, self.config.index_interval_bytes)?;
+        if blank == 0 {
+            return Ok(());
+        }
+        let kept = listing.segments.len().saturating_sub(blank);
+        for base in listing.segments.split_off(kept) {
+            self.report.cut_bytes = self.report.cut_bytes.saturating_add(self.store.size(&file_name(base, LOG))?);
+            self.drop_segment(base)?;
+        }
+        self.store.sync_folder()
+    }
+
+    fn drop_segment(&mut self, base: Offset) -> io::Result<()> {
+        for extension in [LOG, INDEX, TIME_INDEX, TXN_INDEX] {
+            self.store.remove(&file_name(base, extension))?;
+        }
+        self.damaged.retain(|bad| bad.segment != base);
         Ok(())
     }
 
@@ -382,7 +404,7 @@ impl Recovery {
             valid_len = len;
         } else if scanned.tail_bytes > 0 {
             self.store.truncate(&file_name(base, LOG), scanned.end)?;
-            self.report.cut_bytes = scanned.tail_bytes;
+            self.report.cut_bytes = self.report.cut_bytes.saturating_add(scanned.tail_bytes);
         }
         let mut indexes = scanned.indexes;
         indexes.truncate_txns(end_offset);

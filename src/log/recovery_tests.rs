@@ -190,6 +190,41 @@ fn what_a_failed_write_left_does_not_come_back_behind_a_sealed_segment() {
 }
 
 #[test]
+fn a_tail_torn_across_the_end_of_a_segment_is_cut_like_any_other() {
+    for blank in [&b""[..], &[0; 700], b"half a batch"] {
+        let (store, log) = filled(40);
+        drop(log);
+        let logs: Vec<String> = store.list().unwrap().into_iter().filter(|name| name.ends_with(".log")).collect();
+        let [.., torn, last] = &logs[..] else { panic!() };
+        let newest = last[..20].parse().unwrap();
+        store.damage(torn, |bytes| bytes.truncate(bytes.len() - 30));
+        store.damage(last, |bytes| *bytes = blank.to_vec());
+        let synced = store.crash(|| true);
+        let (mut log, report) = open(&store, facts(LastStop::OtherBoot, 0));
+        let end = log.end_offset().0;
+        assert!(!report.is_alarming() && report.cut_bytes > 0 && report.epoch_bumped, "{report:?}");
+        assert_eq!((end, bases(&log.view(), 0).unwrap()), (newest - 10, tens(0..end)));
+        assert_eq!(append(&mut log), Offset(end));
+        drop(log);
+        let (log, report) = open(&store, facts(LastStop::OtherBoot, 0));
+        assert_eq!((report.is_alarming(), bases(&log.view(), 0).unwrap()), (false, tens(0..newest)));
+        let (log, report) = open(&synced, facts(LastStop::OtherBoot, newest));
+        assert_eq!(report.damaged.len(), 1, "what was synced is no torn tail");
+        assert!(log.end_offset() >= Offset(newest));
+    }
+}
+
+#[test]
+fn a_torn_end_with_batches_behind_it_in_the_next_segment_is_kept_as_damage() {
+    let (store, log) = filled(40);
+    drop(log);
+    let logs: Vec<String> = store.list().unwrap().into_iter().filter(|name| name.ends_with(".log")).collect();
+    store.damage(&logs[logs.len() - 2], |bytes| bytes.truncate(bytes.len() - 30));
+    let (log, report) = open(&store, facts(LastStop::OtherBoot, 0));
+    assert_eq!((report.damaged.len(), log.end_offset()), (1, Offset(400)));
+}
+
+#[test]
 fn new_damage_is_noted_though_old_damage_was_deleted() {
     let (store, mut log) = filled(40);
     log.flush().unwrap();

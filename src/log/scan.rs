@@ -79,7 +79,8 @@ fn skip(bytes: &[u8], count: u64) -> &[u8] {
     usize::try_from(count).ok().and_then(|count| bytes.get(count..)).unwrap_or_default()
 }
 
-fn valid_batch(bytes: &[u8], expected: Offset, rules: ScanRules) -> Option<BatchHeader> {
+/// The batch at the start of `bytes`, if it is whole and belongs here.
+pub(super) fn valid_batch(bytes: &[u8], expected: Offset, rules: ScanRules) -> Option<BatchHeader> {
     let view = plausible(bytes, expected, rules)?;
     let contiguous = view.header.base_offset == expected || rules.gaps == Gaps::Allowed;
     (contiguous && view.verify_crc().is_ok()).then_some(view.header)
