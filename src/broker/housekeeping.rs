@@ -54,6 +54,13 @@ impl Broker {
         interval.saturating_sub(begun.elapsed()).max(interval / 4)
     }
 
+    pub(super) fn flush_everything_blocking(&self) {
+        let partitions: Vec<_> = self.catalog.list().iter().map(|topic| topic.partitions()).collect();
+        // Offline was logged when it became so.
+        let dirty = partitions.iter().flat_map(|of_topic| of_topic.iter()).filter_map(|partition| partition.begin_flush_if_free().ok()?);
+        flush_blocking(&self.folder, dirty.collect());
+    }
+
     async fn retention_loop(self: Arc<Self>) {
         loop {
             let every = self.configs.broker().retention_check_interval_ms;

@@ -328,6 +328,11 @@ impl Partition {
             return Ok(None);
         }
         self.flushed_at.store(now.0, Ordering::Relaxed);
+        self.begin_flush_if_free()
+    }
+
+    /// `None` also if somebody flushes at this moment: who holds the turns of many partitions may not wait for one.
+    pub(super) fn begin_flush_if_free(&self) -> Result<Option<FlushTurn<'_>>, LogError> {
         match self.flushing.try_lock() {
             Ok(order) => self.turn(order),
             Err(TryLockError::Poisoned(order)) => self.turn(order.into_inner()),

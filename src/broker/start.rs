@@ -126,6 +126,8 @@ impl Broker {
         let mut clean = true;
         self.groups.stop();
         self.space.make_room();
+        // All records first and at once: to close one log after the other takes its time.
+        self.flush_everything_blocking();
         for topic in self.catalog.list() {
             for partition in topic.partitions().iter() {
                 if let Err(error) = partition.close() {

@@ -99,7 +99,13 @@ impl Segment {
         let cold = self.hot_from();
         let bytes = self.slice(0..cold)?;
         let gaps = if self.is_dense() { Gaps::None } else { Gaps::Allowed };
-        let rules = ScanRules { segment: self.base_offset, expected: self.base_offset, gaps, interval_bytes: self.interval_bytes() };
+        let rules = ScanRules {
+            segment: self.base_offset,
+            expected: self.base_offset,
+            gaps,
+            interval_bytes: self.interval_bytes(),
+            newest_epoch: None,
+        };
         let known = self.damaged();
         let scanned = scan(&bytes, 0, rules, &known, Indexes::replacing_files());
         let mut found = scanned.damaged;

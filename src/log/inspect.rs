@@ -226,7 +226,7 @@ fn bases(store: &FolderStore) -> io::Result<Vec<Offset>> {
 
 fn rules(base: Offset, config: &LogConfig) -> ScanRules {
     let gaps = if config.cleanup_compact { Gaps::Allowed } else { Gaps::None };
-    ScanRules { segment: base, expected: base, gaps, interval_bytes: config.index_interval_bytes }
+    ScanRules { segment: base, expected: base, gaps, interval_bytes: config.index_interval_bytes, newest_epoch: None }
 }
 
 fn whole(store: &FolderStore, base: Offset) -> io::Result<Option<bytes::Bytes>> {

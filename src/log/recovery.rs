@@ -15,15 +15,13 @@ use super::leader_epochs::{self, LeaderEpochs};
 use super::log_view::LogView;
 use super::partition_log::{METADATA, PartitionLog, SYNC_FAILED};
 use super::producer_snapshot;
-use super::producer_state::{Marker, ProducerStates};
+use super::producer_state::ProducerStates;
 use super::scan::{Gaps, ScanRules, Scanned, scan};
-use super::segment::{INDEX, Indexes, LOG, NewSegment, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, Walk, file_name, parse_file_name};
+use super::segment::{INDEX, Indexes, LOG, NewSegment, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, file_name, parse_file_name};
 use super::store::{Opening, Store};
 use super::torn_roll::blank_segments;
-use super::txn_index::AbortedTxn;
 use crate::config::LogConfig;
-use crate::model::batch::BatchView;
-use crate::model::{BatchHeader, ControlType, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
+use crate::model::{BatchHeader, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
 
 pub use super::segment::BadRange;
 
@@ -91,6 +89,7 @@ impl PartitionLog {
             scanned_from: None,
             gaps_below: Offset::ZERO,
             epochs_unreadable: false,
+            newest_epoch: None,
             distrust: facts.last_stop == LastStop::OtherBoot,
         }
         .run(partition, topic_id)
@@ -109,6 +108,8 @@ struct Recovery {
     gaps_below: Offset,
     existed: bool,
     epochs_unreadable: bool,
+    /// As it was told before this start, and where it began.
+    newest_epoch: Option<(LeaderEpoch, Offset)>,
     /// The page cache is not to be believed: whole segments are scanned from the recovery point on.
     distrust: bool,
 }
@@ -139,6 +140,9 @@ impl Recovery {
         self.distrust |= sync_failed;
         let known_before = self.check_metadata(topic_id)?;
         let known_epochs = self.load_epochs()?;
+        // What was synced needs no such look, and is not lost to a file of epochs that was damaged itself.
+        let newest = known_epochs.newest().filter(|_| self.distrust);
+        self.newest_epoch = newest.map(|(epoch, start)| (epoch, start.max(self.facts.recovery_point)));
         self.damaged = self.load_damage(&listing)?;
         let known_damage = self.damaged.clone();
         self.drop_below_start(&mut listing)?;
@@ -305,7 +309,7 @@ impl Recovery {
             return Ok(());
         }
         let sure_below = self.facts.recovery_point.max(self.gaps_below);
-        let blank = blank_segments(&*self.store, &listing.segments, sure_below, self.config.index_interval_bytes)?;
+        let blank = blank_segments(&*self.store, &listing.segments, sure_below, |base| self.rules(base, base))?;
         if blank == 0 {
             return Ok(());
         }
@@ -374,9 +378,14 @@ impl Recovery {
         }
     }
 
-    fn scan_segment(&mut self, base: Offset, from: u64, expected: Offset, len: u64, indexes: Indexes) -> io::Result<Scanned> {
+    fn rules(&self, base: Offset, expected: Offset) -> ScanRules {
         let gaps = if base < self.gaps_below { Gaps::Allowed } else { Gaps::None };
-        let rules = ScanRules { segment: base, expected, gaps, interval_bytes: self.config.index_interval_bytes };
+        let interval_bytes = self.config.index_interval_bytes;
+        ScanRules { segment: base, expected, gaps, interval_bytes, newest_epoch: self.newest_epoch }
+    }
+
+    fn scan_segment(&mut self, base: Offset, from: u64, expected: Offset, len: u64, indexes: Indexes) -> io::Result<Scanned> {
+        let rules = self.rules(base, expected);
         if from >= len {
             return Ok(scan(&[], from, rules, &[], indexes));
         }
@@ -541,7 +550,7 @@ impl Recovery {
         let segments = if from < end { segments } else { &[] };
         let first = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
         for segment in segments.iter().skip(first) {
-            replay_producers(segment, from, &mut producers)?;
+            producer_snapshot::replay(segment, from, &mut producers)?;
         }
         producers.remove_expired(self.facts.now, self.config.producer_id_expiration_ms);
         Ok(producers)
@@ -563,36 +572,6 @@ fn epochs_of_batches(segments: &[Arc<Segment>]) -> Result<LeaderEpochs, LogError
         }
     }
     Ok(epochs)
-}
-
-fn replay_producers(segment: &Segment, from: Offset, producers: &mut ProducerStates) -> Result<(), LogError> {
-    let start = segment.with_indexes(|indexes| indexes.offsets.lookup(segment.base_offset, from))?;
-    let bytes = segment.slice(start.min(segment.len())..segment.len())?;
-    for located in segment.walk(&bytes, start).map_while(Result::ok) {
-        let header = located.header;
-        if header.base_offset < from || !header.has_producer() {
-            continue;
-        }
-        let marker = if header.attributes.is_control() {
-            let batch = BatchView::parse(Walk::batch_bytes(&bytes, start, &located)).and_then(|batch| batch.records());
-            batch.and_then(|records| Marker::read(&records)).ok().flatten()
-        } else {
-            None
-        };
-        let Some(ended) = producers.apply(&header, marker.as_ref()).filter(|ended| ended.kind == ControlType::Abort) else { continue };
-        let aborted = AbortedTxn {
-            producer_id: ended.producer_id,
-            first_offset: ended.first_offset,
-            last_offset: ended.last_offset,
-            last_stable_offset: producers.first_unstable().unwrap_or(header.next_offset()),
-        };
-        segment.with_indexes_mut(|indexes| {
-            if indexes.txns.last().is_none_or(|last| last.last_offset < aborted.last_offset) {
-                indexes.txns.push(aborted);
-            }
-        })?;
-    }
-    Ok(())
 }
 
 /// The topic id in a `partition.metadata` file, `None` if it cannot be read.

@@ -2,7 +2,7 @@ use super::*;
 use crate::log::error::ReadError;
 use crate::log::log_view::{AtLeast, LogView, ReadUpTo};
 use crate::log::memory_store::MemoryStore;
-use crate::model::{Batch, BatchBuilder, Batches, CheckedBatch, Codec, ErrorCode, NewRecord, ProducerEpoch, ProducerId};
+use crate::model::{Batch, BatchBuilder, Batches, CheckedBatch, Codec, ControlType, ErrorCode, NewRecord, ProducerEpoch, ProducerId};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const ID: TopicId = TopicId(*b"0123456789abcdef");
@@ -139,6 +139,27 @@ fn a_power_cut_that_leaves_no_trace_bumps_the_epoch() {
     store.damage(&active(&store), |bytes| bytes.truncate(2 * len));
     let (log, report) = open(&store, facts(LastStop::OtherBoot, 0));
     assert_eq!((log.end_offset(), log.leader_epoch(), report.cut_bytes), (Offset(20), LeaderEpoch(1), 0));
+}
+
+#[test]
+fn what_an_earlier_cut_took_does_not_come_back_when_the_file_grows_over_it() {
+    let (store, log) = filled(3);
+    drop(log);
+    let name = active(&store);
+    let len = BatchBuilder::example(10).len();
+    let before = store.read(&name).unwrap().unwrap();
+    store.damage(&name, |bytes| bytes.truncate(len));
+    let (mut log, _) = open(&store, facts(LastStop::OtherBoot, 0));
+    append(&mut log);
+    drop(log);
+    // The length of the file reached the disk, the bytes did not: there is still what was there.
+    store.damage(&name, |bytes| *bytes = before);
+    let (mut log, report) = open(&store, facts(LastStop::OtherBoot, 0));
+    assert_eq!((log.end_offset(), report.is_alarming(), report.cut_bytes), (Offset(10), false, 2 * len as u64));
+    assert_eq!(append(&mut log), Offset(10));
+    drop(log);
+    let (log, report) = open(&store, facts(LastStop::OtherBoot, 0));
+    assert_eq!((bases(&log.view(), 0).unwrap(), report.is_alarming()), (vec![0, 10], false));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::segment::{BadRange, Indexes, Segment};
 use crate::model::batch::{BatchView, HEADER_LEN};
-use crate::model::{BatchHeader, Offset};
+use crate::model::{BatchHeader, LeaderEpoch, Offset};
 
 /// Bytes whose CRC a search for the next valid batch may compute, as a multiple of what is searched: hostile payloads hold
 /// many things that look like headers.
@@ -24,6 +24,9 @@ pub(super) struct ScanRules {
     /// Compacted logs have gaps between batches.
     pub gaps: Gaps,
     pub interval_bytes: u64,
+    /// The epoch in force from this offset on. A file that grows again after a power cut can uncover what the disk had of it before: batches
+    /// of an older epoch, which ended here.
+    pub newest_epoch: Option<(LeaderEpoch, Offset)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +95,8 @@ fn plausible<'a>(bytes: &'a [u8], expected: Offset, rules: ScanRules) -> Option<
     let header = &view.header;
     let relative = header.last_offset().0.checked_sub(rules.segment.0)?;
     let fits = header.base_offset >= expected && (0..=i64::from(u32::MAX >> 1)).contains(&relative);
-    (fits && header.last_offset_delta >= 0 && header.record_count >= 0).then_some(view)
+    let left_over = rules.newest_epoch.is_some_and(|(epoch, start)| header.base_offset >= start && header.leader_epoch < epoch);
+    (fits && !left_over && header.last_offset_delta >= 0 && header.record_count >= 0).then_some(view)
 }
 
 /// Whether a batch after a hole has the base offset that was written, which no CRC covers: a hole takes at least one offset, and a
@@ -165,7 +169,7 @@ mod tests {
     }
 
     fn scan_all(bytes: &[u8]) -> Scanned {
-        let rules = ScanRules { segment: Offset(0), expected: Offset(0), gaps: Gaps::None, interval_bytes: 100 };
+        let rules = ScanRules { segment: Offset(0), expected: Offset(0), gaps: Gaps::None, interval_bytes: 100, newest_epoch: None };
         scan(bytes, 0, rules, &[], Indexes::default())
     }
 
@@ -236,7 +240,7 @@ mod tests {
     #[test]
     fn old_batches_of_a_recycled_file_are_not_taken_for_new_ones() {
         let (bytes, starts) = segment(3);
-        let rules = ScanRules { segment: Offset(0), expected: Offset(20), gaps: Gaps::None, interval_bytes: 100 };
+        let rules = ScanRules { segment: Offset(0), expected: Offset(20), gaps: Gaps::None, interval_bytes: 100, newest_epoch: None };
         let scanned = scan(&bytes[..starts[2]], 0, rules, &[], Indexes::default());
         assert_eq!((scanned.end, scanned.end_offset), (0, Offset(20)));
     }

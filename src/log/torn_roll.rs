@@ -2,27 +2,28 @@
 
 use std::io;
 
-use super::scan::{Gaps, ScanRules, scan, valid_batch};
+use super::scan::{ScanRules, scan, valid_batch};
 use super::segment::{Indexes, LOG, file_name};
 use super::store::{Opening, Store};
 use crate::model::Offset;
 
 /// How many segments at the end are none: a power cut may spare the name of a new one and take the end of the one before, which was as
 /// little synced. Nothing follows that tail, for all the files behind it.
-pub(super) fn blank_segments(store: &dyn Store, segments: &[Offset], sure_below: Offset, interval_bytes: u64) -> io::Result<usize> {
+pub(super) fn blank_segments(
+    store: &dyn Store,
+    segments: &[Offset],
+    sure_below: Offset,
+    rules: impl Fn(Offset) -> ScanRules,
+) -> io::Result<usize> {
     let mut blank = 0;
     for (base, next) in segments.iter().zip(segments.iter().skip(1)).rev() {
         // Whoever synced as far as to a segment's base had the whole of the one before.
-        if *next <= sure_below || holds_a_batch(store, *next, interval_bytes)? || end_of(store, *base, interval_bytes)? >= *next {
+        if *next <= sure_below || holds_a_batch(store, rules(*next))? || end_of(store, rules(*base))? >= *next {
             break;
         }
         blank += 1;
     }
     Ok(blank)
-}
-
-fn rules(base: Offset, interval_bytes: u64) -> ScanRules {
-    ScanRules { segment: base, expected: base, gaps: Gaps::None, interval_bytes }
 }
 
 fn bytes_of(store: &dyn Store, base: Offset) -> io::Result<bytes::Bytes> {
@@ -36,11 +37,11 @@ fn bytes_of(store: &dyn Store, base: Offset) -> io::Result<bytes::Bytes> {
     file.slice(0..len).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
 }
 
-fn holds_a_batch(store: &dyn Store, base: Offset, interval_bytes: u64) -> io::Result<bool> {
-    let (bytes, rules) = (bytes_of(store, base)?, rules(base, interval_bytes));
-    Ok(valid_batch(&bytes, base, rules).is_some() || scan(&bytes, 0, rules, &[], Indexes::default()).last.is_some())
+fn holds_a_batch(store: &dyn Store, rules: ScanRules) -> io::Result<bool> {
+    let bytes = bytes_of(store, rules.segment)?;
+    Ok(valid_batch(&bytes, rules.expected, rules).is_some() || scan(&bytes, 0, rules, &[], Indexes::default()).last.is_some())
 }
 
-fn end_of(store: &dyn Store, base: Offset, interval_bytes: u64) -> io::Result<Offset> {
-    Ok(scan(&bytes_of(store, base)?, 0, rules(base, interval_bytes), &[], Indexes::default()).end_offset)
+fn end_of(store: &dyn Store, rules: ScanRules) -> io::Result<Offset> {
+    Ok(scan(&bytes_of(store, rules.segment)?, 0, rules, &[], Indexes::default()).end_offset)
 }
