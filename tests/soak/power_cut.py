@@ -1,6 +1,7 @@
 """The power is cut under a running broker, again and again: what each durability level promises is there afterwards.
 
-    power_cut.py --binary target/release/headwater [--cuts 200] [--seed N] [--inner ext4,xfs,btrfs] [--folder DIR]
+    power_cut.py --binary target/release/headwater [--cuts 200] [--seed N] [--inner ext4,xfs,btrfs] [--levels D0,D1,D2]
+                 [--folder DIR] [--keep DIR]
 
 The data folder is on a file system of its own, on a loop device whose image lies in an XFS file system. A reflink copy of the
 image is all that the device had at one moment. The copy is mounted (its journal is replayed), the broker starts on it as after
@@ -19,13 +20,12 @@ import signal
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import power_disks
-from power_load import PATIENCE, Connection, Load, Refused, payload, read_back
+from power_load import Connection, Load, Refused, payload, read_back
 
 NEVER = "9223372036854775807"
 # The worst age of a lost acknowledgement of D1: what is promised, and from where on the rig fails, whatever the machine.
@@ -34,6 +34,8 @@ CUTS_ON_A_DISK, TELL_EVERY = 10, 20
 PARTITIONS = (4, 24, 48)  # more than 32 files are flushed by one syncfs
 WAYS = ("running",) * 7 + ("starting", "starting", "stopping")
 PR_SET_PDEATHSIG = 1
+FLAGS = ("--listen", "127.0.0.1:0", "--http", "off", "--generators", "off", "--read-only-after", "0", "--ballast-mib", "1",
+         "--disk-floor-mib", "16", "--set", "log.segment.bytes=1048576")
 
 
 class Arm(NamedTuple):
@@ -61,8 +63,7 @@ class Broker:
     def launch(self):
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, "--listen", "127.0.0.1:0", "--http", "off", "--generators", "off", "--read-only-after", "0", "--ballast-mib", "1",
-                 "--disk-floor-mib", "16", "--set", "log.segment.bytes=1048576", *self.flags, "--data-dir", str(self.data)],
+                [self.binary, *FLAGS, *self.flags, "--data-dir", str(self.data)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, preexec_fn=die_with_parent)
 
     def start(self):
@@ -108,6 +109,8 @@ class Cut(NamedTuple):
     snapshot: float
     start: float
     problems: list
+    # How long a sync of the disk below took meanwhile, without the broker: what the machine makes of the figures above.
+    syncs: list
 
 
 class Lineage:
@@ -138,7 +141,8 @@ class Lineage:
     def one(self):
         """Load, a cut, the start after it, and what is wrong then."""
         way = self.dice.choice(WAYS)
-        self.load.start(self.broker.address, self.broker.data if self.dice.random() < 0.3 else None)
+        nudged = self.broker.data if self.dice.random() < 0.3 else None
+        self.load.start(self.broker.address, nudged, self.outer.at / "probe")
         time.sleep(self.dice.uniform(0.05, 1.0))
         if way == "stopping":
             self.load.ending.set()  # the connections break
@@ -161,7 +165,8 @@ class Lineage:
         acknowledged = sum(each.count for each in self.load.acknowledged if each.at <= begun)
         problems += self.load.problems + self.broker.alarms()
         self.load.problems = []
-        return Cut("stopped" if stopped else way, acknowledged, lost, oldest, commits_lost, ended - begun, seconds, problems)
+        way = "stopped" if stopped else way
+        return Cut(way, acknowledged, lost, oldest, commits_lost, ended - begun, seconds, problems, self.load.syncs)
 
     def reboot(self, copy):
         self.outer.boots.another()
@@ -213,7 +218,7 @@ class Lineage:
         return sequence < len(sent) and sent[sequence] == partition and value == payload(partition, producer, sequence)
 
     def compare(self, values, begun, problems):
-        """Acknowledged records that are not there, and when the oldest of them was acknowledged. Those of the moment of the cut may be missing."""
+        """How many acknowledged records are gone, and when the oldest of them was acknowledged. Those of the moment of the cut may be."""
         lost, oldest = 0, begun
         for each in self.load.acknowledged:
             there = values[each.partition][each.offset:each.offset + each.count]
@@ -229,14 +234,15 @@ class Lineage:
         """A commit is one that was made, is not beyond the end, and goes back only as far as the level allows."""
         lost = 0
         for partition, offset in committed.items():
+            before, end = self.committed[partition], ends[partition]
             promised = [made for at, where, made in self.load.commits if where == partition and at <= begun]
-            possible = {self.committed[partition], ends[partition]} | {made for where, made in self.load.commits_sent if where == partition}
-            if offset > ends[partition] or offset not in possible:
-                problems.append(f"partition {partition} is committed at {offset}, its end is {ends[partition]}, and it was at {self.committed[partition]}")
+            possible = {before, end} | {made for where, made in self.load.commits_sent if where == partition}
+            if offset > end or offset not in possible:
+                problems.append(f"partition {partition} is committed at {offset}, ends at {end} and was committed at {before}")
             # An end that went back takes the commit with it.
-            if offset < min(self.committed[partition], ends[partition]):
-                problems.append(f"partition {partition}: the commit went back from {self.committed[partition]}, which an earlier cut had spared, to {offset}")
-            gone = [made for made in promised if offset < min(made, ends[partition])]
+            if offset < min(before, end):
+                problems.append(f"partition {partition}: the commit at {before} outlived an earlier cut, and now it is at {offset}")
+            gone = [made for made in promised if offset < min(made, end)]
             lost += len(gone)
             if gone and self.arm.level == "D2" and self.arm.flags:
                 problems.append(f"partition {partition}: commit of {max(gone)} lost, {offset} is there")
@@ -251,8 +257,8 @@ def shown(values):
 class Run:
     """All cuts of one level on one file system."""
 
-    def __init__(self, level, kind, count, dice):
-        self.level, self.kind, self.count, self.dice, self.cuts, self.problems = level, kind, count, dice, [], []
+    def __init__(self, level, kind, count, dice, keep):
+        self.level, self.kind, self.count, self.dice, self.keep, self.cuts, self.problems = level, kind, count, dice, keep, [], []
 
     def __str__(self):
         return f"{self.kind:5} {self.level}"
@@ -281,12 +287,12 @@ class Run:
                 return
 
     def note(self, lineage, problems):
-        """The disk as it is now is kept for whoever wants to look."""
+        """The data folder as it is now is kept for whoever wants to look."""
         self.problems += problems
         for problem in problems[:5]:
             print(f"  PROBLEM {self}, {lineage.partitions} partitions, {lineage.arm.flags or lineage.arm.configs}: {problem}", flush=True)
-        if KEEP:
-            place = KEEP / f"{self.kind}-{self.level}-{len(self.cuts)}"
+        if self.keep:
+            place = self.keep / f"{self.kind}-{self.level}-{len(self.cuts)}"
             shutil.copytree(lineage.broker.data, place, dirs_exist_ok=True)
             shutil.copy(lineage.broker.log, place / "broker.log")
 
@@ -303,15 +309,13 @@ class Run:
                 f"start {statistics.median(starts) * 1000:.0f} ms, worst {max(starts) * 1000:.0f} ms")
 
 
-KEEP = None
-
-
 def verdicts(runs):
     """Each check by name, with what is wrong or nothing."""
     checks = {}
     for run in runs:
         name = str(run).replace("  ", " ")
-        checks[f"{name}: every cut is sound"] = "; ".join(run.problems[:2]) or ("" if len(run.cuts) == run.count else f"only {len(run.cuts)} cuts")
+        missing = "" if len(run.cuts) == run.count else f"only {len(run.cuts)} cuts"
+        checks[f"{name}: every cut is sound"] = "; ".join(run.problems[:2]) or missing
         lost = run.total("lost")
         if run.level == "D0":
             checks[f"{name}: loses acknowledged records"] = "" if lost else "none: the cuts prove nothing"
@@ -333,8 +337,11 @@ def report(runs, seconds, seed):
         print(f"{run.line()}; commits lost {run.total('commits_lost')}")
     worst = max((run.oldest() for run in runs if run.level == "D1"), default=(0.0, 0.0))
     in_time = "within" if worst[0] <= D1_PROMISED_SECONDS else "over"
-    print(f"D1: the oldest lost acknowledgement was {worst[0] * 1000:.0f} ms old when the cut began and {worst[1] * 1000:.0f} ms when it was made, "
-          f"{in_time} {D1_PROMISED_SECONDS * 1000:.0f} ms")
+    syncs = [sync for run in runs if run.level == "D1" for cut in run.cuts for sync in cut.syncs] or [0.0]
+    print(f"D1: the oldest lost acknowledgement was {worst[0] * 1000:.0f} ms old when the cut began, {worst[1] * 1000:.0f} ms when it was "
+          f"made: {in_time} {D1_PROMISED_SECONDS * 1000:.0f} ms")
+    print(f"meanwhile a sync of 4 KiB beside the broker took {statistics.median(syncs) * 1000:.0f} ms (median), "
+          f"{max(syncs) * 1000:.0f} ms (worst)")
     print(f"start after a cut: median {statistics.median(starts) * 1000:.0f} ms, worst {max(starts) * 1000:.0f} ms; "
           f"a cut took {statistics.median([cut.snapshot for cut in cuts] or [0]) * 1000:.1f} ms (median)")
 
@@ -355,7 +362,6 @@ def main():
         print(f"power cuts: {nothing}\n0 passed, 0 failed, {len(kinds)} skipped")
         return 0
     power_disks.own_mounts()
-    globals()["KEEP"] = arguments.keep
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.setswitchinterval(0.001)  # a thread that notes an acknowledgement is not to wait for the others
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1_000_000)
@@ -364,7 +370,7 @@ def main():
     for kind in absent:
         print(f"{kind}: left out, there is no {power_disks.MKFS[kind][0]}")
     begin = time.monotonic()
-    runs = [Run(level, kind, count, random.Random(f"{seed}/{kind}/{level}"))
+    runs = [Run(level, kind, count, random.Random(f"{seed}/{kind}/{level}"), arguments.keep)
             for kind, count in counts.items() if kind not in absent for level in levels]
     with power_disks.Outer(arguments.folder) as outer:
         for run in runs:

@@ -21,7 +21,6 @@ FETCH_BYTES = 4 << 20
 POSIX_FADV_DONTNEED = 4
 # While a coordinator reads its log: COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR.
 NOT_YET = (14, 15, 16)
-CORRUPT_MESSAGE = 2
 
 
 class Refused(Exception):
@@ -241,15 +240,17 @@ class Load:
         self.partitions, self.dice = partitions, random.Random(seed)
         # By producer: the partition of each record.
         self.sent = [[] for _ in range(PRODUCERS)]
-        self.acknowledged, self.commits, self.commits_sent, self.problems = [], [], set(), []
+        self.acknowledged, self.commits, self.commits_sent, self.syncs, self.problems = [], [], set(), [], []
         self.ending, self.threads = threading.Event(), []
 
-    def start(self, address, nudged):
-        """`nudged`: a folder whose files are written back now and then, in an order that nobody asked for, as the kernel does."""
-        self.acknowledged, self.commits, self.commits_sent = [], [], set()
+    def start(self, address, nudged, probe):
+        """`nudged`: a folder whose files are written back now and then, in an order that nobody asked for, as the kernel does.
+        `probe`: a file beside the images, to see how long the disk takes."""
+        self.acknowledged, self.commits, self.commits_sent, self.syncs = [], [], set(), []
         self.ending.clear()
         works = [(self.produce, address, producer, random.Random(self.dice.random())) for producer in range(PRODUCERS)]
         works.append((self.commit, address, random.Random(self.dice.random())))
+        works.append((self.sync, probe))
         if nudged:
             works.append((self.write_back, nudged, random.Random(self.dice.random())))
         self.threads = [threading.Thread(target=self.guarded, args=work, daemon=True) for work in works]
@@ -296,6 +297,15 @@ class Load:
                     self.commits.append((time.monotonic(), last.partition, offset))
                 elif error not in NOT_YET:
                     raise Refused(f"OffsetCommit: {error}")
+
+    def sync(self, probe):
+        with probe.open("wb", buffering=0) as file:
+            while not self.ending.is_set():
+                file.write(bytes(4096))
+                begun = time.monotonic()
+                os.fdatasync(file.fileno())
+                self.syncs.append(time.monotonic() - begun)
+                time.sleep(0.05)
 
     def write_back(self, folder, dice):
         while not self.ending.is_set():
