@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -29,9 +29,14 @@ fuzz:
 kill9: build
 	python3 tests/durability/kill9.py --binary $(BINARY)
 
-# A million crash states, with the overflow checks and assertions of a debug build. It prints states, seeds, seconds.
+# A million crash states, with the overflow checks and assertions of a debug build. It prints states, seeds, seconds. Then the power cuts.
 soak:
 	HEADWATER_SIM_STATES=1000000 cargo test --locked --test crash_simulator -- --nocapture
+	$(MAKE) power-cut
+
+# Cuts the power of file systems under a running broker. Needs root, loop devices, xfsprogs, e2fsprogs and btrfs-progs.
+power-cut: build
+	python3 tests/soak/power_cut.py --binary $(BINARY)
 
 # Headwater beside Apache Kafka, kfake and noida-db, with one client. QUICK=1: one short round, the page stays as it is.
 # BIG=1: also kill -9 with 10 GB.

@@ -58,6 +58,45 @@ async fn a_commit_makes_the_offsets_topic_and_is_there_after_a_kill() {
 }
 
 #[tokio::test]
+async fn a_commit_beyond_the_end_of_what_a_crash_left_goes_back_to_it_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = open(folder.path());
+    broker.create_topic(NewTopic { name: "t".into(), partitions: 1, overrides: Default::default() }).await.unwrap();
+    let partition = broker.catalog.get("t").unwrap().partition(PartitionId(0)).unwrap().clone();
+    let record = OwnRecord { timestamp: clock::now(), key: None, value: Some("v".into()) };
+    partition.append_own(&vec![record.clone(); 5], clock::now()).unwrap();
+    commit(&broker, "t").await;
+    let killed = |from: &std::path::Path| {
+        let copy = tempfile::tempdir().unwrap();
+        let data = copy.path().join("data");
+        assert!(std::process::Command::new("cp").arg("-r").arg(from).arg(&data).status().unwrap().success());
+        (copy, data)
+    };
+    let (_first, data) = killed(folder.path());
+    let broker = open(&data);
+    assert_eq!(committed(&broker, "t").await, Offset(5));
+    let partition = broker.catalog.get("t").unwrap().partition(PartitionId(0)).unwrap().clone();
+    partition.append_own(&vec![record; 5], clock::now()).unwrap();
+    let (_second, data) = killed(&data);
+    assert_eq!(committed(&open(&data), "t").await, Offset(5), "the old commit would skip records that were never read");
+}
+
+#[tokio::test]
+async fn a_topic_made_after_the_start_is_flushed_as_soon_as_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = open(folder.path());
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    broker.create_topic(NewTopic { name: "t".into(), partitions: 1, overrides: Default::default() }).await.unwrap();
+    let partition = broker.catalog.get("t").unwrap().partition(PartitionId(0)).unwrap().clone();
+    partition.append_own(&[OwnRecord { timestamp: clock::now(), key: None, value: Some("v".into()) }], clock::now()).unwrap();
+    let written = std::time::Instant::now();
+    while partition.checkpoint_row().0 < Offset(1) {
+        assert!(written.elapsed() < std::time::Duration::from_millis(600), "not flushed");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
 async fn deleting_a_topic_drops_its_committed_offsets_even_if_nobody_waits_for_the_answer() {
     let folder = tempfile::tempdir().unwrap();
     let broker = open(folder.path());

@@ -16,6 +16,8 @@ use crate::model::{ErrorCode, Offset};
 /// One `syncfs` is cheaper than more `fdatasync` than this.
 const FILES_ONE_BY_ONE_MAX: usize = 32;
 
+const SYNCS_AT_ONCE: usize = 8;
+
 type Flushed = Result<(), ErrorCode>;
 /// A partition, and who waits for it.
 type Waiting = (Arc<Partition>, Vec<oneshot::Sender<Flushed>>);
@@ -112,14 +114,28 @@ async fn flush_together(folder: &Arc<DataFolder>, round: Vec<Waiting>) {
 pub(super) fn flush_blocking(folder: &DataFolder, round: Vec<FlushTurn<'_>>) {
     let files: usize = round.iter().map(FlushTurn::files).sum();
     if files <= FILES_ONE_BY_ONE_MAX {
-        for turn in round {
-            let synced = turn.sync_blocking();
+        let synced = sync_side_by_side(&round);
+        for (turn, synced) in round.into_iter().zip(synced) {
             // Logged by `end`.
             let _ = turn.end(synced);
         }
         return;
     }
     end_together(round, folder.sync_all_blocking());
+}
+
+/// Syncs that wait at the same time share what the file system writes for each. In the order of `round`.
+fn sync_side_by_side(round: &[FlushTurn<'_>]) -> Vec<io::Result<()>> {
+    let share = round.len().div_ceil(SYNCS_AT_ONCE).max(1);
+    let one_by_one = |turns: &[FlushTurn<'_>]| turns.iter().map(FlushTurn::sync_blocking).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = round.chunks(share).map(|turns| (turns.len(), scope.spawn(move || one_by_one(turns)))).collect();
+        let outcome = |(turns, thread): (usize, std::thread::ScopedJoinHandle<'_, Vec<io::Result<()>>>)| {
+            let failed = |_| (0..turns).map(|_| Err(io::Error::other("the flushing thread panicked"))).collect();
+            thread.join().unwrap_or_else(failed)
+        };
+        threads.into_iter().flat_map(outcome).collect()
+    })
 }
 
 /// If it failed, it cannot be told whose pages were lost: all are offline.

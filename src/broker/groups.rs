@@ -20,7 +20,7 @@ use super::space::Space;
 use crate::coordinator::Token;
 use crate::coordinator::group::{Effects, GroupConfig, GroupId, GroupShard, Output, Reply, Request};
 use crate::coordinator::records::{self, Record, RecordError};
-use crate::log::LogError;
+use crate::log::{LastStop, LogError};
 use crate::model::{ErrorCode, Offset, Timestamp, TopicName};
 
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -42,6 +42,7 @@ pub(super) struct GroupMeans {
     pub catalog: Arc<Catalog>,
     pub flusher: Flusher,
     pub space: Arc<Space>,
+    pub last_stop: LastStop,
 }
 
 struct Job {
@@ -160,6 +161,9 @@ impl Shard {
         let replay = move || {
             let mut shard = self;
             shard.replay();
+            if shard.desk.means.last_stop != LastStop::Clean {
+                shard.move_commits_back();
+            }
             shard
         };
         // A long log takes seconds to read back: not on the network thread.
@@ -228,6 +232,24 @@ impl Shard {
             });
             if let Err(error) = read {
                 tracing::error!(topic = OFFSETS_TOPIC, partition = id, %error, "cannot read back all group records");
+            }
+        }
+    }
+}
+
+impl Shard {
+    /// No commit is beyond the end of its partition. On the disk before anything is appended there that an old commit would skip. Blocks.
+    fn move_commits_back(&mut self) {
+        let catalog = Arc::clone(&self.desk.means.catalog);
+        let moved = self.machine.commits_beyond_the_end(|topic, id| Some(catalog.get(topic.as_str())?.partition(id)?.view().end_offset()));
+        for of_group in moved.chunk_by(|one, next| one.group() == next.group()) {
+            let Some(group) = of_group.first().map(Record::group) else { continue };
+            tracing::warn!(%group, partitions = of_group.len(), "records that were read are lost; the group's commits went back to the end");
+            // Logged where it fails.
+            let _ = self.desk.append(group, of_group);
+            of_group.iter().for_each(|record| self.machine.apply(record));
+            if let Some((partition, _)) = self.desk.written.take() {
+                let _ = partition.flush();
             }
         }
     }

@@ -2,15 +2,15 @@
 
 use std::io;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::flusher::flush_blocking;
 use super::{Broker, clock};
 
 /// Segments are looked at this often for rolling by time and for retention, whatever the configured interval is at most.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(300);
-/// Longest time until a changed `flush.ms` is seen.
-const FLUSH_LOOK_MAX: Duration = Duration::from_secs(1);
+/// Longest time until a changed `flush.ms` or a new topic is seen. The first records of a topic wait no longer for the disk than others.
+const FLUSH_LOOK_MAX: Duration = Duration::from_millis(100);
 /// How much a start after kill -9 has to scan at most, in time.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
@@ -39,17 +39,27 @@ impl Broker {
         }
     }
 
-    /// One flush of all partitions whose `flush.ms` is over. Gives the time until the next look. Blocks.
+    /// One flush of all partitions whose `flush.ms` is over. Gives the time until the next look: the interval is from one begin to the next,
+    /// as what came during a flush has waited since. Blocks.
     fn flush_what_is_due(&self) -> Duration {
         let topics = self.catalog.list();
         let partitions: Vec<_> = topics.iter().map(|topic| topic.partitions()).collect();
-        let now = clock::now();
+        let (now, begun) = (clock::now(), Instant::now());
         // Offline was logged when it became so.
         let due = partitions.iter().flat_map(|of_topic| of_topic.iter()).filter_map(|partition| partition.begin_flush_if_due(now).ok()?);
         flush_blocking(&self.folder, due.collect());
         let shortest = partitions.iter().filter_map(|of_topic| Some(of_topic.first()?.config().flush_ms)).min();
         let shortest = u64::try_from(shortest.unwrap_or(i64::MAX)).unwrap_or(1);
-        Duration::from_millis(shortest.max(1)).min(FLUSH_LOOK_MAX)
+        let interval = Duration::from_millis(shortest.max(1)).min(FLUSH_LOOK_MAX);
+        // A disk that does not keep up gets some rest.
+        interval.saturating_sub(begun.elapsed()).max(interval / 4)
+    }
+
+    pub(super) fn flush_everything_blocking(&self) {
+        let partitions: Vec<_> = self.catalog.list().iter().map(|topic| topic.partitions()).collect();
+        // Offline was logged when it became so.
+        let dirty = partitions.iter().flat_map(|of_topic| of_topic.iter()).filter_map(|partition| partition.begin_flush_if_free().ok()?);
+        flush_blocking(&self.folder, dirty.collect());
     }
 
     async fn retention_loop(self: Arc<Self>) {

@@ -94,7 +94,8 @@ impl Broker {
             tracing::error!("{reason}");
         }
         let flusher = Flusher::start(Arc::clone(&folder));
-        let means = GroupMeans { catalog: Arc::clone(&catalog), flusher: flusher.clone(), space: Arc::clone(&space) };
+        let means =
+            GroupMeans { catalog: Arc::clone(&catalog), flusher: flusher.clone(), space: Arc::clone(&space), last_stop: report.last_stop };
         let broker = Arc::new(Broker {
             node,
             groups: Groups::start(&means, &group_config, settings.offsets_topic_partitions, seed.0),
@@ -125,6 +126,8 @@ impl Broker {
         let mut clean = true;
         self.groups.stop();
         self.space.make_room();
+        // All records first and at once: to close one log after the other takes its time.
+        self.flush_everything_blocking();
         for topic in self.catalog.list() {
             for partition in topic.partitions().iter() {
                 if let Err(error) = partition.close() {

@@ -101,7 +101,8 @@ impl Segment {
         let gaps = if self.is_dense() { Gaps::None } else { Gaps::Allowed };
         let whole_below = Offset(i64::MAX);
         let base = self.base_offset;
-        let rules = ScanRules { segment: base, expected: base, gaps, interval_bytes: self.interval_bytes(), whole_below };
+        let rules =
+            ScanRules { segment: base, expected: base, gaps, interval_bytes: self.interval_bytes(), whole_below, newest_epoch: None };
         let known = self.damaged();
         let scanned = scan(&bytes, 0, rules, &known, Indexes::replacing_files());
         let mut found = scanned.damaged;

@@ -283,7 +283,7 @@ fn gaps_below(store: &FolderStore, defects: &mut Vec<String>) -> io::Result<Offs
 
 fn rules(base: Offset, gaps_below: Offset, whole_below: Offset, config: &LogConfig) -> ScanRules {
     let gaps = if base < gaps_below { Gaps::Allowed } else { Gaps::None };
-    ScanRules { segment: base, expected: base, gaps, interval_bytes: config.index_interval_bytes, whole_below }
+    ScanRules { segment: base, expected: base, gaps, interval_bytes: config.index_interval_bytes, whole_below, newest_epoch: None }
 }
 
 fn whole(store: &FolderStore, base: Offset) -> io::Result<Option<bytes::Bytes>> {

@@ -43,6 +43,11 @@ impl LeaderEpochs {
         self
     }
 
+    /// The latest epoch and where it began.
+    pub(super) fn newest(&self) -> Option<(LeaderEpoch, Offset)> {
+        self.entries.last().copied()
+    }
+
     pub fn latest(&self) -> Option<LeaderEpoch> {
         self.entries.last().map(|entry| entry.0)
     }

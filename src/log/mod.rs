@@ -40,6 +40,7 @@ mod segment;
 mod self_test;
 pub mod store;
 pub mod time_index;
+mod torn_roll;
 pub mod txn_index;
 
 pub use compaction::{CleanedSegment, CompactionPass, CompactionPlan, Swapped};

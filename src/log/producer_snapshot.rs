@@ -1,9 +1,13 @@
-//! Producer state on disk: `<offset>.snapshot`, the state after all batches below that offset.
+//! Producer state on disk: `<offset>.snapshot`, the state after all batches below that offset; and those that came after it.
 
 use std::collections::{HashMap, VecDeque};
 
-use super::producer_state::{ProducerStates, WrittenBatch};
-use crate::model::{Offset, ProducerEpoch, ProducerId, Timestamp};
+use super::error::LogError;
+use super::producer_state::{Marker, ProducerStates, WrittenBatch};
+use super::segment::{Segment, Walk};
+use super::txn_index::AbortedTxn;
+use crate::model::batch::BatchView;
+use crate::model::{ControlType, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 const VERSION: i16 = 1;
 /// The CRC covers everything from here on.
@@ -117,4 +121,34 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (value, after) = rest.split_first_chunk()?;
     *rest = after;
     Some(*value)
+}
+/// What the batches from `from` on add.
+pub(super) fn replay(segment: &Segment, from: Offset, producers: &mut ProducerStates) -> Result<(), LogError> {
+    let start = segment.with_indexes(|indexes| indexes.offsets.lookup(segment.base_offset, from))?;
+    let bytes = segment.slice(start.min(segment.len())..segment.len())?;
+    for located in segment.walk(&bytes, start).map_while(Result::ok) {
+        let header = located.header;
+        if header.base_offset < from || !header.has_producer() {
+            continue;
+        }
+        let marker = if header.attributes.is_control() {
+            let batch = BatchView::parse(Walk::batch_bytes(&bytes, start, &located)).and_then(|batch| batch.records());
+            batch.and_then(|records| Marker::read(&records)).ok().flatten()
+        } else {
+            None
+        };
+        let Some(ended) = producers.apply(&header, marker.as_ref()).filter(|ended| ended.kind == ControlType::Abort) else { continue };
+        let aborted = AbortedTxn {
+            producer_id: ended.producer_id,
+            first_offset: ended.first_offset,
+            last_offset: ended.last_offset,
+            last_stable_offset: producers.first_unstable().unwrap_or(header.next_offset()),
+        };
+        segment.with_indexes_mut(|indexes| {
+            if indexes.txns.last().is_none_or(|last| last.last_offset < aborted.last_offset) {
+                indexes.txns.push(aborted);
+            }
+        })?;
+    }
+    Ok(())
 }

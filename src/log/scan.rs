@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::segment::{BadRange, Indexes, Segment};
 use crate::model::batch::{BatchView, HEADER_LEN};
-use crate::model::{BatchHeader, Offset};
+use crate::model::{BatchHeader, LeaderEpoch, Offset};
 
 /// Bytes whose CRC a search for the next valid batch may compute, as a multiple of what is searched: hostile payloads hold
 /// many things that look like headers.
@@ -26,6 +26,9 @@ pub(super) struct ScanRules {
     pub interval_bytes: u64,
     /// No power cut has torn what lies below.
     pub whole_below: Offset,
+    /// The epoch in force from this offset on. A file that grows again after a power cut can uncover what the disk had of it before: batches
+    /// of an older epoch, which ended here.
+    pub newest_epoch: Option<(LeaderEpoch, Offset)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +84,8 @@ fn skip(bytes: &[u8], count: u64) -> &[u8] {
     usize::try_from(count).ok().and_then(|count| bytes.get(count..)).unwrap_or_default()
 }
 
-fn valid_batch(bytes: &[u8], expected: Offset, rules: ScanRules) -> Option<BatchHeader> {
+/// The batch at the start of `bytes`, if it is whole and belongs here.
+pub(super) fn valid_batch(bytes: &[u8], expected: Offset, rules: ScanRules) -> Option<BatchHeader> {
     let view = plausible(bytes, expected, rules)?;
     let contiguous = view.header.base_offset == expected || rules.gaps == Gaps::Allowed;
     (contiguous && view.verify_crc().is_ok()).then_some(view.header)
@@ -93,7 +97,8 @@ fn plausible<'a>(bytes: &'a [u8], expected: Offset, rules: ScanRules) -> Option<
     let header = &view.header;
     let relative = header.last_offset().0.checked_sub(rules.segment.0)?;
     let fits = header.base_offset >= expected && (0..=i64::from(u32::MAX >> 1)).contains(&relative);
-    (fits && header.last_offset_delta >= 0 && header.record_count >= 0).then_some(view)
+    let left_over = rules.newest_epoch.is_some_and(|(epoch, start)| header.base_offset >= start && header.leader_epoch < epoch);
+    (fits && !left_over && header.last_offset_delta >= 0 && header.record_count >= 0).then_some(view)
 }
 
 /// Whether a batch after a hole has the base offset that was written, which no CRC covers: a hole takes at least one offset, and a
@@ -168,7 +173,14 @@ mod tests {
     }
 
     fn scan_all(bytes: &[u8]) -> Scanned {
-        let rules = ScanRules { segment: Offset(0), expected: Offset(0), gaps: Gaps::None, interval_bytes: 100, whole_below: Offset::ZERO };
+        let rules = ScanRules {
+            segment: Offset(0),
+            expected: Offset(0),
+            gaps: Gaps::None,
+            interval_bytes: 100,
+            whole_below: Offset::ZERO,
+            newest_epoch: None,
+        };
         scan(bytes, 0, rules, &[], Indexes::default())
     }
 
@@ -239,8 +251,14 @@ mod tests {
     #[test]
     fn old_batches_of_a_recycled_file_are_not_taken_for_new_ones() {
         let (bytes, starts) = segment(3);
-        let rules =
-            ScanRules { segment: Offset(0), expected: Offset(20), gaps: Gaps::None, interval_bytes: 100, whole_below: Offset::ZERO };
+        let rules = ScanRules {
+            segment: Offset(0),
+            expected: Offset(20),
+            gaps: Gaps::None,
+            interval_bytes: 100,
+            whole_below: Offset::ZERO,
+            newest_epoch: None,
+        };
         let scanned = scan(&bytes[..starts[2]], 0, rules, &[], Indexes::default());
         assert_eq!((scanned.end, scanned.end_offset), (0, Offset(20)));
     }

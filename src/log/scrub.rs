@@ -71,7 +71,7 @@ impl LogView {
     /// The first closed segment that begins at `from` or later. Reads nothing.
     pub fn scrub(&self, from: Offset) -> Option<Scrub> {
         let closed = self.segments.iter().zip(self.segments.iter().skip(1));
-        let (segment, next) = closed.skip_while(|(segment, _)| segment.base_offset < from).next()?;
+        let (segment, next) = closed.into_iter().find(|(segment, _)| segment.base_offset >= from)?;
         Some(Scrub {
             segment: Arc::clone(segment),
             file: None,
@@ -135,7 +135,8 @@ impl Scrub {
         let gaps = if self.segment.is_dense() { Gaps::None } else { Gaps::Allowed };
         let interval_bytes = self.segment.interval_bytes();
         let whole_below = Offset(i64::MAX);
-        let rules = ScanRules { segment: self.segment.base_offset, expected: self.expected, gaps, interval_bytes, whole_below };
+        let rules =
+            ScanRules { segment: self.segment.base_offset, expected: self.expected, gaps, interval_bytes, whole_below, newest_epoch: None };
         // The batch at the position does not end in the window.
         let cut = part.is_empty() && BatchHeader::parse(bytes).is_ok() && end < stop && self.window < WINDOW_MAX;
         if !cut {

@@ -115,7 +115,7 @@ impl Case<'_> {
         assert!(end <= self.after.end.max(rows.log_start), "log end {end}");
         self.judge_batches(&found, &report, start, end);
         self.judge_epochs(&log, &found, end);
-        self.judge_files(&image, &files, &report);
+        self.judge_files(&image, &files, &report, end);
         let acknowledged = if self.level == Level::EveryRecord { self.before.flushed } else { self.before.end };
         let gone =
             |batch: &&Written| batch.base >= start.max(self.after.start) && batch.end <= acknowledged && !found.batches.contains(batch);
@@ -147,6 +147,8 @@ impl Case<'_> {
         for corrupt in &found.corrupt {
             let old = |offset: i64| self.before.holes.iter().any(|hole| hole.contains(&offset)) || offset < self.after.start;
             assert!(corrupt.clone().all(|offset| offset >= promised || old(offset)), "{corrupt:?} was synced: {report:?}");
+            let followed = found.batches.iter().any(|batch| batch.base >= corrupt.end);
+            assert!(followed || corrupt.clone().any(old), "nothing is behind {corrupt:?}: a torn tail, no damage: {report:?}");
         }
         if let Some((from, to)) = report.lost {
             assert!(to.0 <= self.before.rows.log_start.max(self.after.start), "synced offsets are lost: {from}..{to}");
@@ -170,13 +172,16 @@ impl Case<'_> {
     }
 
     /// No file that a reader may want is removed or shortened, but for a torn tail.
-    fn judge_files(&self, store: &MemoryStore, before: &[(String, u64)], report: &RecoveryReport) {
+    fn judge_files(&self, store: &MemoryStore, before: &[(String, u64)], report: &RecoveryReport, end: i64) {
         let after = segments(store);
         let mut cut = 0;
         for (index, (name, len)) in before.iter().enumerate() {
-            let next: Option<i64> = before.get(index + 1).and_then(|next| next.0.split('.').next()?.parse().ok());
+            let base = |file: &(String, u64)| file.0.split('.').next()?.parse::<i64>().ok();
+            let next = before.get(index + 1).and_then(base);
             match after.iter().find(|other| other.0 == *name) {
                 Some(file) => cut += len.saturating_sub(file.1),
+                // It held no batch, and was behind a torn tail.
+                None if base(&before[index]).is_some_and(|base| base > end) => cut += len,
                 None => assert!(next.is_some_and(|next| next <= self.before.rows.log_start), "{name} was deleted"),
             }
         }

@@ -127,6 +127,22 @@ pub(super) fn delete(groups: &Groups, hard: &Hard, request: OffsetDelete, turn: 
     OffsetDeleteReply { error: ErrorCode::None, topics: answer }
 }
 
+/// What was committed beyond the end of its partition, at that end: a power cut took records that a reader had dealt with, and other
+/// records will stand at their offsets.
+pub(super) fn beyond_the_end(hard: &Hard, end_of: impl Fn(&TopicName, PartitionId) -> Option<Offset>) -> Vec<Record> {
+    let mut moved = Vec::new();
+    for (id, group) in &hard.groups {
+        for (topic, all) in &group.offsets {
+            for (partition, committed) in all {
+                let Some(end) = end_of(topic, *partition).filter(|end| *end < committed.offset) else { continue };
+                let value = Some(CommittedOffset { offset: end, ..committed.clone() });
+                moved.push(Record::Offset { group: id.clone(), topic: topic.clone(), partition: *partition, value });
+            }
+        }
+    }
+    moved
+}
+
 /// Topics that are gone take their offsets with them.
 pub(super) fn forget_topics(hard: &Hard, topics: &[TopicName], turn: &mut Turn) {
     for (id, group) in &hard.groups {

@@ -8,7 +8,7 @@ use super::timers::{Deadline, Timers};
 use super::{GroupId, Reply, Request, classic, inspect, offsets};
 use crate::coordinator::records::{CommittedOffset, GroupMetadata, Record};
 use crate::coordinator::{self, Token};
-use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
+use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 pub type Output = coordinator::Output<Record, Reply>;
 
@@ -151,6 +151,11 @@ impl GroupShard {
     /// One record that has been written, or is read back.
     pub fn apply(&mut self, record: &Record) {
         self.hard.apply(record);
+    }
+
+    /// Commits beyond the end of their partition, moved back to it: to be written and applied before `start`.
+    pub fn commits_beyond_the_end(&self, end_of: impl Fn(&TopicName, PartitionId) -> Option<Offset>) -> Vec<Record> {
+        offsets::beyond_the_end(&self.hard, end_of)
     }
 
     /// These records of one `Persist` could not be appended. If the group's membership was in them, it falls back to what is written, as

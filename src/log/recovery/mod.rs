@@ -51,7 +51,7 @@ pub struct OpenFacts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecoveryReport {
     pub scanned_bytes: u64,
-    /// Bytes cut from a torn tail.
+    /// Bytes cut from a torn tail, which may reach over several files.
     pub cut_bytes: u64,
     /// All damage known, old and new. Anything in it is an alarm.
     pub damaged: Vec<BadRange>,
@@ -88,6 +88,7 @@ impl PartitionLog {
             scanned_from: None,
             gaps_below: Offset::ZERO,
             epochs_unreadable: false,
+            newest_epoch: None,
             distrust: facts.last_stop == LastStop::OtherBoot,
         }
         .run(partition, topic_id)
@@ -106,6 +107,8 @@ struct Recovery {
     gaps_below: Offset,
     existed: bool,
     epochs_unreadable: bool,
+    /// As it was told before this start, and where it began.
+    newest_epoch: Option<(LeaderEpoch, Offset)>,
     /// The page cache is not to be believed: whole segments are scanned from the recovery point on.
     distrust: bool,
 }
@@ -136,9 +139,13 @@ impl Recovery {
         self.distrust |= sync_failed;
         let known_before = self.check_metadata(topic_id)?;
         let known_epochs = self.load_epochs()?;
+        // What was synced needs no such look, and is not lost to a file of epochs that was damaged itself.
+        let newest = known_epochs.newest().filter(|_| self.distrust);
+        self.newest_epoch = newest.map(|(epoch, start)| (epoch, start.max(self.facts.recovery_point)));
         self.damaged = self.load_damage(&listing)?;
         let known_damage = self.damaged.clone();
         self.drop_below_start(&mut listing)?;
+        self.drop_blank_end(&mut listing)?;
         let (mut segments, tail) = self.load_segments(&listing)?;
         // Without a folder this is a new partition, whatever a checkpoint says about a former one of its name.
         let known = known_before || self.existed;

@@ -8,18 +8,39 @@ use crate::log::error::LogError;
 use crate::log::scan::{Gaps, ScanRules, Scanned, scan};
 use crate::log::segment::{BadRange, INDEX, Indexes, LOG, NewSegment, Segment, TIME_INDEX, TXN_INDEX, file_name};
 use crate::log::store::Opening;
+use crate::log::torn_roll::blank_segments;
 use crate::model::{BatchHeader, Offset, Timestamp};
 
 impl Recovery {
     /// Segments that lie wholly below the log's start were deleted on request.
     pub(super) fn drop_below_start(&mut self, listing: &mut Listing) -> io::Result<()> {
         let doomed = listing.segments.iter().skip(1).take_while(|next| **next <= self.facts.log_start).count();
-        for base in listing.segments.drain(..doomed) {
-            for extension in [LOG, INDEX, TIME_INDEX, TXN_INDEX] {
-                self.store.remove(&file_name(base, extension))?;
-            }
-            self.damaged.retain(|bad| bad.segment != base);
+        listing.segments.drain(..doomed).try_for_each(|base| self.drop_segment(base))
+    }
+
+    /// What is left then ends with a torn tail, which is cut like any other.
+    pub(super) fn drop_blank_end(&mut self, listing: &mut Listing) -> io::Result<()> {
+        if !self.distrust {
+            return Ok(());
         }
+        let sure_below = self.facts.recovery_point.max(self.gaps_below);
+        let blank = blank_segments(&*self.store, &listing.segments, sure_below, |base| self.rules(base, base))?;
+        if blank == 0 {
+            return Ok(());
+        }
+        let kept = listing.segments.len().saturating_sub(blank);
+        for base in listing.segments.split_off(kept) {
+            self.report.cut_bytes = self.report.cut_bytes.saturating_add(self.store.size(&file_name(base, LOG))?);
+            self.drop_segment(base)?;
+        }
+        self.store.sync_folder()
+    }
+
+    fn drop_segment(&mut self, base: Offset) -> io::Result<()> {
+        for extension in [LOG, INDEX, TIME_INDEX, TXN_INDEX] {
+            self.store.remove(&file_name(base, extension))?;
+        }
+        self.damaged.retain(|bad| bad.segment != base);
         Ok(())
     }
 
@@ -82,10 +103,15 @@ impl Recovery {
         }
     }
 
-    fn scan_segment(&mut self, base: Offset, from: u64, expected: Offset, len: u64, indexes: Indexes) -> io::Result<Scanned> {
+    fn rules(&self, base: Offset, expected: Offset) -> ScanRules {
         let gaps = if self.may_have_gaps(base) { Gaps::Allowed } else { Gaps::None };
         let interval_bytes = self.config.index_interval_bytes;
-        let rules = ScanRules { segment: base, expected, gaps, interval_bytes, whole_below: self.whole_below() };
+        let (whole_below, newest_epoch) = (self.whole_below(), self.newest_epoch);
+        ScanRules { segment: base, expected, gaps, interval_bytes, whole_below, newest_epoch }
+    }
+
+    fn scan_segment(&mut self, base: Offset, from: u64, expected: Offset, len: u64, indexes: Indexes) -> io::Result<Scanned> {
+        let rules = self.rules(base, expected);
         if from >= len {
             return Ok(scan(&[], from, rules, &[], indexes));
         }
@@ -113,7 +139,7 @@ impl Recovery {
             valid_len = len;
         } else if scanned.tail_bytes > 0 {
             self.store.truncate(&file_name(base, LOG), scanned.end)?;
-            self.report.cut_bytes = scanned.tail_bytes;
+            self.report.cut_bytes = self.report.cut_bytes.saturating_add(scanned.tail_bytes);
         }
         let mut indexes = scanned.indexes;
         indexes.truncate_txns(end_offset);

@@ -6,11 +6,9 @@ use super::{LastStop, Listing, Recovery, Tail};
 use crate::log::error::LogError;
 use crate::log::leader_epochs::{self, LeaderEpochs};
 use crate::log::producer_snapshot;
-use crate::log::producer_state::{Marker, ProducerStates};
-use crate::log::segment::{SNAPSHOT, Segment, Walk, file_name};
-use crate::log::txn_index::AbortedTxn;
-use crate::model::batch::BatchView;
-use crate::model::{ControlType, LeaderEpoch, Offset};
+use crate::log::producer_state::ProducerStates;
+use crate::log::segment::{SNAPSHOT, Segment, file_name};
+use crate::model::{LeaderEpoch, Offset};
 
 impl Recovery {
     /// The epochs from now on. What changed is on disk before anything is served.
@@ -80,7 +78,7 @@ impl Recovery {
         let segments = if from < end { segments } else { &[] };
         let first = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
         for segment in segments.iter().skip(first) {
-            replay_producers(segment, from, &mut producers)?;
+            producer_snapshot::replay(segment, from, &mut producers)?;
         }
         producers.remove_expired(self.facts.now, self.config.producer_id_expiration_ms);
         Ok(producers)
@@ -97,34 +95,4 @@ fn epochs_of_batches(segments: &[Arc<Segment>]) -> Result<LeaderEpochs, LogError
         }
     }
     Ok(epochs)
-}
-
-fn replay_producers(segment: &Segment, from: Offset, producers: &mut ProducerStates) -> Result<(), LogError> {
-    let start = segment.with_indexes(|indexes| indexes.offsets.lookup(segment.base_offset, from))?;
-    let bytes = segment.slice(start.min(segment.len())..segment.len())?;
-    for located in segment.walk(&bytes, start).map_while(Result::ok) {
-        let header = located.header;
-        if header.base_offset < from || !header.has_producer() {
-            continue;
-        }
-        let marker = if header.attributes.is_control() {
-            let batch = BatchView::parse(Walk::batch_bytes(&bytes, start, &located)).and_then(|batch| batch.records());
-            batch.and_then(|records| Marker::read(&records)).ok().flatten()
-        } else {
-            None
-        };
-        let Some(ended) = producers.apply(&header, marker.as_ref()).filter(|ended| ended.kind == ControlType::Abort) else { continue };
-        let aborted = AbortedTxn {
-            producer_id: ended.producer_id,
-            first_offset: ended.first_offset,
-            last_offset: ended.last_offset,
-            last_stable_offset: producers.first_unstable().unwrap_or(header.next_offset()),
-        };
-        segment.with_indexes_mut(|indexes| {
-            if indexes.txns.last().is_none_or(|last| last.last_offset < aborted.last_offset) {
-                indexes.txns.push(aborted);
-            }
-        })?;
-    }
-    Ok(())
 }

@@ -144,6 +144,27 @@ fn a_power_cut_that_leaves_no_trace_bumps_the_epoch() {
 }
 
 #[test]
+fn what_an_earlier_cut_took_does_not_come_back_when_the_file_grows_over_it() {
+    let (store, log) = filled(3);
+    drop(log);
+    let name = active(&store);
+    let len = BatchBuilder::example(10).len();
+    let before = store.read(&name).unwrap().unwrap();
+    store.damage(&name, |bytes| bytes.truncate(len));
+    let (mut log, _) = open(&store, facts(LastStop::OtherBoot, 0));
+    append(&mut log);
+    drop(log);
+    // The length of the file reached the disk, the bytes did not: there is still what was there.
+    store.damage(&name, |bytes| *bytes = before);
+    let (mut log, report) = open(&store, facts(LastStop::OtherBoot, 0));
+    assert_eq!((log.end_offset(), report.is_alarming(), report.cut_bytes), (Offset(10), false, 2 * len as u64));
+    assert_eq!(append(&mut log), Offset(10));
+    drop(log);
+    let (log, report) = open(&store, facts(LastStop::OtherBoot, 0));
+    assert_eq!((bases(&log.view(), 0).unwrap(), report.is_alarming()), (vec![0, 10], false));
+}
+
+#[test]
 fn an_epoch_that_lost_all_its_records_is_not_used_again() {
     let (store, log) = filled(3);
     drop(log);
@@ -189,6 +210,41 @@ fn what_a_failed_write_left_does_not_come_back_behind_a_sealed_segment() {
     let end = log.end_offset();
     let (log, _) = open(&store.crash(|| false), facts(LastStop::OtherBoot, end.0));
     assert_eq!((log.start_offset(), bases(&log.view(), 0).unwrap()), (base, tens(0..end.0)));
+}
+
+#[test]
+fn a_tail_torn_across_the_end_of_a_segment_is_cut_like_any_other() {
+    for blank in [&b""[..], &[0; 700], b"half a batch"] {
+        let (store, log) = filled(40);
+        drop(log);
+        let logs: Vec<String> = store.list().unwrap().into_iter().filter(|name| name.ends_with(".log")).collect();
+        let [.., torn, last] = &logs[..] else { panic!() };
+        let newest = last[..20].parse().unwrap();
+        store.damage(torn, |bytes| bytes.truncate(bytes.len() - 30));
+        store.damage(last, |bytes| *bytes = blank.to_vec());
+        let synced = store.crash(|| true);
+        let (mut log, report) = open(&store, facts(LastStop::OtherBoot, 0));
+        let end = log.end_offset().0;
+        assert!(!report.is_alarming() && report.cut_bytes > 0 && report.epoch_bumped, "{report:?}");
+        assert_eq!((end, bases(&log.view(), 0).unwrap()), (newest - 10, tens(0..end)));
+        assert_eq!(append(&mut log), Offset(end));
+        drop(log);
+        let (log, report) = open(&store, facts(LastStop::OtherBoot, 0));
+        assert_eq!((report.is_alarming(), bases(&log.view(), 0).unwrap()), (false, tens(0..newest)));
+        let (log, report) = open(&synced, facts(LastStop::OtherBoot, newest));
+        assert_eq!(report.damaged.len(), 1, "what was synced is no torn tail");
+        assert!(log.end_offset() >= Offset(newest));
+    }
+}
+
+#[test]
+fn a_torn_end_with_batches_behind_it_in_the_next_segment_is_kept_as_damage() {
+    let (store, log) = filled(40);
+    drop(log);
+    let logs: Vec<String> = store.list().unwrap().into_iter().filter(|name| name.ends_with(".log")).collect();
+    store.damage(&logs[logs.len() - 2], |bytes| bytes.truncate(bytes.len() - 30));
+    let (log, report) = open(&store, facts(LastStop::OtherBoot, 0));
+    assert_eq!((report.damaged.len(), log.end_offset()), (1, Offset(400)));
 }
 
 #[test]
