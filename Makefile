@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery history
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -29,8 +29,15 @@ kill9: build
 	python3 tests/durability/kill9.py --binary $(BINARY)
 
 # A million crash states, with the overflow checks and assertions of a debug build. It prints states, seeds, seconds.
-soak:
+# Then a quarter of an hour of real clients and faults.
+soak: build
 	HEADWATER_SIM_STATES=1000000 cargo test --locked --test crash_simulator -- --nocapture
+	python3 tests/soak/history.py --binary $(BINARY) --seconds 900
+
+# Real clients while the broker is killed, stopped, cut off and its disk filled; then everything they saw is checked.
+# SECONDS_OF_FAULTS is 300 without. The full disk needs root and is left out otherwise.
+history: build
+	python3 tests/soak/history.py --binary $(BINARY) --seconds $(or $(SECONDS_OF_FAULTS),300)
 
 # Headwater beside Apache Kafka, kfake and noida-db, with one client. QUICK=1: one short round. BIG=1: also kill -9 with 10 GB.
 bench: build
