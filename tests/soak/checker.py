@@ -5,8 +5,9 @@ Each check is a row of CHECKS: a function that takes the history and yields a se
 """
 
 import json
+from bisect import bisect_left
 from collections import defaultdict
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -176,30 +177,35 @@ def lost_write(history):
 
 
 def final_readers(history):
-    """What each reader of the final phase saw: process -> place -> offsets."""
-    seen = defaultdict(lambda: defaultdict(set))
+    """What each reader of the final phase saw: process -> place -> offset -> value."""
+    seen = defaultdict(lambda: defaultdict(dict))
     for poll in history.polls:
         if poll.final:
             for place, first, values in poll.records:
-                seen[poll.client[0]][place].update(range(first, first + len(values)))
+                seen[poll.client[0]][place].update(enumerate(values, first))
     return seen
 
 
 def unseen(history):
+    """Whatever was acknowledged or read before is there for whoever begins at the beginning."""
     readers = final_readers(history)
     if not readers and history.known:
         yield "there was no final phase"
     for reader, seen in readers.items():
-        for place, values in history.known.items():
-            for offset in sorted(values.keys() - seen[place]):
-                yield f"{reader} did not see {values[offset]} at {place} offset {offset}"
+        values = {value for offsets in seen.values() for value in offsets.values()}
+        there = {value: (place, offset) for place, offset, value, _ in history.observations() if value not in values}
+        for value, (place, offset) in there.items():
+            yield f"{reader} did not see {value}, which was at {place} offset {offset}"
+        for record in history.sent(ACKNOWLEDGED):
+            if record.offset is None and record.value not in values:
+                yield f"{reader} did not see {record.value}, acknowledged in {record.place}"
 
 
 def hole(history):
     """Without transactions and compaction every offset has a record."""
     for reader, seen in final_readers(history).items():
         for place, offsets in seen.items():
-            for offset in sorted(set(range(max(offsets))) - offsets - history.known[place].keys()):
+            for offset in sorted(set(range(max(offsets))) - offsets.keys() - history.known[place].keys()):
                 yield f"{reader}: nothing at {place} offset {offset}"
 
 
@@ -254,7 +260,8 @@ def send_steps(history):
             key = send.client, record.place
             offset, value, before = last.get(key, (-1, None, None))
             if record.offset <= offset:
-                yield before == number, f"{who(send)}: {record.value} at {record.place} offset {record.offset}, {value} before it at {offset}"
+                places = f"{record.value} at {record.place} offset {record.offset}, {value} before it at {offset}"
+                yield before == number, f"{who(send)}: {places}"
             last[key] = record.offset, record.value, number
 
 
@@ -293,20 +300,46 @@ def committed_beyond_end(history):
                 yield f"{line['group']} has committed {offset} of {place}, which ends at {end[0]}"
 
 
+class Commits:
+    """The commits of one place by one group."""
+
+    def __init__(self):
+        self.by_offset, self.acknowledged = defaultdict(list), []
+
+    def add(self, commit, offset):
+        self.by_offset[offset].append(commit)
+        if commit.status == ACKNOWLEDGED:
+            self.acknowledged.append((commit.complete, commit.invoke))
+
+    def arrange(self):
+        """`since`: the latest begin of all that were acknowledged up to then."""
+        self.acknowledged.sort()
+        self.since = list(accumulate((invoke for _, invoke in self.acknowledged), max))
+
+    def may_be_read(self, offset, begin, end):
+        """Whether it was written before `end`, and not replaced by another before `begin`."""
+        at = bisect_left(self.acknowledged, (begin, 0))
+        replaced = self.since[at - 1] if at else 0
+        if offset < 0:
+            return not replaced
+        standing = (commit for commit in self.by_offset[offset] if commit.status != ACKNOWLEDGED or commit.complete >= replaced)
+        return any(commit.invoke < end for commit in standing)
+
+
 def commit_lost(history):
     """A committed offset that was read must be one that was written, and not one that another had replaced before."""
-    by_place = defaultdict(list)
+    written = defaultdict(Commits)
     for commit in history.commits:
         for place, offset in commit.offsets.items():
-            by_place[commit.group, place].append((commit, offset))
+            written[commit.group, place].add(commit, offset)
+    for commits in written.values():
+        commits.arrange()
     for line in history.committed:
         for place, offset in line["offsets"].items():
-            writes = [(commit, written) for commit, written in by_place[line["group"], place] if commit.invoke < line["complete"]]
-            replaced = max((commit.invoke for commit, _ in writes if commit.status == ACKNOWLEDGED and commit.complete < line["invoke"]), default=0)
-            candidates = (commit for commit, written in writes if written == offset)
-            never = offset < 0 and not replaced
-            if not never and not any(commit.status != ACKNOWLEDGED or commit.complete >= replaced for commit in candidates):
-                yield f"{line['group']} is at {offset} of {place}, though later commits were acknowledged"
+            commits = written.get((line["group"], place))
+            if commits is None and offset < 0 or commits and commits.may_be_read(offset, line["invoke"], line["complete"]):
+                continue
+            yield f"{line['group']} is at {offset} of {place}, which nobody committed or another commit had replaced"
 
 
 def commit_skip(history):

@@ -9,12 +9,12 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "clients"))
 
 from broker import OwnBroker, free_ports  # noqa: E402  (the path must be known first)
+from report import Fault  # noqa: E402
 
 KINDS = {
     "kill": "kill -9, started again 0 to 2 s later, at times killed again while it starts",
@@ -37,12 +37,6 @@ def end_of(segment):
             break
         at += 12 + length
     return at
-
-
-class Fault(NamedTuple):
-    kind: str
-    begin: int  # nanoseconds of the monotonic clock
-    end: int
 
 
 def can_mount():
@@ -92,8 +86,8 @@ class HurtBroker(OwnBroker):
         super().__init__(binary, folder)
 
     def launch(self):
-        command = [self.binary, "serve", "--listen", self.address, "--advertise", self.proxy, "--http", self.http, "--data-dir", str(self.data),
-                   "--generators", "off", "--auto-create-topics", "off",
+        command = [self.binary, "serve", "--listen", self.address, "--advertise", self.proxy, "--http", self.http,
+                   "--data-dir", str(self.data), "--generators", "off", "--auto-create-topics", "off",
                    # It is killed often, and on purpose, and its disk is small.
                    "--read-only-after", "0", "--disk-floor-mib", "16", "--disk-floor-percent", "0", "--ballast-mib", "8",
                    "--set", "group.initial.rebalance.delay.ms=200"]

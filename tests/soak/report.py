@@ -2,12 +2,19 @@
 
 from bisect import bisect_left
 from collections import Counter
+from typing import NamedTuple
 
 from checker import ACKNOWLEDGED, REFUSED, UNKNOWN
 
 STORAGE_ERROR = "KAFKA_STORAGE_ERROR"
 DISCONNECTING = ("kill", "term", "reset")
 AFTERWARDS = 2_000_000_000  # a client may say a little later that its connection was lost
+
+
+class Fault(NamedTuple):
+    kind: str
+    begin: int  # nanoseconds of the monotonic clock
+    end: int
 
 
 class Traffic:
@@ -27,16 +34,15 @@ class Traffic:
             return at < len(self.troubles) and self.troubles[at] < fault.end + AFTERWARDS
         if fault.kind == "stop":
             return any(send.complete > fault.end for send in waiting)
-        return any(
-            record.error == STORAGE_ERROR for send in self.history.sends if send.invoke < fault.end and send.complete > fault.begin for record in send.records)
+        during = (send for send in self.history.sends if send.invoke < fault.end and send.complete > fault.begin)
+        return any(record.error == STORAGE_ERROR for send in during for record in send.records)
 
 
 def proves(kinds, faults, met):
     """Why a run proves nothing, by kind of fault; empty where it does."""
     done = Counter(fault.kind for fault in faults)
-    return {
-        f"{kind} happened and met live traffic": "" if met[kind] else f"proves nothing: {done[kind]} times, none of which met what it is for" for kind in kinds
-    }
+    nothing = {kind: f"proves nothing: {done[kind]} times, none of which met what it is for" for kind in kinds}
+    return {f"{kind} happened and met live traffic": "" if met[kind] else nothing[kind] for kind in kinds}
 
 
 def lag(history):
@@ -58,10 +64,12 @@ def describe(history, faults, met):
     errors = Counter((record.error or "")[:40] for record in history.sent(REFUSED, UNKNOWN))
     commits = Counter(commit.status for commit in history.commits)
     print("faults: " + ", ".join(f"{kind} {count} ({met[kind]} met live traffic)" for kind, count in sorted(done.items())))
-    print(f"operations: {len(history.sends)} sends of {sum(statuses.values())} records, {len(history.polls)} polls of "
-          f"{sum(len(values) for poll in history.polls for _, _, values in poll.records)} records, {len(history.commits)} commits, "
-          f"{len(history.ends) + len(history.epochs) + len(history.committed)} of the watcher; "
-          f"{len({send.client for send in history.sends} | {poll.client for poll in history.polls})} client objects, {len(history.troubles)} troubles told by them")
+    polled = sum(len(values) for poll in history.polls for _, _, values in poll.records)
+    watched = len(history.ends) + len(history.epochs) + len(history.committed)
+    clients = {send.client for send in history.sends} | {poll.client for poll in history.polls}
+    print(f"operations: {len(history.sends)} sends of {sum(statuses.values())} records, {len(history.polls)} polls of {polled} records, "
+          f"{len(history.commits)} commits, {watched} of the watcher; "
+          f"{len(clients)} client objects, {len(history.troubles)} troubles told by them")
     print(f"records: {statuses[ACKNOWLEDGED]} acknowledged, {statuses[REFUSED]} refused, {statuses[UNKNOWN]} unknown "
           f"({', '.join(f'{error}: {count}' for error, count in errors.most_common(4))}); "
           f"commits: {commits[ACKNOWLEDGED]} acknowledged, {commits[UNKNOWN]} unknown")

@@ -3,6 +3,7 @@
 import sys
 
 from checker import CHECKS, History, violations
+from report import Fault, Traffic
 
 A, B = "t/0", "t/1"
 
@@ -14,8 +15,8 @@ def send(at, *records, process="p", session=1):
 
 def poll(at, *runs, process="a", session=1, group=None, generation=(1, 1), final=False):
     rows = [[place, first, values.split()] for place, first, values in runs]
-    return {"op": "poll", "process": process, "session": session, "group": group, "generation": list(generation), "final": final, "invoke": at,
-            "complete": at + 5, "records": rows}
+    return {"op": "poll", "process": process, "session": session, "group": group, "generation": list(generation), "final": final,
+            "invoke": at, "complete": at + 5, "records": rows}
 
 
 def assign(process, session=1, **_):
@@ -23,7 +24,8 @@ def assign(process, session=1, **_):
 
 
 def commit(at, offset, status="ok"):
-    return {"op": "commit", "process": "g", "session": 1, "group": "group", "status": status, "invoke": at, "complete": at + 5, "offsets": {A: offset}}
+    return {"op": "commit", "process": "g", "session": 1, "group": "group", "status": status, "invoke": at, "complete": at + 5,
+            "offsets": {A: offset}}
 
 
 def committed(at, offset):
@@ -56,7 +58,8 @@ def clean():
             poll(70, (A, 2, "v2 v3 v4"), process="g", group="group", generation=(3, 3)),
         ],
         "commits": [commit(51, 2), commit(60, 3, "info"), commit(75, 5)],
-        "watch": [committed(40, -1), ends(41, 3), committed(58, 2), ends(70, 6), committed(90, 5), ends(91, 6), ends(95, 5, 1), epochs(96, 1)],
+        "watch": [committed(40, -1), ends(41, 3), committed(58, 2), ends(70, 6), committed(90, 5), ends(91, 6), ends(95, 5, 1),
+                  epochs(96, 1)],
         "final": [assign("f"), poll(100, (A, 0, "v0 v1 v2 v3"), (B, 0, "u0"), process="f", final=True),
                   poll(110, (A, 4, "v4 v5"), process="f", final=True)],
         "trouble": [{"op": "trouble", "process": "a", "at": 45, "code": "_TRANSPORT"}],
@@ -90,9 +93,9 @@ READ = (A, 0, "v0 v1 v2 v3 v4 v5"), (B, 0, "u0")
 
 # The check, a history that it is to find fault with, and the other checks that cannot but find the same.
 DOCTORED = {
-    "inconsistent-offsets": (changed("assigned", 2, poll(60, (A, 4, "v4 never"))), set()),
+    "inconsistent-offsets": (changed("assigned", 2, poll(60, (A, 4, "v4 never"))), {"unseen"}),
     "duplicate": (added("assigned", poll(65, (A, 6, "v5")), poll(66, process="f", final=True)), {"unseen"}),
-    "lost-write": (added("sends", send(45, (B, "w", "ok", None))), set()),
+    "lost-write": (added("sends", send(45, (B, "w", "ok", None))), {"unseen"}),
     "unseen": (without("final", 2), set()),
     "hole": (changed("final", 2, poll(110, (A, 4, "v4 v5"), (A, 7, "never"), process="f", final=True)), set()),
     "G1a": (changed("final", 2, poll(110, (A, 4, "v4 v5 big"), process="f", final=True)), set()),
@@ -121,8 +124,37 @@ ALLOWED = {
 }
 
 
+def second(at):
+    return at * 1_000_000_000
+
+
+def traffic(begin, end, error=None, trouble=None):
+    """A send from second `begin` to `end`, and a client that tells of a lost connection at second `trouble`."""
+    line = send(second(begin), (A, "v", "info" if error else "ok", None if error else 0))
+    line["complete"], line["records"][0][4] = second(end), error
+    told = [{"op": "trouble", "process": "p", "at": second(trouble), "code": "_TRANSPORT"}] if trouble else []
+    return Traffic(History([line, *told]))
+
+
+# A fault from second 10 to 15, what went on then, and whether the fault met it.
+MET = (
+    ("kill", traffic(9, 16, trouble=11), True),
+    ("kill", traffic(9, 16), False),
+    ("kill", traffic(9, 16, trouble=18), False),
+    ("reset", traffic(11, 16, trouble=11), False),
+    ("stop", traffic(9, 16), True),
+    ("stop", traffic(9, 12), False),
+    ("full", traffic(9, 12, error="KAFKA_STORAGE_ERROR"), True),
+    ("full", traffic(9, 12, error="_MSG_TIMED_OUT"), False),
+)
+
+
 def main():
     failed = 0
+    for number, (kind, went_on, expected) in enumerate(MET):
+        if went_on.met(Fault(kind, second(10), second(15))) != expected:
+            failed += 1
+            print(f"FAIL a fault that met traffic, or did not: row {number}, {kind}")
     unknown = {check.name for check in CHECKS} ^ DOCTORED.keys()
     cases = [(name, parts, set(), set()) for name, parts in ALLOWED.items()]
     cases += [(name, parts, {name}, others) for name, (parts, others) in DOCTORED.items()]
@@ -134,7 +166,7 @@ def main():
     if unknown:
         failed += 1
         print(f"FAIL checks without a doctored history, or the other way round: {sorted(unknown)}")
-    print(f"{len(cases) + 1 - failed} passed, {failed} failed")
+    print(f"{len(cases) + len(MET) + 1 - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

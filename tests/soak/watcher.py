@@ -78,7 +78,7 @@ class Asker:
     def by_topic(self, each):
         """An array of topics with an array of partitions each."""
         return struct.pack(">i", len(self.topics)) + b"".join(
-            text(topic) + struct.pack(">i", len(partitions)) + b"".join(each(p) for p in partitions) for topic, partitions in self.topics.items())
+            text(topic) + struct.pack(">i", len(partitions)) + b"".join(map(each, partitions)) for topic, partitions in self.topics.items())
 
     def ends(self):
         answer = self.ask(2, 4, struct.pack(">ib", -1, 0) + self.by_topic(lambda p: struct.pack(">iiq", p, -1, -1)))
