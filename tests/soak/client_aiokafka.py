@@ -1,6 +1,7 @@
 """aiokafka as `worker.py` wants it: one event loop in a thread, and calls that wait for it."""
 
 import asyncio
+import concurrent.futures
 import logging
 import threading
 
@@ -8,7 +9,8 @@ import aiokafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OffsetOutOfRangeError
 
-ERRORS = (KafkaError, TimeoutError, asyncio.TimeoutError, OSError)
+# A stop() that waits for a task which was cancelled meanwhile is cancelled with it.
+ERRORS = (KafkaError, TimeoutError, OSError, asyncio.CancelledError, concurrent.futures.CancelledError)
 LOOP = asyncio.new_event_loop()
 threading.Thread(target=LOOP.run_forever, daemon=True).start()
 
@@ -47,9 +49,9 @@ async def started(kind, *arguments, **settings):
 class Producer:
     def __init__(self, settings, dice, trouble):
         Listening.trouble, self.failed = trouble, False
-        self.client = wait(started(aiokafka.AIOKafkaProducer, bootstrap_servers=settings["address"], enable_idempotence=settings["idempotent"], acks="all",
-                                   linger_ms=dice.choice((0, 5, 50)), compression_type=dice.choice((None, "gzip")), retry_backoff_ms=50,
-                                   request_timeout_ms=30_000))
+        self.client = wait(started(
+            aiokafka.AIOKafkaProducer, bootstrap_servers=settings["address"], enable_idempotence=settings["idempotent"], acks="all",
+            linger_ms=dice.choice((0, 5, 50)), compression_type=dice.choice((None, "gzip")), retry_backoff_ms=50, request_timeout_ms=30_000))
 
     async def hand_over(self, topic, partition, key, value, done):
         def delivered(future):
@@ -93,9 +95,9 @@ class Changes(aiokafka.ConsumerRebalanceListener):
 class Consumer:
     def __init__(self, settings, trouble):
         Listening.trouble, self.changes = trouble, Changes()
-        self.settings = {"bootstrap_servers": settings["address"], "group_id": settings["group"], "enable_auto_commit": False, "retry_backoff_ms": 50,
-                         "auto_offset_reset": "earliest" if settings["group"] else "none", "session_timeout_ms": 6000, "heartbeat_interval_ms": 500,
-                         "fetch_max_wait_ms": 100, "request_timeout_ms": 30_000,
+        self.settings = {"bootstrap_servers": settings["address"], "group_id": settings["group"], "enable_auto_commit": False,
+                         "auto_offset_reset": "earliest" if settings["group"] else "none", "session_timeout_ms": 6000,
+                         "heartbeat_interval_ms": 500, "fetch_max_wait_ms": 100, "request_timeout_ms": 30_000, "retry_backoff_ms": 50,
                          "partition_assignment_strategy": [RangePartitionAssignor]}
         self.client = None
 

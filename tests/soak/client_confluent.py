@@ -5,9 +5,9 @@ import time
 import confluent_kafka as ck
 
 ERRORS = (ck.KafkaException, BufferError)
-REFUSED = {ck.KafkaError.MSG_SIZE_TOO_LARGE, ck.KafkaError.INVALID_MSG, ck.KafkaError.INVALID_RECORD, ck.KafkaError.TOPIC_AUTHORIZATION_FAILED}
-# What the others wait 30 s for must not be for the client's own patience between two attempts.
-QUICK = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500, "retry.backoff.ms": 20, "retry.backoff.max.ms": 500, "log_level": 0}
+# Errors after which the record is certainly not in the log.
+REFUSED = {ck.KafkaError.MSG_SIZE_TOO_LARGE, ck.KafkaError.INVALID_MSG, ck.KafkaError.INVALID_RECORD}
+QUICK = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500, "retry.backoff.ms": 20, "retry.backoff.max.ms": 500}
 
 
 def is_offset_reset(error):
@@ -19,11 +19,12 @@ class Producer:
     def __init__(self, settings, dice, trouble):
         self.failed, self.trouble = False, trouble
         own = {"enable.idempotence": True, "linger.ms": dice.choice((0, 5, 50)), "batch.size": 100_000,
-               "compression.type": dice.choice(("none", "gzip", "snappy", "lz4", "zstd")), "delivery.timeout.ms": dice.choice((8_000, 60_000, 120_000))}
+               "compression.type": dice.choice(("none", "gzip", "snappy", "lz4", "zstd")),
+               "delivery.timeout.ms": dice.choice((8_000, 60_000, 120_000))}
         if not settings["idempotent"]:
             # Every answer is told, and nothing is sent twice.
             own.update({"enable.idempotence": False, "retries": 0, "max.in.flight": 1, "compression.type": "none"})
-        self.client = ck.Producer({"bootstrap.servers": settings["address"], "acks": "all", **QUICK, **own, "error_cb": self.on_error})
+        self.client = ck.Producer({"bootstrap.servers": settings["address"], "acks": "all", "log_level": 0, **QUICK, **own, "error_cb": self.on_error})
 
     def on_error(self, error):
         self.trouble(error.name())
@@ -59,7 +60,7 @@ class Consumer:
         self.client = ck.Consumer({
             "bootstrap.servers": settings["address"], "group.id": settings["group"] or "nobody", "enable.auto.commit": False,
             "auto.offset.reset": "earliest" if settings["group"] else "error", "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
-            "partition.assignment.strategy": "range", "fetch.wait.max.ms": 100, **QUICK, "error_cb": lambda error: trouble(error.name())})
+            "partition.assignment.strategy": "range", "fetch.wait.max.ms": 100, "log_level": 0, **QUICK, "error_cb": lambda error: trouble(error.name())})
 
     def assign(self, offsets):
         self.client.assign([ck.TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()])

@@ -17,10 +17,11 @@ from broker import OwnBroker, free_ports  # noqa: E402  (the path must be known 
 from report import Fault  # noqa: E402
 
 KINDS = {
-    "kill": "kill -9, started again 0 to 2 s later, at times killed again while it starts",
+    "kill": "kill -9, at times in the middle of many requests or with their answers lost; started again 0 to 2 s later, at times killed "
+            "again while it starts",
     "stop": "SIGSTOP for 1 to 10 s",
     "term": "SIGTERM, started again 0 to 2 s later",
-    "reset": "every TCP connection reset, and new ones too for up to 3 s",
+    "reset": "every TCP connection reset, at times with answers lost, and new ones too for up to 3 s",
     "full": "the disk filled to the last block by a foreign file for 2 to 6 s, at times with a kill -9",
 }
 DISK_MIB = 4096
@@ -120,8 +121,8 @@ class Proxy:
         for _ in self.process.stdout:
             self.count += 1
 
-    def reset(self, seconds):
-        self.process.stdin.write(f"reset {seconds}\n")
+    def order(self, what, seconds):
+        self.process.stdin.write(f"{what} {seconds}\n")
         self.process.stdin.flush()
 
     def end(self):
@@ -152,6 +153,7 @@ class Faults:
 
     def kill(self):
         if not self.ended_by_itself():
+            self.dice.choice((self.lose_answers, self.let_requests_pile_up, lambda: None))()
             self.broker.kill()
         if self.control:
             self.lose()
@@ -161,6 +163,19 @@ class Faults:
             time.sleep(self.dice.uniform(0, 0.1))
             self.broker.kill()
         self.start()
+
+    def lose_answers(self):
+        """What is written from now on is sent again: whether it was written has to be known after the fault."""
+        seconds = self.dice.uniform(0.05, 0.4)
+        self.proxy.order("mute", seconds)
+        time.sleep(seconds * self.dice.random())
+
+    def let_requests_pile_up(self):
+        """Many are then being written when the broker is killed."""
+        self.broker.process.send_signal(signal.SIGSTOP)
+        time.sleep(self.dice.uniform(0.3, 1))
+        self.broker.process.send_signal(signal.SIGCONT)
+        time.sleep(self.dice.uniform(0, 0.02))
 
     def lose(self):
         """What no crash of a process may do: the newest bytes of a partition are gone."""
@@ -191,7 +206,9 @@ class Faults:
 
     def reset(self):
         seconds = self.dice.choice((0, 0, self.dice.uniform(0.5, 3)))
-        self.proxy.reset(seconds)
+        if self.dice.random() < 0.5:
+            self.lose_answers()
+        self.proxy.order("reset", seconds)
         time.sleep(seconds + 0.2)
 
     def full(self):

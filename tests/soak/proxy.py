@@ -1,8 +1,9 @@
 """A proxy between the clients and the broker, which resets their connections: `proxy.py LISTEN TARGET SEED`.
 
-A line on standard input is an order: `reset SECONDS` resets every connection there is, in the middle of a request if one is
-on its way, and for so long each new one soon after it is made. Each reset connection is answered for on standard output.
-It ends with its standard input.
+A line on standard input is an order. `reset SECONDS` resets every connection there is, in the middle of a request if one is
+on its way, and for so long each new one soon after it is made. `mute SECONDS` lets requests through but no answers; then the
+connections whose answers were lost are reset. Each reset connection is a line on standard output. It ends with its standard
+input.
 """
 
 import asyncio
@@ -24,12 +25,13 @@ def address(text):
 
 class Proxy:
     def __init__(self, target, dice):
-        self.target, self.dice, self.pairs, self.until = target, dice, set(), 0.0
+        self.target, self.dice, self.pairs = target, dice, set()
+        self.until = self.muted = 0.0
 
     async def serve(self, reader, writer):
         """One client, until either side is gone."""
         try:
-            pair = Pair(reader, writer, *await asyncio.open_connection(*self.target))
+            pair = Pair(self, reader, writer, *await asyncio.open_connection(*self.target))
         except OSError:
             abort(writer)
             return
@@ -53,13 +55,27 @@ class Proxy:
             pair.abort()
 
     def order(self, line):
-        self.until = time.monotonic() + float(line.split()[1])
+        what, seconds = line.split()
+        if what == "mute":
+            self.muted = time.monotonic() + float(seconds)
+            asyncio.get_running_loop().call_later(float(seconds), self.unmute)
+        else:
+            self.until = time.monotonic() + float(seconds)
+            self.reset_all()
+
+    def reset_all(self):
         for pair in list(self.pairs):
             self.reset(pair)
 
+    def unmute(self):
+        for pair in [pair for pair in self.pairs if pair.answers_lost]:
+            print("reset", flush=True)
+            pair.abort()
+
 
 class Pair:
-    def __init__(self, reader, writer, server_reader, server_writer):
+    def __init__(self, proxy, reader, writer, server_reader, server_writer):
+        self.proxy, self.answers_lost = proxy, False
         self.reader, self.writer, self.server_reader, self.server_writer = reader, writer, server_reader, server_writer
         self.torn = None
         for side in (writer, server_writer):
@@ -79,6 +95,9 @@ class Pair:
                     await sink.drain()
                     await asyncio.sleep(0.01)
                     break
+                if source is self.server_reader and (self.answers_lost or time.monotonic() < self.proxy.muted):
+                    self.answers_lost = True
+                    continue
                 sink.write(data)
                 await sink.drain()
         except OSError:

@@ -62,6 +62,8 @@ def describe(history, faults, met):
     done = Counter(fault.kind for fault in faults)
     statuses = Counter(record.status for send in history.sends for record in send.records)
     errors = Counter((record.error or "")[:40] for record in history.sent(REFUSED, UNKNOWN))
+    read = {value for _, _, value, _ in history.polled()}
+    landed = sum(record.value in read for record in history.sent(UNKNOWN))
     commits = Counter(commit.status for commit in history.commits)
     print("faults: " + ", ".join(f"{kind} {count} ({met[kind]} met live traffic)" for kind, count in sorted(done.items())))
     polled = sum(len(values) for poll in history.polls for _, _, values in poll.records)
@@ -70,7 +72,7 @@ def describe(history, faults, met):
     print(f"operations: {len(history.sends)} sends of {sum(statuses.values())} records, {len(history.polls)} polls of {polled} records, "
           f"{len(history.commits)} commits, {watched} of the watcher; "
           f"{len(clients)} client objects, {len(history.troubles)} troubles told by them")
-    print(f"records: {statuses[ACKNOWLEDGED]} acknowledged, {statuses[REFUSED]} refused, {statuses[UNKNOWN]} unknown "
+    print(f"records: {statuses[ACKNOWLEDGED]} acknowledged, {statuses[REFUSED]} refused, {statuses[UNKNOWN]} unknown, {landed} of which were written "
           f"({', '.join(f'{error}: {count}' for error, count in errors.most_common(4))}); "
           f"commits: {commits[ACKNOWLEDGED]} acknowledged, {commits[UNKNOWN]} unknown")
     print("from acknowledged to read: {:.0f} ms (median), {:.0f} ms (99 %), {:.0f} ms at most".format(*lag(history)))

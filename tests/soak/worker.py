@@ -171,6 +171,10 @@ class Producer:
         return burst
 
 
+def by_name(offsets):
+    return {f"{topic}/{partition}": offset for (topic, partition), offset in offsets.items()}
+
+
 def runs(records):
     """Runs of following offsets, in the order in which they came."""
     found, last = [], {}
@@ -212,7 +216,7 @@ class Consumer:
         return client
 
     def assign(self, client, offsets):
-        self.journal.write("assign", session=self.session, offsets={f"{topic}/{partition}": offset for (topic, partition), offset in offsets.items()})
+        self.journal.write("assign", session=self.session, offsets=by_name(offsets))
         client.assign(offsets)
         self.next = dict(offsets)
 
@@ -264,7 +268,7 @@ class Consumer:
             status = "info"
             self.journal.trouble(repr(error))
         self.journal.write("commit", session=self.session, group=self.group, status=status, invoke=invoke, complete=time.monotonic_ns(),
-                           offsets={f"{topic}/{partition}": offset for (topic, partition), offset in offsets.items()})
+                           offsets=by_name(offsets))
 
     def read_all(self):
         """The final phase: from the beginning until `goals` are reached, as often as it takes."""
