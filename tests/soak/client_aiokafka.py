@@ -51,7 +51,8 @@ class Producer:
         Listening.trouble, self.failed = trouble, False
         self.client = wait(started(
             aiokafka.AIOKafkaProducer, bootstrap_servers=settings["address"], enable_idempotence=settings["idempotent"], acks="all",
-            linger_ms=dice.choice((0, 5, 50)), compression_type=dice.choice((None, "gzip")), retry_backoff_ms=50, request_timeout_ms=30_000))
+            linger_ms=dice.choice((0, 5, 50)), compression_type=dice.choice((None, "gzip")), retry_backoff_ms=50,
+            request_timeout_ms=30_000))
 
     async def hand_over(self, topic, partition, key, value, done):
         def delivered(future):

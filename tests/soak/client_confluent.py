@@ -24,7 +24,8 @@ class Producer:
         if not settings["idempotent"]:
             # Every answer is told, and nothing is sent twice.
             own.update({"enable.idempotence": False, "retries": 0, "max.in.flight": 1, "compression.type": "none"})
-        self.client = ck.Producer({"bootstrap.servers": settings["address"], "acks": "all", "log_level": 0, **QUICK, **own, "error_cb": self.on_error})
+        self.client = ck.Producer({
+            "bootstrap.servers": settings["address"], "acks": "all", "log_level": 0, **QUICK, **own, "error_cb": self.on_error})
 
     def on_error(self, error):
         self.trouble(error.name())
@@ -60,7 +61,8 @@ class Consumer:
         self.client = ck.Consumer({
             "bootstrap.servers": settings["address"], "group.id": settings["group"] or "nobody", "enable.auto.commit": False,
             "auto.offset.reset": "earliest" if settings["group"] else "error", "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
-            "partition.assignment.strategy": "range", "fetch.wait.max.ms": 100, "log_level": 0, **QUICK, "error_cb": lambda error: trouble(error.name())})
+            "partition.assignment.strategy": "range", "fetch.wait.max.ms": 100, "log_level": 0, **QUICK,
+            "error_cb": lambda error: trouble(error.name())})
 
     def assign(self, offsets):
         self.client.assign([ck.TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()])

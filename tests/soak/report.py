@@ -72,8 +72,8 @@ def describe(history, faults, met):
     print(f"operations: {len(history.sends)} sends of {sum(statuses.values())} records, {len(history.polls)} polls of {polled} records, "
           f"{len(history.commits)} commits, {watched} of the watcher; "
           f"{len(clients)} client objects, {len(history.troubles)} troubles told by them")
-    print(f"records: {statuses[ACKNOWLEDGED]} acknowledged, {statuses[REFUSED]} refused, {statuses[UNKNOWN]} unknown, {landed} of which were written "
-          f"({', '.join(f'{error}: {count}' for error, count in errors.most_common(4))}); "
+    print(f"records: {statuses[ACKNOWLEDGED]} acknowledged, {statuses[REFUSED]} refused, {statuses[UNKNOWN]} unknown, {landed} of which "
+          f"were written ({', '.join(f'{error}: {count}' for error, count in errors.most_common(4))}); "
           f"commits: {commits[ACKNOWLEDGED]} acknowledged, {commits[UNKNOWN]} unknown")
     print("from acknowledged to read: {:.0f} ms (median), {:.0f} ms (99 %), {:.0f} ms at most".format(*lag(history)))
 
