@@ -36,14 +36,18 @@ def is_offset_reset(error):
     return isinstance(error, OffsetOutOfRangeError)
 
 
-async def started(kind, *arguments, **settings):
-    client = kind(*arguments, **settings)
+async def begun(client):
     try:
         await client.start()
     except BaseException:
         await client.stop()
         raise
     return client
+
+
+async def started(kind, **settings):
+    """aiokafka's clients want to be made within the loop."""
+    return await begun(kind(**settings))
 
 
 class Producer:
@@ -106,7 +110,7 @@ class Consumer:
         self.client = aiokafka.AIOKafkaConsumer(**self.settings)
         if topics:
             self.client.subscribe(topics, listener=self.changes)
-        await self.client.start()
+        await begun(self.client)
 
     def assign(self, offsets):
         wait(self.begin(None))

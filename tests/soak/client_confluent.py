@@ -9,6 +9,10 @@ ERRORS = (ck.KafkaException, BufferError)
 REFUSED = {ck.KafkaError.MSG_SIZE_TOO_LARGE, ck.KafkaError.INVALID_MSG, ck.KafkaError.INVALID_RECORD}
 QUICK = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500, "retry.backoff.ms": 20, "retry.backoff.max.ms": 500}
 
+# When a record times out, librdkafka takes a new epoch and sends what followed it again, though it may be in the log already
+# (no broker can tell). So an idempotent producer waits for longer than any run of faults.
+NEVER = 600_000
+
 
 def is_offset_reset(error):
     return error.args and isinstance(error.args[0], ck.KafkaError) and error.args[0].code() in (
@@ -19,11 +23,10 @@ class Producer:
     def __init__(self, settings, dice, trouble):
         self.failed, self.trouble = False, trouble
         own = {"enable.idempotence": True, "linger.ms": dice.choice((0, 5, 50)), "batch.size": 100_000,
-               "compression.type": dice.choice(("none", "gzip", "snappy", "lz4", "zstd")),
-               "delivery.timeout.ms": dice.choice((8_000, 60_000, 120_000))}
+               "compression.type": dice.choice(("none", "gzip", "snappy", "lz4", "zstd")), "delivery.timeout.ms": NEVER}
         if not settings["idempotent"]:
             # Every answer is told, and nothing is sent twice.
-            own.update({"enable.idempotence": False, "retries": 0, "max.in.flight": 1, "compression.type": "none"})
+            own.update({"enable.idempotence": False, "retries": 0, "max.in.flight": 1, "compression.type": "none", "delivery.timeout.ms": 8000})
         self.client = ck.Producer({
             "bootstrap.servers": settings["address"], "acks": "all", "log_level": 0, **QUICK, **own, "error_cb": self.on_error})
 
