@@ -26,7 +26,8 @@ class Producer:
                "compression.type": dice.choice(("none", "gzip", "snappy", "lz4", "zstd")), "delivery.timeout.ms": NEVER}
         if not settings["idempotent"]:
             # Every answer is told, and nothing is sent twice.
-            own.update({"enable.idempotence": False, "retries": 0, "max.in.flight": 1, "compression.type": "none", "delivery.timeout.ms": 8000})
+            own.update({"enable.idempotence": False, "retries": 0, "max.in.flight": 1, "compression.type": "none",
+                        "delivery.timeout.ms": 8000})
         self.client = ck.Producer({
             "bootstrap.servers": settings["address"], "acks": "all", "log_level": 0, **QUICK, **own, "error_cb": self.on_error})
 

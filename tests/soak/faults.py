@@ -72,11 +72,12 @@ class SmallDisk:
 
     def end(self):
         """Its content stays, so that it can be looked at."""
-        kept = self.path.with_name("data")
-        if (self.path / "data").is_dir():
-            shutil.copytree(self.path / "data", kept)
-        subprocess.run(("umount", "-l", str(self.path)), check=False)
-        self.path.with_name("image").unlink()
+        try:
+            if (self.path / "data").is_dir():
+                shutil.copytree(self.path / "data", self.path.with_name("data"))
+        finally:
+            subprocess.run(("umount", "-l", str(self.path)), check=False)
+            self.path.with_name("image").unlink(missing_ok=True)
 
 
 class HurtBroker(OwnBroker):
