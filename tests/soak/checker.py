@@ -29,6 +29,7 @@ class Send(NamedTuple):
     """A burst of records that a client was given in one go, in this order."""
 
     client: tuple  # the process and its session: a session is one client object
+    idempotent: bool
     invoke: int
     complete: int
     records: list
@@ -87,7 +88,7 @@ class History:
 
     def take_send(self, line):
         records = [Sent(self.one(place), self.one(value), status, offset, error) for place, value, status, offset, error in line["records"]]
-        self.sends.append(Send(self.client(line), line["invoke"], line["complete"], records))
+        self.sends.append(Send(self.client(line), line["idempotent"], line["invoke"], line["complete"], records))
 
     def take_poll(self, line):
         records = [(self.one(place), first, [self.one(value) for value in values]) for place, first, values in line["records"]]
@@ -153,8 +154,11 @@ def inconsistent_offsets(history):
 
 
 def duplicate(history):
-    places = {}
+    """Only what an idempotent producer sent is there once: librdkafka sends again even when it is told to send once."""
+    several, places = {record.value for send in history.sends if not send.idempotent for record in send.records}, {}
     for place, offset, value, operation in history.observations():
+        if value in several:
+            continue
         first = places.setdefault(value, (place, offset))
         if first != (place, offset):
             yield f"{value} is at {first[0]} offset {first[1]} and, for {who(operation)}, at {place} offset {offset}"

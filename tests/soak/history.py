@@ -139,6 +139,8 @@ class Run:
         while time.monotonic() < end and not self.problems:
             bag = bag or faults.dice.sample(kinds, len(kinds))
             faults.one(bag.pop())
+            with (self.folder / "faults").open("a") as noted:
+                print(*faults.done[-1], file=noted)
             if not self.flows(PROGRESS_SECONDS):
                 self.problems.append(f"{PROGRESS_SECONDS} s after {faults.done[-1].kind} not {ENOUGH} more acknowledged and read")
             ended = [client for client in self.everyone() if client.process.poll() is not None]

@@ -8,9 +8,9 @@ from report import Fault, Traffic
 A, B = "t/0", "t/1"
 
 
-def send(at, *records, process="p", session=1):
+def send(at, *records, process="p", session=1, idempotent=True):
     rows = [[place, value, status, offset, "MSG_SIZE_TOO_LARGE" if status == "fail" else None] for place, value, status, offset in records]
-    return {"op": "send", "process": process, "session": session, "invoke": at, "complete": at + 5, "records": rows}
+    return {"op": "send", "process": process, "session": session, "idempotent": idempotent, "invoke": at, "complete": at + 5, "records": rows}
 
 
 def poll(at, *runs, process="a", session=1, group=None, generation=(1, 1), final=False):
@@ -119,6 +119,8 @@ DOCTORED["commit-skip"][0]["group"][3] = poll(70, (A, 4, "v4"), process="g", gro
 ALLOWED = {
     "a clean history": clean(),
     "a rebalance within a poll": changed("group", 3, poll(70, (A, 2, "v2 v3 v4"), process="g", group="group", generation=(1, 2))),
+    "a record that a producer without idempotence wrote twice": added(
+        "final", send(45, (A, "w", "ok", 7), process="q", idempotent=False), poll(115, (A, 6, "w w"), process="f", final=True)),
     "an unanswered record that arrived late": added("sends", send(6, (A, "late", "info", None), process="q")),
     "a commit whose answer was lost": added("watch", committed(74, 3), ends(75, 6)),
 }

@@ -4,7 +4,7 @@ It works until its standard input is closed, and tells on standard output, a few
 acknowledged, has read, and how often the connection made trouble. What it did is in FOLDER/NAME.jsonl, a line for each
 operation, written when the operation is over; times are nanoseconds of the machine's monotonic clock:
 
-    send         session, invoke, complete, records: [topic/partition, value, ok | fail | info, offset, error] in the order sent
+    send         session, idempotent, invoke, complete, records: [topic/partition, value, ok | fail | info, offset, error] in the order sent
     assign       session, offsets by topic/partition
     subscribe    session, group
     poll         session, group or null, generation before and after, final, invoke, complete, records: [place, first offset, values]
@@ -81,8 +81,8 @@ class Journal:
 class Burst:
     """Records that were sent in one go; written once the fate of all is known, or the session ends."""
 
-    def __init__(self, journal, session):
-        self.journal, self.session = journal, session
+    def __init__(self, journal, session, idempotent):
+        self.journal, self.session, self.idempotent = journal, session, idempotent
         self.invoke, self.records, self.open, self.sealed = time.monotonic_ns(), [], 0, False
 
     def add(self, place, value):
@@ -107,7 +107,8 @@ class Burst:
 
     def write(self):
         if self.records:
-            self.journal.write("send", session=self.session, invoke=self.invoke, complete=time.monotonic_ns(), records=self.records)
+            self.journal.write("send", session=self.session, idempotent=self.idempotent, invoke=self.invoke, complete=time.monotonic_ns(),
+                               records=self.records)
         self.records = []
 
 
@@ -149,7 +150,7 @@ class Producer:
                     burst.write()
 
     def burst(self, client):
-        burst = Burst(self.journal, self.session)
+        burst = Burst(self.journal, self.session, self.settings["idempotent"])
         size = self.dice.choice((1, 1, 3, 10, 25))
         oversized = self.settings["oversized"] and self.dice.random() < 0.02
         for _ in range(size):
