@@ -10,7 +10,8 @@ A, B = "t/0", "t/1"
 
 def send(at, *records, process="p", session=1, idempotent=True):
     rows = [[place, value, status, offset, "MSG_SIZE_TOO_LARGE" if status == "fail" else None] for place, value, status, offset in records]
-    return {"op": "send", "process": process, "session": session, "idempotent": idempotent, "invoke": at, "complete": at + 5, "records": rows}
+    return {"op": "send", "process": process, "session": session, "idempotent": idempotent, "invoke": at, "complete": at + 5,
+            "records": rows}
 
 
 def poll(at, *runs, process="a", session=1, group=None, generation=(1, 1), final=False):
