@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -29,10 +29,22 @@ fuzz:
 kill9: build
 	python3 tests/durability/kill9.py --binary $(BINARY)
 
-# A million crash states, with the overflow checks and assertions of a debug build. It prints states, seeds, seconds. Then the power cuts.
-soak:
+# A million crash states, with the overflow checks and assertions of a debug build; 200 cuts of the power; cold readers on a slow disk;
+# a quarter of an hour of real clients and faults. It takes about an hour, and root for all but the first.
+soak: build
 	HEADWATER_SIM_STATES=1000000 cargo test --locked --test crash_simulator -- --nocapture
 	$(MAKE) power-cut
+	$(MAKE) cold-reads
+	$(MAKE) history SECONDS_OF_FAULTS=900
+
+# Many readers of records that only a slow disk has, while another request comes every 5 ms. Needs root and cgroups of version 1.
+cold-reads: build
+	python3 tests/soak/cold_reads.py --binary $(BINARY) --folder $(TARGET)
+
+# Real clients while the broker is killed, stopped, cut off and its disk filled; then everything they saw is checked.
+# SECONDS_OF_FAULTS is 300 without. The full disk needs root and is left out otherwise.
+history: build
+	python3 tests/soak/history.py --binary $(BINARY) --seconds $(or $(SECONDS_OF_FAULTS),300)
 
 # Cuts the power of file systems under a running broker. Needs root, loop devices, xfsprogs, e2fsprogs and btrfs-progs.
 power-cut: build

@@ -34,6 +34,7 @@ PARTS = (
     Part("lints", ("cargo", "clippy", "--all-targets", "--locked", "--", "-D", "warnings")),
     Part("rust", ("cargo", "test", "--locked")),
     Part("full disk", ("cargo", "test", "--locked", "--test", "full_disk", "--", "--ignored")),
+    Part("checker", (sys.executable, "tests/soak/test_checker.py")),
     Part("build", ("make", "build")),
     Part("clients", (sys.executable, "tests/clients/run.py", "--binary", str(BINARY)), needs_binary=True),
     Part("budget", (sys.executable, "tests/budget/instructions.py", "--binary", str(BINARY)), needs_binary=True),

@@ -70,8 +70,8 @@ impl Claims {
 impl LogView {
     /// The first closed segment that begins at `from` or later. Reads nothing.
     pub fn scrub(&self, from: Offset) -> Option<Scrub> {
-        let closed = self.segments.iter().zip(self.segments.iter().skip(1));
-        let (segment, next) = closed.into_iter().find(|(segment, _)| segment.base_offset >= from)?;
+        let mut closed = self.segments.iter().zip(self.segments.iter().skip(1));
+        let (segment, next) = closed.find(|(segment, _)| segment.base_offset >= from)?;
         Some(Scrub {
             segment: Arc::clone(segment),
             file: None,
