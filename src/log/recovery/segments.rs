@@ -24,7 +24,7 @@ impl Recovery {
             return Ok(());
         }
         let sure_below = self.facts.recovery_point.max(self.gaps_below);
-        let blank = blank_segments(&*self.store, &listing.segments, sure_below, |base| self.rules(base, base))?;
+        let blank = blank_segments(&*self.store, &listing.segments, sure_below, &self.damaged, |base| self.rules(base, base))?;
         if blank == 0 {
             return Ok(());
         }
