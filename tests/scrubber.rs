@@ -54,7 +54,8 @@ fn a_byte_flipped_in_a_closed_segment_is_found_without_a_reader() {
     file.read_exact_at(&mut byte, 5000).expect("read");
     file.write_all_at(&[byte[0] ^ 0x10], 5000).expect("write");
     let flipped = Instant::now();
-    while metric(&metrics(), damaged) == 0.0 {
+    // Marked at once, counted when the segment has been read.
+    while metric(&metrics(), damaged) == 0.0 || metric(&metrics(), "headwater_scrub_found_total") == 0.0 {
         assert!(flipped.elapsed() < Duration::from_secs(20), "not found: {}", metrics());
         std::thread::sleep(Duration::from_millis(20));
     }

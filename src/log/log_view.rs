@@ -266,7 +266,9 @@ impl LogView {
     pub fn is_resident(&self, from: Offset, max_bytes: usize) -> bool {
         let mut budget = max_bytes as u64;
         for (index, segment) in self.segments.iter().enumerate().skip(self.segment_of(from)) {
-            let Ok(start) = segment.with_indexes(|indexes| indexes.offsets.lookup(segment.base_offset, from)) else { return false };
+            // To read the index files would block too.
+            let start = segment.with_loaded_indexes(|indexes| indexes.offsets.lookup(segment.base_offset, from));
+            let Some(start) = start else { return false };
             // The entry lies before what is asked for, and the header of the batch after the last one is looked at.
             let end = self.len_of(index).min(start.saturating_add(budget).saturating_add(AROUND_BYTES));
             let Ok(bytes) = segment.slice(start..end) else { return false };
