@@ -364,7 +364,12 @@ fn inspect_segment(
         ends.insert(located.position, header.last_offset());
         maxima.insert(header.last_offset(), header.max_timestamp);
         // Neither has a checksum; each tells of a flipped bit in the other.
-        if epochs.epoch_of(header.base_offset).is_some_and(|epoch| epoch != header.leader_epoch) {
+        let wrong = match epochs.epoch_of(header.last_offset()) {
+            Some(epoch) => epoch != header.leader_epoch,
+            // Below the log's start the list only says which epoch came later.
+            None => epochs.start().and_then(|start| epochs.epoch_of(start)).is_some_and(|later| header.leader_epoch > later),
+        };
+        if wrong {
             other_epoch.get_or_insert((header.base_offset, header.leader_epoch));
         }
     }
