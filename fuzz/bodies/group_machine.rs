@@ -22,16 +22,16 @@ struct World {
     replies: Vec<(Token, Reply)>,
     wake: Option<Timestamp>,
     fails: bool,
-    /// Groups that were gone already when that could not be written: they are empty again, with generations of before.
-    came_back: Vec<GroupId>,
+    /// Groups that begin anew; or were gone already when that could not be written, and are empty again with generations of before.
+    gone: Vec<GroupId>,
 }
 
 impl Effects for World {
     fn append(&mut self, group: &GroupId, records: &[Record]) -> Result<(), ErrorCode> {
+        if records.iter().any(|record| matches!(record, Record::Group { value: None, .. })) {
+            self.gone.push(group.clone());
+        }
         if self.fails {
-            if records.iter().any(|record| matches!(record, Record::Group { value: None, .. })) {
-                self.came_back.push(group.clone());
-            }
             return Err(ErrorCode::CoordinatorNotAvailable);
         }
         assert!(records.iter().all(|record| record.group() == group), "a batch is of one group");
@@ -101,7 +101,7 @@ impl Play {
 
     fn carry_out(&mut self, outputs: Vec<Output>) {
         self.shard.carry_out(self.now, outputs, &mut self.world);
-        for group in std::mem::take(&mut self.world.came_back) {
+        for group in std::mem::take(&mut self.world.gone) {
             self.generations.remove(&group);
         }
         for (token, reply) in std::mem::take(&mut self.world.replies) {
