@@ -22,14 +22,14 @@ struct World {
     replies: Vec<(Token, Reply)>,
     wake: Option<Timestamp>,
     fails: bool,
-    /// Groups that begin anew; or were gone already when that could not be written, and are empty again with generations of before.
-    gone: Vec<GroupId>,
+    /// Groups that begin anew, or fall back to what is written because more could not be: then a member is told its former generation.
+    fell_back: Vec<GroupId>,
 }
 
 impl Effects for World {
     fn append(&mut self, group: &GroupId, records: &[Record]) -> Result<(), ErrorCode> {
-        if records.iter().any(|record| matches!(record, Record::Group { value: None, .. })) {
-            self.gone.push(group.clone());
+        if records.iter().any(|record| matches!(record, Record::Group { value, .. } if self.fails || value.is_none())) {
+            self.fell_back.push(group.clone());
         }
         if self.fails {
             return Err(ErrorCode::CoordinatorNotAvailable);
@@ -101,7 +101,7 @@ impl Play {
 
     fn carry_out(&mut self, outputs: Vec<Output>) {
         self.shard.carry_out(self.now, outputs, &mut self.world);
-        for group in std::mem::take(&mut self.world.gone) {
+        for group in std::mem::take(&mut self.world.fell_back) {
             self.generations.remove(&group);
         }
         for (token, reply) in std::mem::take(&mut self.world.replies) {
