@@ -21,10 +21,15 @@ FETCH_BYTES = 4 << 20
 POSIX_FADV_DONTNEED = 4
 # While a coordinator reads its log: COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR.
 NOT_YET = (14, 15, 16)
+CORRUPT_MESSAGE = 2
 
 
 class Refused(Exception):
     """The broker answered with an error."""
+
+
+class Corrupt(Refused):
+    """What stood there is damaged."""
 
 
 class Answer:
@@ -131,6 +136,8 @@ class Connection:
         answer.take("ii")
         answer.text()
         _, _, error, _, _ = answer.take("iihqq")
+        if error == CORRUPT_MESSAGE:
+            raise Corrupt(f"partition {partition} at {offset}")
         if error:
             raise Refused(f"Fetch of partition {partition} at {offset}: {error}")
         answer.bytes(16 * answer.take("i"))
@@ -212,11 +219,16 @@ def records(data):
 
 
 def read_back(connection, partition):
-    """Everything in a partition, as (offset, leader epoch, value)."""
+    """Everything in a partition, as (offset, leader epoch, value), and its end."""
     offset, end = connection.bounds(partition)
     found = []
     while offset < end:
-        some = [record for record in records(connection.fetch(partition, offset)) if record[0] >= offset]
+        try:
+            data = connection.fetch(partition, offset)
+        except Corrupt:
+            offset += 1
+            continue
+        some = [record for record in records(data) if record[0] >= offset]
         if not some:
             raise Refused(f"partition {partition} ends at {end}, a fetch at {offset} gives nothing")
         found += some
