@@ -1,8 +1,11 @@
 """One client of the history checker, as a process of its own: `worker.py LIBRARY ROLE NAME FOLDER SETTINGS`.
 
 It works until its standard input is closed, and tells on standard output, a few times a second, how many records it has had
-acknowledged, has read, and how often the connection made trouble. What it did is in FOLDER/NAME.jsonl, a line for each
-operation, written when the operation is over; times are nanoseconds of the machine's monotonic clock:
+acknowledged, has read, and how often the connection made trouble. Every call of a library is given a time limit; if one does
+not come back for long after it, the library is stuck in itself, and the process ends with STUCK.
+
+What it did is in FOLDER/NAME.jsonl, a line for each operation, written when the operation is over; times are nanoseconds of the
+machine's monotonic clock:
 
     send         session, idempotent, invoke, complete, records: [topic/partition, value, ok | fail | info, offset, error] in the order sent
     assign       session, offsets by topic/partition
@@ -15,6 +18,7 @@ operation, written when the operation is over; times are nanoseconds of the mach
 
 import importlib
 import json
+import os
 import random
 import sys
 import threading
@@ -28,6 +32,7 @@ OUTSTANDING = 2000
 COMMIT_SECONDS = 0.5
 FLUSH_SECONDS = 60
 TELL_SECONDS = 0.1
+STUCK, STUCK_SECONDS = 75, 120
 
 
 def body(value, length):
@@ -55,6 +60,7 @@ class Journal:
         self.file = (Path(folder) / f"{name}.jsonl").open("w")
         self.acknowledged = self.polled = self.troubles = 0
         self.stopping = threading.Event()
+        self.turned, self.before_end = time.monotonic(), lambda: None
         threading.Thread(target=self.tell, daemon=True).start()
         threading.Thread(target=self.listen, daemon=True).start()
 
@@ -68,10 +74,18 @@ class Journal:
         self.troubles += 1
         self.write("trouble", at=time.monotonic_ns(), code=str(code))
 
+    def turn(self):
+        """Called whenever the libraries let us go on."""
+        self.turned = time.monotonic()
+
     def tell(self):
         while True:
             print(self.acknowledged, self.polled, self.troubles, flush=True)
             time.sleep(TELL_SECONDS)
+            if time.monotonic() - self.turned > STUCK_SECONDS:
+                self.before_end()
+                self.trouble("the library is stuck")
+                os._exit(STUCK)
 
     def listen(self):
         sys.stdin.read()
@@ -117,11 +131,18 @@ class Producer:
 
     def __init__(self, library, journal, settings, dice):
         self.library, self.journal, self.settings, self.dice = library, journal, settings, dice
-        self.lock, self.session, self.number = threading.RLock(), 0, 0
+        self.lock, self.session, self.number, self.bursts = threading.RLock(), 0, 0, []
+        journal.before_end = self.write_open
+
+    def write_open(self):
+        """What nobody will hear of any more. Not under the lock: whoever is stuck may have it."""
+        for burst in self.bursts:
+            burst.write()
 
     def run(self):
         while not self.journal.stopping.is_set():
             self.session += 1
+            self.journal.turn()
             try:
                 self.one_session()
             except self.library.ERRORS as error:
@@ -131,26 +152,28 @@ class Producer:
     def one_session(self):
         client = self.library.Producer(self.settings, self.dice, self.journal.trouble)
         end = time.monotonic() + self.dice.uniform(*self.settings["life"])
-        bursts = []
         try:
             while time.monotonic() < end and not self.journal.stopping.is_set() and not client.failed:
-                bursts = [burst for burst in bursts if burst.records]
-                bursts.append(self.burst(client))
+                self.bursts = [burst for burst in self.bursts if burst.records]
+                self.burst(client)
                 rest = time.monotonic() + self.dice.expovariate(self.settings["bursts_a_second"])
-                while time.monotonic() < rest or sum(burst.open for burst in bursts) > OUTSTANDING:
+                while time.monotonic() < rest or sum(burst.open for burst in self.bursts) > OUTSTANDING:
                     client.serve(0.005)
+                    self.journal.turn()
                     if self.journal.stopping.is_set() or client.failed:
                         break
         finally:
             # A client that goes away without waiting for its answers is a client that crashed.
             crash = self.dice.random() < 0.3 and not self.journal.stopping.is_set()
             client.close(0 if crash else FLUSH_SECONDS)
+            self.journal.turn()
             with self.lock:
-                for burst in bursts:
-                    burst.write()
+                self.write_open()
+                self.bursts = []
 
     def burst(self, client):
         burst = Burst(self.journal, self.session, self.settings["idempotent"])
+        self.bursts.append(burst)
         size = self.dice.choice((1, 1, 3, 10, 25))
         oversized = self.settings["oversized"] and self.dice.random() < 0.02
         for _ in range(size):
@@ -169,7 +192,6 @@ class Producer:
             client.send(topic, partition, key.encode(), encoded(value, OVERSIZED if oversized else None), done)
         with self.lock:
             burst.seal()
-        return burst
 
 
 def by_name(offsets):
@@ -201,6 +223,7 @@ class Consumer:
     def run(self):
         while not self.journal.stopping.is_set():
             self.session += 1
+            self.journal.turn()
             try:
                 self.one_session()
             except self.library.ERRORS as error:
@@ -246,6 +269,7 @@ class Consumer:
             client.close()
 
     def poll(self, client, final=False):
+        self.journal.turn()
         invoke = time.monotonic_ns()
         try:
             records, before, after = client.poll(0.2)
