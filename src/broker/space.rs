@@ -18,6 +18,8 @@ use crate::model::metrics::DiskGauge;
 /// How often the disk is asked where it is far from full, and where it is not.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_CLOSELY_EVERY: Duration = Duration::from_millis(100);
+/// More than producers write between two looks.
+const FAR_BYTES: u64 = 4 << 30;
 /// Room for a topic of many partitions, checkpoints or markers.
 const SMALL_FILES_BYTES: u64 = 1 << 20;
 /// A run of this length without trouble was no crash at start.
@@ -195,7 +197,7 @@ impl Space {
     }
 
     fn look_again_in(&self) -> Duration {
-        let far = self.gauge().is_some_and(|gauge| gauge.free_bytes / 4 > gauge.floor_bytes);
+        let far = self.gauge().is_some_and(|gauge| gauge.free_bytes.saturating_sub(gauge.floor_bytes) > FAR_BYTES);
         if far { LOOK_EVERY } else { LOOK_CLOSELY_EVERY }
     }
 }
