@@ -14,7 +14,7 @@ pub fn run(input: &[u8]) {
     let codec = codec(api.key);
     let Ok(first) = (codec.request)(version, &Bytes::copy_from_slice(body)) else { return };
     // The codec counts an unknown tag above the largest int32 and does not write it. We never write a request.
-    let large = |five: &[u8]| matches!(five, [a, b, c, d, 8..=15] if [a, b, c, d].into_iter().all(|byte| *byte >= 0x80));
+    let large = |five: &[u8]| matches!(five, [a, b, c, d, e] if [a, b, c, d].into_iter().all(|byte| *byte >= 0x80) && e & 0x88 == 8);
     if body.windows(5).any(large) {
         return;
     }
