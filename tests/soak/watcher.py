@@ -163,6 +163,7 @@ def main():
     host, port = settings["broker"].rsplit(":", 1)
     asker = Asker((host, int(port)), settings["places"])
     while not journal.stopping.wait(EVERY_SECONDS):
+        journal.turn()
         watch(journal, asker, settings["groups"])
     watch(journal, asker, settings["groups"])
 
