@@ -48,8 +48,8 @@ ENOUGH, PROGRESS_SECONDS = 5, 30
 FINAL_SECONDS = 200
 # Longer than STUCK_SECONDS of a worker.
 END_LIMIT = 150
-# librdkafka 2.16.1 deadlocks once in some thousand reset connections (rd_kafka_toppar_handle_OffsetForLeaderEpoch against
-# rd_kafka_broker_fail), which its poll() then never returns from.
+# librdkafka 2.16.1 was seen to deadlock once in ten thousand reset connections (rd_kafka_toppar_handle_OffsetForLeaderEpoch
+# against rd_kafka_broker_fail); its poll() then never returns.
 STUCK_ALLOWED = 3
 # What must find that acknowledged records were taken away, and their offsets given to others.
 CONTROL = {"inconsistent-offsets", "unseen", "high-watermark-back"}
