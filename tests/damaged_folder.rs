@@ -1,11 +1,15 @@
 //! One bit flipped in any file of a data folder, and the broker started on it: every record outside the hit batch is served, nothing
 //! is deleted, committed offsets and settings stay, and the alarm is seen in the counters and by `headwater log verify`.
 
+#[path = "process/copy.rs"]
+mod copy;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use copy::copy;
 use headwater::broker::{AtLeast, Broker, BrokerOptions, ReadError, ReadUpTo, clock};
 use headwater::cluster::{Cluster, Embedded};
 use headwater::config::{Advertise, BrokerLayers, Guards, TopicConfig};
@@ -22,19 +26,6 @@ const FLIPS: usize = 5;
 /// In memory where that is possible: thousands of files are synced.
 fn new_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }
 
 fn files(root: &Path, from: &Path, found: &mut BTreeMap<PathBuf, u64>) {

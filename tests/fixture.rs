@@ -2,6 +2,8 @@
 
 #[path = "process/client.rs"]
 mod client;
+#[path = "process/copy.rs"]
+mod copy;
 #[path = "process/running.rs"]
 mod running;
 
@@ -11,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use client::{Client, text, topic_name};
+use copy::copy;
 use headwater::model::{BatchBuilder, Batches, Codec, NewRecord, ProducerEpoch, ProducerId, Timestamp, TopicId};
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::{GroupId, InitProducerIdRequest, OffsetFetchRequest};
@@ -69,15 +72,6 @@ struct Committed {
 
 fn contents() -> Contents {
     serde_json::from_str(&fs::read_to_string(format!("{FIXTURE}/contents.json")).expect("contents.json")).expect("JSON")
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("folder");
-    for entry in fs::read_dir(from).expect("folder") {
-        let path = entry.expect("entry").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() { copy(&path, &target) } else { assert!(fs::copy(&path, &target).is_ok()) }
-    }
 }
 
 /// A folder whose `data` is a copy of the fixture.

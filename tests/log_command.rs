@@ -1,5 +1,7 @@
 //! `headwater log verify` and `headwater log dump` on copies of a data folder, whole and damaged.
 
+#[path = "process/copy.rs"]
+mod copy;
 #[path = "process/running.rs"]
 mod running;
 
@@ -7,19 +9,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use copy::copy;
 use running::{Ended, Running, command, ended};
 use tempfile::{TempDir, tempdir};
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixture/data");
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("folder");
-    for entry in fs::read_dir(from).expect("folder") {
-        let path = entry.expect("entry").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() { copy(&path, &target) } else { assert!(fs::copy(&path, &target).is_ok()) }
-    }
-}
 
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
