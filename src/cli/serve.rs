@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::startup::{StartError, banner, bound, listen};
 use crate::broker::{Broker, BrokerOptions, clock};
@@ -120,8 +120,8 @@ fn connections_within(configured: usize, open_files: u64) -> usize {
 
 /// The log goes to the error output, so that what is printed stays clean.
 fn start_log(level: &str) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let level = level.parse().unwrap_or(LevelFilter::INFO);
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
     // A line that cannot be written (a file on the full disk) is lost; to complain about it would be a panic.
     let _ = log.log_internal_errors(false).try_init();
 }

@@ -12,9 +12,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use memmap2::{Advice, MmapOptions, MmapRaw};
+use rustix::fs::{FallocateFlags, fallocate, fstatfs};
 
 use super::direct_read;
 use super::store::{Opening, SegmentFile};
+
+/// A file this long is given its blocks ahead of the writes, so many bytes at a time. Ext4 plans the place of a new page one 4 KiB block
+/// after the other, which costs more than the copy: 0.3 to 1.6 CPU s/GB in writes of 1 MiB, and 0.13 to 0.2 into blocks that are there.
+/// The length from which it is done bounds what a segment that stops growing holds in vain.
+const AHEAD_FROM: u64 = 4 << 20;
+const AHEAD_BYTES: u64 = 1 << 20;
+const EXT4: i64 = 0xEF53;
 
 /// A file that grows by positional writes under one read-only shared map of its full address range.
 ///
@@ -25,6 +33,8 @@ pub struct MappedFile {
     map: Arc<MmapRaw>,
     /// Bytes known to lie in the file: all that may be read through the map.
     readable: AtomicU64,
+    /// Where the blocks end that were asked for ahead of the writes.
+    allocated: AtomicU64,
 }
 
 impl MappedFile {
@@ -34,7 +44,20 @@ impl MappedFile {
         let len = file.metadata()?.len();
         let capacity = usize::try_from(capacity.max(len).max(1)).map_err(io::Error::other)?;
         let map = MmapOptions::new().len(capacity).map_raw_read_only(&file)?;
-        Ok(MappedFile { file, map: Arc::new(map), readable: AtomicU64::new(len) })
+        Ok(MappedFile { file, map: Arc::new(map), readable: AtomicU64::new(len), allocated: AtomicU64::new(0) })
+    }
+
+    /// Asks for the blocks of this write and of the next ones. A hint: without it the write finds its blocks itself, or the disk full.
+    fn allocate_ahead(&self, write: Range<u64>) {
+        if write.start < AHEAD_FROM || write.end <= self.allocated.load(Ordering::Relaxed) {
+            return;
+        }
+        let end = write.end.saturating_add(AHEAD_BYTES).min(self.capacity());
+        let (flags, len) = (FallocateFlags::KEEP_SIZE, end.saturating_sub(write.start));
+        // Others allocate late or ahead by themselves, and on a file in memory blocks are memory.
+        let helps = fstatfs(&self.file).is_ok_and(|system| i64::from(system.f_type) == EXT4);
+        let given = helps && fallocate(&self.file, flags, write.start, len).is_ok();
+        self.allocated.store(if given { end } else { u64::MAX }, Ordering::Relaxed);
     }
 }
 
@@ -53,6 +76,7 @@ impl SegmentFile for MappedFile {
         if end > self.capacity() {
             return Err(io::Error::from(io::ErrorKind::FileTooLarge));
         }
+        self.allocate_ahead(position..end);
         let slices: Vec<io::IoSlice<'_>> = parts.iter().map(|part| io::IoSlice::new(part)).collect();
         let mut written = loop {
             match rustix::io::pwritev(&self.file, &slices, position) {
@@ -171,6 +195,29 @@ mod tests {
         assert!(!is_resident(&slice));
         file.populate_blocking(0..300_000);
         assert!(is_resident(&slice));
+    }
+
+    #[test]
+    fn a_long_file_has_blocks_before_it_needs_them_and_its_length_is_of_what_was_written() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let file = MappedFile::open(&folder.path().join("x.log"), 6 << 20, Opening::Create).unwrap();
+        let part = vec![7; 1 << 18];
+        let beyond = || file.file.metadata().map(|found| (found.blocks() * 512).saturating_sub(found.len())).unwrap();
+        let ext4 = i64::from(fstatfs(&file.file).unwrap().f_type) == EXT4;
+        for at in (0..6 << 20).step_by(part.len()) {
+            file.write_all_at(&[&part], at).unwrap();
+            let end = at + part.len() as u64;
+            assert_eq!(file.file_len().unwrap(), end);
+            file.sync().unwrap();
+            if at < AHEAD_FROM || !ext4 {
+                assert!(beyond() < 64 << 10, "{end}");
+            } else if at == AHEAD_FROM {
+                assert!(beyond() >= AHEAD_BYTES, "{end}");
+            }
+        }
+        assert!(beyond() < 64 << 10, "a full segment holds {} bytes in vain", beyond());
+        assert_eq!(file.slice(0..6 << 20).unwrap(), vec![7; 6 << 20]);
     }
 
     #[test]

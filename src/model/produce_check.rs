@@ -291,6 +291,7 @@ struct Refused {
 }
 
 impl Refused {
+    #[inline]
     fn check(&mut self, index: usize, record: &Record<'_>, header: &BatchHeader, rules: &ProduceRules<'_>) {
         if rules.compacted && record.key.is_none() {
             let message = format!("Compacted topic cannot accept message without key in topic partition {}", rules.partition);
@@ -299,27 +300,36 @@ impl Refused {
         if !rules.log_append_time && record.timestamp != Timestamp::NONE {
             let age = rules.now.since(record.timestamp);
             if age > rules.timestamp_before_max_ms || age.saturating_neg() > rules.timestamp_after_max_ms {
-                self.by_timestamp = true;
-                let oldest = rules.now.0.wrapping_sub(rules.timestamp_before_max_ms);
-                let newest = rules.now.0.wrapping_add(rules.timestamp_after_max_ms);
-                self.push(
-                    index,
-                    format!(
-                        "Timestamp {} of message with offset {} is out of range. The timestamp should be within [{oldest}, {newest}]",
-                        record.timestamp, record.offset
-                    ),
-                );
+                self.push_out_of_range(index, record, rules);
             }
         } else if header.attributes.is_log_append_time() {
-            self.by_timestamp = true;
-            let message = format!(
-                "Invalid timestamp type in message {}. Producer should not set timestamp type to LogAppendTime.",
-                describe(self.kind, record)
-            );
-            self.push(index, message);
+            self.push_stamped(index, record);
         }
     }
 
+    #[cold]
+    fn push_out_of_range(&mut self, index: usize, record: &Record<'_>, rules: &ProduceRules<'_>) {
+        self.by_timestamp = true;
+        let oldest = rules.now.0.wrapping_sub(rules.timestamp_before_max_ms);
+        let newest = rules.now.0.wrapping_add(rules.timestamp_after_max_ms);
+        let (timestamp, offset) = (record.timestamp, record.offset);
+        let message = format!(
+            "Timestamp {timestamp} of message with offset {offset} is out of range. The timestamp should be within [{oldest}, {newest}]"
+        );
+        self.push(index, message);
+    }
+
+    #[cold]
+    fn push_stamped(&mut self, index: usize, record: &Record<'_>) {
+        self.by_timestamp = true;
+        let message = format!(
+            "Invalid timestamp type in message {}. Producer should not set timestamp type to LogAppendTime.",
+            describe(self.kind, record)
+        );
+        self.push(index, message);
+    }
+
+    #[cold]
     fn push(&mut self, index: usize, message: String) {
         self.total += 1;
         if self.errors.len() < RECORD_ERRORS_MAX {

@@ -158,7 +158,17 @@ fn read_nullable<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
 }
 
 /// A zig-zag varint of at most five bytes.
+#[inline]
 pub fn read_varint(rest: &mut &[u8]) -> Option<i32> {
+    // Deltas and the lengths of small records.
+    if let [byte @ 0..0x80, after @ ..] = *rest {
+        *rest = after;
+        return Some(i32::from(byte >> 1) ^ -i32::from(byte & 1));
+    }
+    read_long_varint(rest)
+}
+
+fn read_long_varint(rest: &mut &[u8]) -> Option<i32> {
     let mut raw: u32 = 0;
     for shift in [0, 7, 14, 21, 28] {
         let (byte, after) = rest.split_first()?;
