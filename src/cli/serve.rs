@@ -13,7 +13,7 @@ use super::startup::{StartError, banner, bound, listen};
 use crate::broker::{Broker, BrokerOptions, clock};
 use crate::cluster::{Cluster, Embedded};
 use crate::config::Settings;
-use crate::generators::Runner;
+use crate::generators::{DirtLevel, Runner};
 use crate::handlers::APIS;
 use crate::http::{self, HttpState};
 use crate::server::{Limits, Listener, Server};
@@ -54,7 +54,7 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let serving = tokio::spawn(Server { limits: limits(&broker), broker: Arc::clone(&broker) }.run(Listener::from(kafka)));
     let pages = web.map(|listener| start_pages(&broker, &cluster, settings, listener, kafka_address.clone()));
     let generators = settings.generators.then(|| {
-        let runner = Runner::new(Arc::clone(&cluster), Arc::new(clock::now), settings.seed);
+        let runner = Runner::new(Arc::clone(&cluster), Arc::new(clock::now), settings.seed, DirtLevel::from_number(settings.dirt).unwrap_or_default());
         tokio::spawn(async move { runner.run().await })
     });
     // A closed terminal is no reason to stop.

@@ -7,9 +7,12 @@ use bytes::Bytes;
 
 use crate::model::{PartitionId, Timestamp};
 
-use super::draft::{CHAPTER_MS, Draft, Drafts, REACH_MS};
+use super::dirt::{self, Dirt};
+use super::draft::{CHAPTER_MS, Draft, Drafts, REACH_MS, STORY_REACH_MS};
 use super::partitioner::partition_of;
+use super::random::Dice;
 use super::schema::{STREAMS, StreamId};
+use super::truth;
 use super::world::World;
 
 /// One event as it goes into its topic.
@@ -37,6 +40,8 @@ pub struct Chronicle {
     waiting: VecDeque<Vec<Draft>>,
     /// The chapter being handed out, last event first.
     current: Vec<Draft>,
+    /// The ledger's line about the last event.
+    note: Option<Event>,
     buffer: Vec<u8>,
 }
 
@@ -46,7 +51,8 @@ impl Chronicle {
         let from = from.since(origin).max(0);
         let first = from.div_euclid(CHAPTER_MS);
         // Before the origin only sensors were at work, and their stories are short of the reach like all others.
-        let untold = (first - REACH_MS / CHAPTER_MS).max(-EARLIEST_CHAPTERS);
+        let reach = if world.dirt.factor() > 0.0 { REACH_MS } else { STORY_REACH_MS };
+        let untold = (first - reach / CHAPTER_MS).max(-EARLIEST_CHAPTERS);
         Chronicle {
             world,
             origin_ms: origin.0,
@@ -55,6 +61,7 @@ impl Chronicle {
             first,
             waiting: VecDeque::new(),
             current: Vec::new(),
+            note: None,
             buffer: Vec::with_capacity(1024),
         }
     }
@@ -70,6 +77,9 @@ impl Chronicle {
 
     /// When the next event arrives.
     pub fn next_arrival(&mut self) -> Timestamp {
+        if let Some(note) = &self.note {
+            return note.arrival;
+        }
         loop {
             if let Some(draft) = self.current.last() {
                 return Timestamp(self.origin_ms + draft.arrival);
@@ -89,7 +99,7 @@ impl Chronicle {
     fn tell(&mut self) {
         let (chapter, from, world, waiting) = (self.untold, self.from, &self.world, &mut self.waiting);
         let front = chapter.max(self.first);
-        let mut accept = |draft: Draft| {
+        let mut place = |draft: Draft| {
             if draft.arrival < from {
                 return;
             }
@@ -100,6 +110,17 @@ impl Chronicle {
             if let Some(drafts) = waiting.get_mut(page) {
                 drafts.push(draft);
             }
+        };
+        let mut accept = |mut draft: Draft| {
+            if draft.arrival + dirt::REACH_MS < from {
+                return;
+            }
+            draft.dirt = Dirt::of(world.seed, world.dirt, STREAMS[draft.stream().0].dirt, &draft);
+            draft.arrival += draft.dirt.delay_ms;
+            if let Some(after) = draft.dirt.copy_after_ms {
+                place(Draft { arrival: draft.arrival + after, copy: true, ..draft.clone() });
+            }
+            place(draft);
         };
         let mut drafts = Drafts::new(&mut accept);
         for stream in &STREAMS {
@@ -113,12 +134,18 @@ impl Chronicle {
         let stream = &STREAMS[id.0];
         self.buffer.clear();
         let key = (stream.write)(&self.world, draft, self.origin_ms, &mut self.buffer);
+        let arrival = Timestamp(self.origin_ms + draft.arrival);
+        self.note = truth::note(&self.world, draft, self.origin_ms);
+        if let Some(fault) = draft.dirt.fault {
+            let mut dice = Dice::of(self.world.seed, &[0xd2, id.0 as u64, draft.serial.0]);
+            fault.edit.apply(&mut self.buffer, self.origin_ms + draft.happened, &mut dice);
+        }
         Event {
             stream: id,
             partition: partition_of(&key, stream.partitions),
             key,
             value: Bytes::copy_from_slice(&self.buffer),
-            arrival: Timestamp(self.origin_ms + draft.arrival),
+            arrival,
         }
     }
 }
@@ -130,6 +157,9 @@ impl Iterator for Chronicle {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
+        if self.note.is_some() {
+            return self.note.take();
+        }
         loop {
             if let Some(draft) = self.current.pop() {
                 return Some(self.write(&draft));

@@ -1,5 +1,6 @@
 //! An event that is decided but not yet written down.
 
+use super::dirt::{self, Dirt};
 use super::ecommerce::ShopEvent;
 use super::finance::Payment;
 use super::iot::Reading;
@@ -9,8 +10,11 @@ use super::social::Action;
 /// A chapter is ten seconds of the town's time.
 pub const CHAPTER_MS: i64 = 10_000;
 
-/// The furthest that a story reaches beyond the start of its chapter, until its last event has arrived.
-pub const REACH_MS: i64 = 32 * 60_000;
+/// The furthest that a story reaches beyond the start of its chapter, until its last clean event has arrived.
+pub const STORY_REACH_MS: i64 = 32 * 60_000;
+
+/// The same with what dirt delays.
+pub const REACH_MS: i64 = STORY_REACH_MS + dirt::REACH_MS;
 
 /// What kind of story an event comes from. The number is part of every seed and serial: never renumber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,9 @@ pub struct Draft {
     pub arrival: i64,
     pub happened: i64,
     pub serial: Serial,
+    /// Sent again: the same bytes a second time.
+    pub copy: bool,
+    pub dirt: Dirt,
     pub body: Body,
 }
 
@@ -67,9 +74,9 @@ impl Draft {
         }
     }
 
-    /// The order in which the town's events are told. Total: a serial is unique within its stream.
-    pub fn order(&self) -> (i64, StreamId, Serial) {
-        (self.arrival, self.stream(), self.serial)
+    /// The order in which the town's events are told. Total: a serial is unique within its stream, but for its copy.
+    pub fn order(&self) -> (i64, StreamId, Serial, bool) {
+        (self.arrival, self.stream(), self.serial, self.copy)
     }
 }
 
@@ -85,6 +92,6 @@ impl<'a> Drafts<'a> {
 
     /// Adds an event that arrives `delay_ms` after it happened.
     pub fn add(&mut self, happened: i64, delay_ms: i64, serial: Serial, body: Body) {
-        (self.accept)(Draft { arrival: happened + delay_ms.max(0), happened, serial, body });
+        (self.accept)(Draft { arrival: happened + delay_ms.max(0), happened, serial, copy: false, dirt: Dirt::default(), body });
     }
 }

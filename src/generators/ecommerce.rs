@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 
+use super::dirt::{Edit, Fault, Rates};
 use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
 use super::finance;
 use super::identifier::{event_id, short_id};
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
+use super::truth::Label;
 use super::town::people::{BROWSING, Person};
 use super::town::places::COUNTRIES;
 use super::town::products::CATEGORIES;
@@ -25,7 +27,7 @@ pub const FIELDS: &[Field] = &[
     Field::new("quantity", "integer", "how many"),
     Field::new("currency", "string", "USD"),
     Field::new("order_id", "string", "the order, as its payment names it; purchases only").only_in_some(),
-    Field::new("is_test", "boolean", "made by the shop's own testers"),
+    Field::new("is_test", "boolean", "made by one of the shop's own testers; accounts that begin with test- are theirs too"),
     Field::new("product.category", "string", "one of twelve"),
     Field::new("product.brand", "string", "its maker"),
     Field::new("context.device.type", "string", "mobile, tablet or desktop"),
@@ -36,6 +38,27 @@ pub const FIELDS: &[Field] = &[
     Field::new("context.referrer", "string", "what led to the shop"),
     Field::new("context.campaign", "string?", "the campaign that led to it, if one did"),
 ];
+
+pub static DIRT: Rates = Rates {
+    duplicates: 0.005,
+    late: [0.02, 0.003, 0.0005],
+    out_of_order: 0.05,
+    faults: &[
+        Fault::new("null-user", 0.002, Edit::Set("user_id", "null")),
+        Fault::new("price-not-positive", 0.002, Edit::Negate("price")),
+        Fault::new("unknown-type", 0.002, Edit::Set("event_type", "\"hover\"")),
+        Fault::new("price-as-text", 0.002, Edit::Quote("price")),
+        Fault::new("future-timestamp", 0.002, Edit::Postpone("timestamp", 48 * 3_600_000)),
+        Fault::new("missing-field", 0.002, Edit::Drop("product_id")),
+        Fault::new("truncated", 0.0005, Edit::Truncate),
+        Fault::new("not-json", 0.0005, Edit::Unquote),
+    ],
+};
+
+/// Visits of the shop's own testers: marked as such, or with an account of theirs.
+const MARKED_TESTS: f64 = 0.005;
+const TEST_ACCOUNTS: f64 = 0.005;
+const TEST_ACCOUNTS_COUNT: usize = 12;
 
 /// Visits that begin in a second: 25 events a second, at 12.3 events in a mean visit.
 const SESSIONS_PER_S: f64 = 25.0 / 12.3;
@@ -93,8 +116,16 @@ pub struct ShopEvent {
     /// Index into `WAYS_IN`.
     way_in: u8,
     session: u64,
+    tester: Option<Tester>,
     /// The hash behind the order's id; purchases only.
     order: Option<u64>,
+}
+
+/// Who visits to see whether the shop works. Buys without paying.
+#[derive(Clone, Copy, Debug)]
+enum Tester {
+    Marked,
+    Account(u8),
 }
 
 /// How set on buying a visitor is.
@@ -133,6 +164,7 @@ struct Session<'w> {
     device: u8,
     way_in: u8,
     session: u64,
+    tester: Option<Tester>,
     cart: Vec<(u16, u8)>,
 }
 
@@ -149,6 +181,7 @@ impl<'w> Session<'w> {
             device: *dice.pick(&world.town.people[usize::from(person)].devices),
             way_in: dice.below(WAYS_IN.len()) as u8,
             session: dice.word(),
+            tester: tester(world, chapter, index),
             cart: Vec::new(),
             dice,
             world,
@@ -224,6 +257,9 @@ impl<'w> Session<'w> {
         };
         self.draft(EventType::Purchase, product, quantity, Some(order), drafts);
         // The payment's dice are its own: how a purchase is paid changes nothing about the visit.
+        if self.tester.is_some() {
+            return;
+        }
         finance::pay(self.world, &purchase, &mut Dice::new(order), drafts);
     }
 
@@ -240,6 +276,7 @@ impl<'w> Session<'w> {
             device: self.device,
             way_in: self.way_in,
             session: self.session,
+            tester: self.tester,
             order,
         };
         let delay = network_delay_ms(&mut self.dice, 15.0, 400.0);
@@ -272,18 +309,35 @@ impl<'w> Session<'w> {
     }
 }
 
+fn tester(world: &World, chapter: i64, index: usize) -> Option<Tester> {
+    let mut dice = world.dirt_dice(Story::Session, chapter, index);
+    match dice.unit() / world.dirt.factor() {
+        u if u < MARKED_TESTS => Some(Tester::Marked),
+        u if u < MARKED_TESTS + TEST_ACCOUNTS => Some(Tester::Account(dice.below(TEST_ACCOUNTS_COUNT) as u8 + 1)),
+        _ => None,
+    }
+}
+
+pub fn label(_: &World, _: &Draft) -> Option<Label> {
+    None
+}
+
 pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {
     let Body::Shop(event) = &draft.body else { return Bytes::new() };
     let person = &world.town.people[usize::from(event.person)];
     let product = &world.town.products[usize::from(event.product)];
     let browsing = &BROWSING[usize::from(event.device)];
     let (referrer, campaign) = WAYS_IN[usize::from(event.way_in)];
+    let user = match event.tester {
+        Some(Tester::Account(number)) => Bytes::from(format!("test-{number:02}")),
+        _ => person.id.clone(),
+    };
     let happened_ms = origin_ms + draft.happened;
     let mut object = JsonObject::open(out);
     object
         .text("event_id", event_id(world.seed, StreamId::ECOMMERCE.0 as u64, draft.serial.0, happened_ms))
         .integer("schema_version", 1)
-        .text("user_id", &person.id)
+        .text("user_id", &user)
         .text("event_type", event.kind.name())
         .text("product_id", &product.id)
         .decimal("price", product.price_cents, 2)
@@ -295,7 +349,7 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
         object.text("order_id", short_id("o", order));
     }
     object
-        .boolean("is_test", false)
+        .boolean("is_test", matches!(event.tester, Some(Tester::Marked)))
         .object("product", |inner| {
             inner.text("category", CATEGORIES[product.category].name).text("brand", product.maker);
         })
@@ -311,5 +365,5 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
                 .maybe_text("campaign", campaign);
         });
     object.close();
-    person.id.clone()
+    user
 }

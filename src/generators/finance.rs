@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 
+use super::dirt::{Edit, Fault, Rates};
 use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
 use super::identifier::{event_id, short_id};
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
+use super::truth::Label;
 use super::town::places::{COUNTRIES, Country};
 use super::town::products::CATEGORIES;
 use super::world::{World, network_delay_ms};
@@ -28,6 +30,17 @@ pub const FIELDS: &[Field] = &[
     Field::new("card_last4", "string", "last four digits of a card that does not exist"),
     Field::new("timestamp", "time", "when it happened; the record's timestamp says when it arrived"),
 ];
+
+pub static DIRT: Rates = Rates {
+    duplicates: 0.003,
+    late: [0.02, 0.005, 0.0005],
+    out_of_order: 0.05,
+    faults: &[
+        Fault::new("negative-amount", 0.003, Edit::Negate("amount")),
+        Fault::new("truncated", 0.000_25, Edit::Truncate),
+        Fault::new("not-json", 0.000_25, Edit::Unquote),
+    ],
+};
 
 /// Payments without an order that begin in a second.
 const CARD_USES_PER_S: f64 = 2.5;
@@ -72,6 +85,8 @@ pub struct Payment {
     /// In ten-thousandths.
     risk: u16,
     card: u16,
+    /// The pattern of a fraudulent payment.
+    fraud: Option<&'static str>,
 }
 
 /// What a payment has to know of its purchase.
@@ -110,6 +125,7 @@ pub fn pay(world: &World, purchase: &Purchase, dice: &mut Dice, drafts: &mut Dra
         status,
         risk: risk(dice, fraud),
         card: *dice.pick(&person.cards),
+        fraud: fraud.then_some(STOLEN_CARD),
     };
     let paid_at = purchase.at + (dice.log_normal(3.0, 0.8).min(100.0) * 1000.0) as i64;
     let again = status == Status::Declined && dice.chance(SECOND_ATTEMPTS / DECLINED);
@@ -180,8 +196,11 @@ fn card_use(world: &World, dice: &mut Dice) -> Payment {
         },
         risk: risk(dice, fraud),
         card: *dice.pick(&person.cards),
+        fraud: fraud.then_some(STOLEN_CARD),
     }
 }
+
+const STOLEN_CARD: &str = "stolen-card";
 
 /// Where stolen cards are spent.
 const FRAUDULENT: &str = "electronics";
@@ -213,6 +232,11 @@ fn local_amount(country: &Country, dollars: f64, cash: bool) -> i64 {
 fn risk(dice: &mut Dice, fraud: bool) -> u16 {
     let score = if fraud { dice.beta_as_order_statistic(8, 9) } else { dice.beta_as_order_statistic(2, 7) };
     (score * 10_000.0) as u16
+}
+
+pub fn label(_: &World, draft: &Draft) -> Option<Label> {
+    let Body::Payment(payment) = &draft.body else { return None };
+    payment.fraud.map(|pattern| ("fraud", pattern))
 }
 
 pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 
+use super::dirt::{Edit, Fault, Rates};
 use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
 use super::identifier::event_id;
 use super::json::JsonObject;
 use super::random::{Dice, sin_turns};
 use super::schema::{Field, StreamId};
+use super::truth::Label;
 use super::town::sites::{Device, SensorType};
 use super::world::{DAY_MS, World, network_delay_ms};
 
@@ -23,6 +25,18 @@ pub const FIELDS: &[Field] = &[
     Field::new("status", "string", "what the sensor says of itself: ok, degraded or fault"),
     Field::new("firmware", "string", "version of the sensor's software"),
 ];
+
+pub static DIRT: Rates = Rates {
+    duplicates: 0.005,
+    late: [0.01, 0.0, 0.0],
+    out_of_order: 0.05,
+    faults: &[
+        Fault::new("sentinel", 0.002, Edit::Set("value", "-999.00")),
+        Fault::new("null-value", 0.002, Edit::Set("value", "null")),
+        Fault::new("truncated", 0.000_25, Edit::Truncate),
+        Fault::new("not-json", 0.000_25, Edit::Unquote),
+    ],
+};
 
 const PERIOD_MS: i64 = 5_000;
 
@@ -125,6 +139,10 @@ fn level(device: &Device, at: i64, noise: f64) -> f64 {
         SensorType::Battery => 3.7 + 0.3 * device.offset + 0.22 * sin_turns(day - 0.15) + 0.01 * noise,
         SensorType::Vibration => (2.4 + device.offset + 1.1 * wave + 0.35 * noise).max(0.05),
     }
+}
+
+pub fn label(_: &World, _: &Draft) -> Option<Label> {
+    None
 }
 
 pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {

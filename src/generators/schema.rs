@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
+use super::dirt::Rates;
 use super::draft::{Draft, Drafts};
+use super::truth::{self, Label};
 use super::world::World;
 use super::{ecommerce, finance, iot, social};
 
@@ -15,6 +17,12 @@ impl StreamId {
     pub const IOT: StreamId = StreamId(1);
     pub const SOCIAL: StreamId = StreamId(2);
     pub const FINANCE: StreamId = StreamId(3);
+    /// The ledger, which is no stream of the town.
+    pub const TRUTH: StreamId = StreamId(STREAMS.len());
+
+    pub fn topic(self) -> &'static str {
+        STREAMS.get(self.0).map_or(truth::TOPIC, |stream| stream.topic)
+    }
 }
 
 /// One field of a stream's JSON value. A dot leads into a nested object.
@@ -51,6 +59,9 @@ pub struct Stream {
     pub(super) tell: fn(&World, i64, &mut Drafts<'_>),
     /// Appends the draft's value to the buffer and returns its key. The third argument is the clock origin.
     pub(super) write: fn(&World, &Draft, i64, &mut Vec<u8>) -> Bytes,
+    /// What is true of an event and not in its bytes.
+    pub(super) label: fn(&World, &Draft) -> Option<Label>,
+    pub(super) dirt: &'static Rates,
 }
 
 pub static STREAMS: [Stream; 4] = [
@@ -63,6 +74,8 @@ pub static STREAMS: [Stream; 4] = [
         fields: ecommerce::FIELDS,
         tell: ecommerce::tell,
         write: ecommerce::write,
+        label: ecommerce::label,
+        dirt: &ecommerce::DIRT,
     },
     Stream {
         id: StreamId::IOT,
@@ -73,6 +86,8 @@ pub static STREAMS: [Stream; 4] = [
         fields: iot::FIELDS,
         tell: iot::tell,
         write: iot::write,
+        label: iot::label,
+        dirt: &iot::DIRT,
     },
     Stream {
         id: StreamId::SOCIAL,
@@ -83,6 +98,8 @@ pub static STREAMS: [Stream; 4] = [
         fields: social::FIELDS,
         tell: social::tell,
         write: social::write,
+        label: social::label,
+        dirt: &social::DIRT,
     },
     Stream {
         id: StreamId::FINANCE,
@@ -93,5 +110,7 @@ pub static STREAMS: [Stream; 4] = [
         fields: finance::FIELDS,
         tell: finance::tell,
         write: finance::write,
+        label: finance::label,
+        dirt: &finance::DIRT,
     },
 ];

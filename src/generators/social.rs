@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 
+use super::dirt::{Edit, Fault, Rates};
 use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
 use super::identifier::{event_id, short_id};
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
 use super::text::{self, Mood, Subject};
+use super::truth::Label;
 use super::town::products::CATEGORIES;
 use super::world::{World, network_delay_ms};
 
@@ -25,6 +27,17 @@ pub const FIELDS: &[Field] = &[
     Field::new("parent_post_id", "string?", "the post that is liked, shared or answered; null for a post"),
     Field::new("is_bot", "boolean", "written by a program"),
 ];
+
+pub static DIRT: Rates = Rates {
+    duplicates: 0.003,
+    late: [0.01, 0.0, 0.0],
+    out_of_order: 0.05,
+    faults: &[
+        Fault::new("empty-text", 0.005, Edit::Set("content_preview", "\"\"")),
+        Fault::new("truncated", 0.000_25, Edit::Truncate),
+        Fault::new("not-json", 0.000_25, Edit::Unquote),
+    ],
+};
 
 /// Posts that begin in a second. With 11.5 reactions to each they make 17 events.
 const POSTS_PER_S: f64 = 1.36;
@@ -186,12 +199,36 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
     Bytes::from(post_id)
 }
 
+/// What a text says of its product, as whoever wrote it meant it.
+pub fn label(world: &World, draft: &Draft) -> Option<Label> {
+    let Body::Action(action) = &draft.body else { return None };
+    let told = match action.kind {
+        ActionType::Post | ActionType::Comment => mood_of(world, action, &mut text_dice(action)),
+        ActionType::Share => Mood::Neutral,
+        ActionType::Like => return None,
+    };
+    let name = match told {
+        Mood::Glad => "positive",
+        Mood::Cross => "negative",
+        Mood::Neutral => "neutral",
+    };
+    Some(("sentiment", name))
+}
+
+/// A like shows what is liked: same seed, same text.
+fn text_dice(action: &Action) -> Dice {
+    Dice::new(mix(action.own, 1))
+}
+
+fn mood_of(world: &World, action: &Action, dice: &mut Dice) -> Mood {
+    mood(world.town.products[usize::from(action.product)].quality, dice)
+}
+
 fn content(world: &World, action: &Action) -> String {
     let product = &world.town.products[usize::from(action.product)];
     let subject = Subject { maker: product.maker, noun: product.noun };
-    // A like shows what is liked: same seed, same text.
-    let mut dice = Dice::new(mix(action.own, 1));
-    let mood = mood(product.quality, &mut dice);
+    let mut dice = text_dice(action);
+    let mood = mood_of(world, action, &mut dice);
     let whole = match action.kind {
         ActionType::Post | ActionType::Like => text::post(&mut dice, subject, mood),
         ActionType::Comment => text::comment(&mut dice, subject, mood),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::dirt::DirtLevel;
 use super::draft::{CHAPTER_MS, Story};
 use super::random::{Dice, sin_turns};
 use super::town::Town;
@@ -12,12 +13,13 @@ pub const DAY_MS: i64 = 3_600_000;
 /// A seed and the town that it stands for.
 pub struct World {
     pub(super) seed: u64,
+    pub(super) dirt: DirtLevel,
     pub(super) town: Town,
 }
 
 impl World {
-    pub fn new(seed: u64) -> Arc<World> {
-        Arc::new(World { seed, town: Town::new(seed) })
+    pub fn new(seed: u64, dirt: DirtLevel) -> Arc<World> {
+        Arc::new(World { seed, dirt, town: Town::new(seed) })
     }
 
     pub fn seed(&self) -> u64 {
@@ -32,6 +34,11 @@ impl World {
     /// The dice of one story.
     pub(super) fn story_dice(&self, story: Story, chapter: i64, index: usize) -> Dice {
         Dice::of(self.seed, &[0x57, story as u64, chapter as u64, index as u64])
+    }
+
+    /// The dice that decide whether a story, or a step of it, is dirt. Its own, so that the clean stories are those of every level.
+    pub(super) fn dirt_dice(&self, story: Story, chapter: i64, index: usize) -> Dice {
+        Dice::of(self.seed, &[0xd3, story as u64, chapter as u64, index as u64])
     }
 
     /// How many stories begin in a chapter, for a rate at midday level. Nothing begins before the origin.

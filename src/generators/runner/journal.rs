@@ -1,8 +1,9 @@
-//! What the generators remember: seed, clock origin and unfilled gaps. A record of the internal topic `_headwater`.
+//! What the generators remember: seed, dirt, clock origin and unfilled gaps. A record of the internal topic `_headwater`.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::generators::dirt::DirtLevel;
 use crate::cluster::{Cluster, ClusterError, NewRecord};
 use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
 
@@ -22,12 +23,15 @@ pub struct Gap {
 /// |---|---|
 /// | `version` | 1 |
 /// | `seed` | what the town was drawn from |
+/// | `dirt` | 0 to 2; absent: 0 |
 /// | `origin` | the town's time 0, in milliseconds since 1970 |
 /// | `gaps` | pairs `from`, `to`: nothing that arrived in between is ever written; the last ones, oldest first |
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
     version: u32,
     pub seed: u64,
+    #[serde(default)]
+    pub dirt: u8,
     pub origin: Timestamp,
     pub gaps: Vec<Gap>,
 }
@@ -36,8 +40,12 @@ pub struct Journal {
 const GAPS_KEPT: usize = 20;
 
 impl Journal {
-    pub fn begin(seed: u64, origin: Timestamp) -> Journal {
-        Journal { version: 1, seed, origin, gaps: Vec::new() }
+    pub fn begin(seed: u64, dirt: DirtLevel, origin: Timestamp) -> Journal {
+        Journal { version: 1, seed, dirt: dirt.number(), origin, gaps: Vec::new() }
+    }
+
+    pub fn dirt(&self) -> DirtLevel {
+        DirtLevel::from_number(self.dirt).unwrap_or_default()
     }
 
     /// Nothing that arrived earlier is written any more.

@@ -18,6 +18,7 @@ use crate::cluster::{Cluster, ClusterError, NewRecord};
 use crate::model::{PartitionId, Timestamp, TopicName};
 
 use super::chronicle::{Chronicle, Event};
+use super::dirt::DirtLevel;
 use super::schema::{STREAMS, StreamId};
 pub use journal::Gap;
 
@@ -72,6 +73,9 @@ pub struct RunnerStatus {
     pub seed: u64,
     /// The seed that was asked for, if it is another: the folder's is used until a reset.
     pub seed_ignored: Option<u64>,
+    /// The folder's, like the seed.
+    pub dirt: DirtLevel,
+    pub dirt_ignored: Option<DirtLevel>,
     pub origin: Option<Timestamp>,
     /// How much of what was due at the last (re)start has been written, from 0 to 1.
     pub backfilled: f64,
@@ -89,11 +93,12 @@ pub struct Runner {
     cluster: Arc<dyn Cluster>,
     clock: Clock,
     seed: u64,
+    dirt: DirtLevel,
     status: Mutex<RunnerStatus>,
 }
 
 impl Runner {
-    pub fn new(cluster: Arc<dyn Cluster>, clock: Clock, seed: u64) -> Runner {
+    pub fn new(cluster: Arc<dyn Cluster>, clock: Clock, seed: u64, dirt: DirtLevel) -> Runner {
         let streams = STREAMS
             .iter()
             .map(|stream| StreamStatus { topic: stream.topic, events_written: 0, events_per_s: 0.0, last_arrival: None, measured: 0 })
@@ -102,6 +107,8 @@ impl Runner {
             phase: Phase::Starting,
             seed,
             seed_ignored: None,
+            dirt,
+            dirt_ignored: None,
             origin: None,
             backfilled: 0.0,
             gaps: Vec::new(),
@@ -109,7 +116,7 @@ impl Runner {
             streams,
             measured: None,
         };
-        Runner { cluster, clock, seed, status: Mutex::new(status) }
+        Runner { cluster, clock, seed, dirt, status: Mutex::new(status) }
     }
 
     pub fn status(&self) -> RunnerStatus {
@@ -185,7 +192,7 @@ impl Runner {
     async fn append(&self, batch: Batch) -> Result<(), ClusterError> {
         let count = batch.records.len() as u64;
         let last_arrival = batch.records.last().map(|record| record.timestamp);
-        let topic = TopicName::new(STREAMS[batch.stream.0].topic);
+        let topic = TopicName::new(batch.stream.topic());
         self.cluster.append(&topic, batch.partition, batch.records).await?;
         self.change_status(|status| {
             if let Some(stream) = status.streams.get_mut(batch.stream.0) {

@@ -53,9 +53,10 @@ impl MemoryCluster {
         base
     }
 
-    /// What all partitions of the four topics hold.
+    /// What all partitions of the four topics and of the ledger hold.
     fn all(&self) -> Vec<Held> {
         let lanes = STREAMS.iter().flat_map(|stream| (0..stream.partitions).map(move |partition| (stream.topic, partition)));
+        let lanes = lanes.chain([(StreamId::TRUTH.topic(), 0)]);
         lanes
             .map(|(topic, partition)| {
                 let records = self.records(topic, partition);
@@ -146,14 +147,14 @@ impl Bench {
     /// A town that began some minutes ago instead of two hours: quicker to tell.
     fn that_began(minutes: i64) -> Bench {
         let bench = Bench::new();
-        let journal = Journal::begin(7, NOW.plus_ms(-minutes * MINUTE_MS));
+        let journal = Journal::begin(7, DirtLevel::Stated, NOW.plus_ms(-minutes * MINUTE_MS));
         bench.runtime.block_on(journal.write(bench.cluster.as_ref(), NOW)).unwrap();
         bench
     }
 
     fn runner(&self, seed: u64) -> Runner {
         let now = Arc::clone(&self.now);
-        Runner::new(Arc::clone(&self.cluster) as Arc<dyn Cluster>, Arc::new(move || Timestamp(now.load(Ordering::Relaxed))), seed)
+        Runner::new(Arc::clone(&self.cluster) as Arc<dyn Cluster>, Arc::new(move || Timestamp(now.load(Ordering::Relaxed))), seed, DirtLevel::Stated)
     }
 
     fn pass(&self, ms: i64) -> Timestamp {
@@ -184,11 +185,11 @@ impl Bench {
     /// Asserts that the partitions hold exactly what the town told from its origin to now, but for the time before `from`.
     fn assert_whole_from(&self, origin: Timestamp, from: Timestamp) {
         let mut expected: BTreeMap<(usize, i32), Vec<(Timestamp, Bytes)>> = BTreeMap::new();
-        for event in Chronicle::new(World::new(7), origin, from).take_while(|event| event.arrival <= self.now()) {
+        for event in Chronicle::new(World::new(7, DirtLevel::Stated), origin, from).take_while(|event| event.arrival <= self.now()) {
             expected.entry((event.stream.0, event.partition.0)).or_default().push((event.arrival, event.value));
         }
         for (topic, partition, held) in self.cluster.all() {
-            let stream = STREAMS.iter().position(|stream| stream.topic == topic).unwrap();
+            let stream = STREAMS.iter().position(|stream| stream.topic == topic).unwrap_or(StreamId::TRUTH.0);
             let expected = expected.remove(&(stream, partition)).unwrap_or_default();
             let held: Vec<_> = held.into_iter().filter(|(arrival, _)| *arrival >= from).collect();
             assert_eq!(held.len(), expected.len(), "{topic}-{partition}");
@@ -292,7 +293,7 @@ fn what_others_produce_into_the_topics_does_not_mislead() {
     bench.pass(4_000);
     assert!(bench.live(&[100]));
     let before: Vec<_> = bench.cluster.records(topic, 0);
-    let ours = Chronicle::new(World::new(7), origin, origin)
+    let ours = Chronicle::new(World::new(7, DirtLevel::Stated), origin, origin)
         .take_while(|event| event.arrival <= bench.now())
         .filter(|event| event.stream == StreamId::ECOMMERCE && event.partition == PartitionId(0));
     assert_eq!(before.len(), ours.count() + count);
@@ -315,7 +316,7 @@ fn the_folders_seed_stays_in_use_until_a_reset() {
 #[test]
 fn no_batch_splits_a_millisecond_and_none_of_history_is_huge() {
     let mut writer = Writer {
-        chronicle: Chronicle::new(World::new(7), NOW, NOW),
+        chronicle: Chronicle::new(World::new(7, DirtLevel::Stated), NOW, NOW),
         lanes: vec![Lane { stream: StreamId::IOT, partition: PartitionId(0), written_to: Timestamp::NONE, records: Vec::new() }],
     };
     let event = |arrival: i64| Event {
