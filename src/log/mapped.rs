@@ -55,7 +55,7 @@ impl MappedFile {
         let end = write.end.saturating_add(AHEAD_BYTES).min(self.capacity());
         let (flags, len) = (FallocateFlags::KEEP_SIZE, end.saturating_sub(write.start));
         // Others allocate late or ahead by themselves, and on a file in memory blocks are memory.
-        let helps = fstatfs(&self.file).is_ok_and(|system| i64::from(system.f_type) == EXT4);
+        let helps = fstatfs(&self.file).is_ok_and(|system| system.f_type == EXT4);
         let given = helps && fallocate(&self.file, flags, write.start, len).is_ok();
         self.allocated.store(if given { end } else { u64::MAX }, Ordering::Relaxed);
     }
@@ -204,7 +204,7 @@ mod tests {
         let file = MappedFile::open(&folder.path().join("x.log"), 6 << 20, Opening::Create).unwrap();
         let part = vec![7; 1 << 18];
         let beyond = || file.file.metadata().map(|found| (found.blocks() * 512).saturating_sub(found.len())).unwrap();
-        let ext4 = i64::from(fstatfs(&file.file).unwrap().f_type) == EXT4;
+        let ext4 = fstatfs(&file.file).unwrap().f_type == EXT4;
         for at in (0..6 << 20).step_by(part.len()) {
             file.write_all_at(&[&part], at).unwrap();
             let end = at + part.len() as u64;

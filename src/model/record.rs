@@ -160,12 +160,14 @@ fn read_nullable<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
 /// A zig-zag varint of at most five bytes.
 #[inline]
 pub fn read_varint(rest: &mut &[u8]) -> Option<i32> {
-    // Deltas and the lengths of small records.
-    if let [byte @ 0..0x80, after @ ..] = *rest {
-        *rest = after;
-        return Some(i32::from(byte >> 1) ^ -i32::from(byte & 1));
-    }
-    read_long_varint(rest)
+    // Deltas and the lengths of most records take no more than two bytes.
+    let (raw, after) = match *rest {
+        [low @ 0..0x80, after @ ..] => (u32::from(*low), after),
+        [low, high @ 0..0x80, after @ ..] => (u32::from(low & 0x7f) | (u32::from(*high) << 7), after),
+        _ => return read_long_varint(rest),
+    };
+    *rest = after;
+    Some((raw >> 1) as i32 ^ -((raw & 1) as i32))
 }
 
 fn read_long_varint(rest: &mut &[u8]) -> Option<i32> {
