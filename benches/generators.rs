@@ -1,7 +1,7 @@
 //! How many events a second the simulated town tells on one core, and how long it takes to start in the middle.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use headwater::generators::{DirtLevel, Chronicle, World};
+use headwater::generators::{Chronicle, DirtLevel, World};
 use headwater::model::Timestamp;
 
 const EVENTS: usize = 100_000;

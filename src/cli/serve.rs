@@ -54,7 +54,12 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let serving = tokio::spawn(Server { limits: limits(&broker), broker: Arc::clone(&broker) }.run(Listener::from(kafka)));
     let pages = web.map(|listener| start_pages(&broker, &cluster, settings, listener, kafka_address.clone()));
     let generators = settings.generators.then(|| {
-        let runner = Runner::new(Arc::clone(&cluster), Arc::new(clock::now), settings.seed, DirtLevel::from_number(settings.dirt).unwrap_or_default());
+        let runner = Runner::new(
+            Arc::clone(&cluster),
+            Arc::new(clock::now),
+            settings.seed,
+            DirtLevel::from_number(settings.dirt).unwrap_or_default(),
+        );
         tokio::spawn(async move { runner.run().await })
     });
     // A closed terminal is no reason to stop.

@@ -140,13 +140,7 @@ impl Chronicle {
             let mut dice = Dice::of(self.world.seed, &[0xd2, id.0 as u64, draft.serial.0]);
             fault.edit.apply(&mut self.buffer, self.origin_ms + draft.happened, &mut dice);
         }
-        Event {
-            stream: id,
-            partition: partition_of(&key, stream.partitions),
-            key,
-            value: Bytes::copy_from_slice(&self.buffer),
-            arrival,
-        }
+        Event { stream: id, partition: partition_of(&key, stream.partitions), key, value: Bytes::copy_from_slice(&self.buffer), arrival }
     }
 }
 

@@ -51,10 +51,6 @@ pub struct Rates {
     pub faults: &'static [Fault],
 }
 
-impl Rates {
-    pub const NONE: Rates = Rates { duplicates: 0.0, late: [0.0; 3], out_of_order: 0.0, faults: &[] };
-}
-
 /// Damage to an event's bytes. The truth ledger names it.
 #[derive(Debug)]
 pub struct Fault {
@@ -82,7 +78,7 @@ pub enum Edit {
     Negate(&'static str),
     /// Puts a time this much later, in milliseconds.
     Postpone(&'static str, i64),
-    /// Ends in the middle.
+    /// Ends in the middle, but behind the id, so that nobody has to guess which event it was.
     Truncate,
     /// Loses the quotes around the names, as a hand-written encoder might.
     Unquote,
@@ -92,10 +88,13 @@ pub enum Edit {
 pub const LATENESS: [(f64, f64); 3] = [(60.0, 300.0), (600.0, 1_800.0), (3_600.0, 5_400.0)];
 
 /// How far an event of whose neighbours some overtake it falls back, in seconds.
-const OUT_OF_ORDER: (f64, f64) = (1.0, 30.0);
+pub const OUT_OF_ORDER: (f64, f64) = (1.0, 29.0);
 
 /// When the second copy of an event arrives after the first, in seconds: a producer that sends again.
 const COPY_AFTER: (f64, f64) = (0.2, 20.0);
+
+/// Bytes that stay of a truncated value: `{"event_id":"`, the id and a little.
+const LEGIBLE: usize = 48;
 
 /// The furthest that dirt moves an arrival.
 pub const REACH_MS: i64 = (LATENESS[2].1 as i64 + COPY_AFTER.1 as i64) * 1000;
@@ -103,9 +102,8 @@ pub const REACH_MS: i64 = (LATENESS[2].1 as i64 + COPY_AFTER.1 as i64) * 1000;
 /// What happens to one event on its way.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dirt {
-    /// Beyond the time that its network takes.
+    /// How long it is held up, beyond the time that its network takes.
     pub delay_ms: i64,
-    pub late: bool,
     /// When a second copy follows.
     pub copy_after_ms: Option<i64>,
     pub fault: Option<&'static Fault>,
@@ -119,11 +117,9 @@ impl Dirt {
         }
         let mut dice = Dice::of(seed, &[0xd1, draft.stream().0 as u64, draft.serial.0]);
         let mut dirt = Dirt::default();
-        if let Some((from, to)) = one_of(&mut dice, factor, rates.late.iter().copied().zip(LATENESS)) {
-            dirt.late = true;
+        let delays = rates.late.iter().copied().zip(LATENESS).chain([(rates.out_of_order, OUT_OF_ORDER)]);
+        if let Some((from, to)) = one_of(&mut dice, factor, delays) {
             dirt.delay_ms = (dice.between(from, to) * 1000.0) as i64;
-        } else if dice.chance(rates.out_of_order * factor) {
-            dirt.delay_ms = (dice.between(OUT_OF_ORDER.0, OUT_OF_ORDER.1) * 1000.0) as i64;
         }
         if dice.chance(rates.duplicates * factor) {
             dirt.copy_after_ms = Some((dice.between(COPY_AFTER.0, COPY_AFTER.1) * 1000.0) as i64);
@@ -160,8 +156,10 @@ impl Edit {
                 }
             }
             Edit::Truncate => {
-                let most = value.len().saturating_sub(1);
-                value.truncate((most / 8 + dice.below(most - most / 8)).max(1));
+                let rest = value.len().saturating_sub(LEGIBLE + 1).max(1);
+                let text = String::from_utf8_lossy(value);
+                let end = text.floor_char_boundary(LEGIBLE + dice.below(rest));
+                *value = text.as_bytes().get(..end).unwrap_or_default().to_vec();
             }
             Edit::Unquote => {
                 let text = String::from_utf8_lossy(value).replace("\":", ":").replace(",\"", ",").replace("{\"", "{");
@@ -225,5 +223,19 @@ mod tests {
             let text = edited(&edit);
             assert!(serde_json::from_str::<serde_json::Value>(&text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_truncated_event_keeps_its_id_and_whole_characters() {
+        let whole = "{\"event_id\":\"01M86FYZ895XFAH4J6PJ1YHTS8\",\"city\":\"ÄÖÜÄÖÜÄÖÜÄÖÜ\",\"n\":1}";
+        let mut lengths = std::collections::HashSet::new();
+        for seed in 0..500 {
+            let mut value = whole.as_bytes().to_vec();
+            Edit::Truncate.apply(&mut value, 0, &mut Dice::new(seed));
+            let text = String::from_utf8(value).unwrap();
+            assert!(whole.starts_with(&text) && text.len() < whole.len() && text.contains("HTS8\""), "{text}");
+            lengths.insert(text.len());
+        }
+        assert!(lengths.len() > 15, "{lengths:?}");
     }
 }

@@ -9,10 +9,10 @@ use super::identifier::{event_id, short_id};
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
-use super::truth::Label;
 use super::town::people::{BROWSING, Person};
 use super::town::places::COUNTRIES;
 use super::town::products::CATEGORIES;
+use super::truth::Labels;
 use super::world::{World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
@@ -318,8 +318,13 @@ fn tester(world: &World, chapter: i64, index: usize) -> Option<Tester> {
     }
 }
 
-pub fn label(_: &World, _: &Draft) -> Option<Label> {
-    None
+pub fn labels(_: &World, draft: &Draft) -> Labels {
+    let Body::Shop(event) = &draft.body else { return [None; 2] };
+    let name = event.tester.map(|tester| match tester {
+        Tester::Marked => "marked",
+        Tester::Account(_) => "account",
+    });
+    [name.map(|name| ("tester", name)), None]
 }
 
 pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {

@@ -8,9 +8,9 @@ use super::identifier::{event_id, short_id};
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
-use super::truth::Label;
 use super::town::places::{COUNTRIES, Country};
 use super::town::products::CATEGORIES;
+use super::truth::Labels;
 use super::world::{World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
@@ -234,9 +234,9 @@ fn risk(dice: &mut Dice, fraud: bool) -> u16 {
     (score * 10_000.0) as u16
 }
 
-pub fn label(_: &World, draft: &Draft) -> Option<Label> {
-    let Body::Payment(payment) = &draft.body else { return None };
-    payment.fraud.map(|pattern| ("fraud", pattern))
+pub fn labels(_: &World, draft: &Draft) -> Labels {
+    let Body::Payment(payment) = &draft.body else { return [None; 2] };
+    [payment.fraud.map(|pattern| ("fraud", pattern)), None]
 }
 
 pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {

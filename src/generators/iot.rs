@@ -8,8 +8,8 @@ use super::identifier::event_id;
 use super::json::JsonObject;
 use super::random::{Dice, sin_turns};
 use super::schema::{Field, StreamId};
-use super::truth::Label;
 use super::town::sites::{Device, SensorType};
+use super::truth::Labels;
 use super::world::{DAY_MS, World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
@@ -141,8 +141,10 @@ fn level(device: &Device, at: i64, noise: f64) -> f64 {
     }
 }
 
-pub fn label(_: &World, _: &Draft) -> Option<Label> {
-    None
+pub fn labels(world: &World, draft: &Draft) -> Labels {
+    let Body::Reading(reading) = &draft.body else { return [None; 2] };
+    let fahrenheit = world.town.devices[usize::from(reading.device)].fahrenheit;
+    [fahrenheit.then_some(("unit", "F")), None]
 }
 
 pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {

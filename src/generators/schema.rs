@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::dirt::Rates;
 use super::draft::{Draft, Drafts};
-use super::truth::{self, Label};
+use super::truth::{self, Labels};
 use super::world::World;
 use super::{ecommerce, finance, iot, social};
 
@@ -60,7 +60,7 @@ pub struct Stream {
     /// Appends the draft's value to the buffer and returns its key. The third argument is the clock origin.
     pub(super) write: fn(&World, &Draft, i64, &mut Vec<u8>) -> Bytes,
     /// What is true of an event and not in its bytes.
-    pub(super) label: fn(&World, &Draft) -> Option<Label>,
+    pub(super) labels: fn(&World, &Draft) -> Labels,
     pub(super) dirt: &'static Rates,
 }
 
@@ -74,7 +74,7 @@ pub static STREAMS: [Stream; 4] = [
         fields: ecommerce::FIELDS,
         tell: ecommerce::tell,
         write: ecommerce::write,
-        label: ecommerce::label,
+        labels: ecommerce::labels,
         dirt: &ecommerce::DIRT,
     },
     Stream {
@@ -86,7 +86,7 @@ pub static STREAMS: [Stream; 4] = [
         fields: iot::FIELDS,
         tell: iot::tell,
         write: iot::write,
-        label: iot::label,
+        labels: iot::labels,
         dirt: &iot::DIRT,
     },
     Stream {
@@ -98,7 +98,7 @@ pub static STREAMS: [Stream; 4] = [
         fields: social::FIELDS,
         tell: social::tell,
         write: social::write,
-        label: social::label,
+        labels: social::labels,
         dirt: &social::DIRT,
     },
     Stream {
@@ -110,7 +110,7 @@ pub static STREAMS: [Stream; 4] = [
         fields: finance::FIELDS,
         tell: finance::tell,
         write: finance::write,
-        label: finance::label,
+        labels: finance::labels,
         dirt: &finance::DIRT,
     },
 ];

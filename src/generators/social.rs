@@ -9,8 +9,9 @@ use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
 use super::text::{self, Mood, Subject};
-use super::truth::Label;
+use super::town::PEOPLE;
 use super::town::products::CATEGORIES;
+use super::truth::Labels;
 use super::world::{World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
@@ -38,6 +39,10 @@ pub static DIRT: Rates = Rates {
         Fault::new("not-json", 0.000_25, Edit::Unquote),
     ],
 };
+
+/// Share of what is done that programs do, and how many accounts they have.
+const BOTS: f64 = 0.03;
+const BOT_ACCOUNTS: usize = 40;
 
 /// Posts that begin in a second. With 11.5 reactions to each they make 17 events.
 const POSTS_PER_S: f64 = 1.36;
@@ -88,6 +93,8 @@ impl ActionType {
 pub struct Action {
     kind: ActionType,
     person: u16,
+    /// The number of the bot that does it in place of the person.
+    bot: Option<u8>,
     /// The hash behind the post's id, and the seed of its text.
     post: u64,
     /// The same of what this action adds, for a post and a like equal to `post`.
@@ -106,6 +113,8 @@ pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
 
 fn tell_cascade(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'_>) {
     let mut dice = world.story_dice(Story::Cascade, chapter, index);
+    let mut dirt_dice = world.dirt_dice(Story::Cascade, chapter, index);
+    let mut bot = || dirt_dice.chance(BOTS * world.dirt.factor()).then(|| dirt_dice.below(BOT_ACCOUNTS) as u8 + 1);
     let posted_at = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
     let person = writer(world, &mut dice);
     let post = dice.word();
@@ -117,7 +126,7 @@ fn tell_cascade(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'
         _ => 0b110,
     };
     let product = product_of(world, posted_at, &mut dice);
-    let mut action = Action { kind: ActionType::Post, person, post, own: post, product, hashtags, engagement: 0 };
+    let mut action = Action { kind: ActionType::Post, person, bot: bot(), post, own: post, product, hashtags, engagement: 0 };
     let serial = |step| Serial::new(Story::Cascade, chapter, index, step);
     let delay = network_delay_ms(&mut dice, 20.0, 500.0);
     drafts.add(posted_at, delay, serial(0), Body::Action(action.clone()));
@@ -132,6 +141,7 @@ fn tell_cascade(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'
             _ => ActionType::Like,
         };
         action.person = writer(world, &mut dice);
+        action.bot = bot();
         action.own = if action.kind == ActionType::Like { post } else { dice.word() };
         action.engagement += action.kind.engagement();
         let delay = network_delay_ms(&mut dice, 20.0, 500.0);
@@ -180,13 +190,17 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
     let happened_ms = origin_ms + draft.happened;
     let post_id = short_id("post", action.own);
     let parent = (action.kind != ActionType::Post).then(|| short_id("post", action.post));
+    let user = match action.bot {
+        Some(number) => Bytes::from(format!("u-{:04}", PEOPLE + usize::from(number))),
+        None => world.town.people[usize::from(action.person)].id.clone(),
+    };
     let tags = &CATEGORIES[world.town.products[usize::from(action.product)].category].hashtags;
     let mut object = JsonObject::open(out);
     object
         .text("event_id", event_id(world.seed, StreamId::SOCIAL.0 as u64, draft.serial.0, happened_ms))
         .integer("schema_version", 1)
         .text("post_id", &post_id)
-        .text("user_id", &world.town.people[usize::from(action.person)].id)
+        .text("user_id", &user)
         .text("action_type", action.kind.name())
         .text("content_preview", content(world, action))
         .time("timestamp", happened_ms)
@@ -194,25 +208,28 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
         .texts("hashtags", tags.iter().enumerate().filter(|(bit, _)| action.hashtags & (1 << bit) != 0).map(|(_, tag)| *tag))
         .text("lang", "en")
         .maybe_text("parent_post_id", parent.as_deref())
-        .boolean("is_bot", false);
+        .boolean("is_bot", action.bot.is_some());
     object.close();
     Bytes::from(post_id)
 }
 
+pub fn labels(world: &World, draft: &Draft) -> Labels {
+    let Body::Action(action) = &draft.body else { return [None; 2] };
+    [sentiment(world, action).map(|name| ("sentiment", name)), action.bot.map(|_| ("writer", "bot"))]
+}
+
 /// What a text says of its product, as whoever wrote it meant it.
-pub fn label(world: &World, draft: &Draft) -> Option<Label> {
-    let Body::Action(action) = &draft.body else { return None };
-    let told = match action.kind {
+fn sentiment(world: &World, action: &Action) -> Option<&'static str> {
+    let mood = match action.kind {
         ActionType::Post | ActionType::Comment => mood_of(world, action, &mut text_dice(action)),
         ActionType::Share => Mood::Neutral,
         ActionType::Like => return None,
     };
-    let name = match told {
+    Some(match mood {
         Mood::Glad => "positive",
         Mood::Cross => "negative",
         Mood::Neutral => "neutral",
-    };
-    Some(("sentiment", name))
+    })
 }
 
 /// A like shows what is liked: same seed, same text.

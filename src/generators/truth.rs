@@ -6,11 +6,15 @@
 //! | `topic`, `event_id` | the event; the id is also the record's key |
 //! | `timestamp` | when it happened, whatever a damaged event says |
 //! | `fraud` | the pattern, of fraudulent payments only |
-//! | `sentiment` | `positive`, `negative` or `neutral`, of texts only |
-//! | `sensor` | what ails the sensor, where something does |
-//! | `fault` | the damage to the bytes |
-//! | `late_ms` | by how much it is late; more than 30 s out of order |
+//! | `sentiment` | `positive`, `negative` or `neutral`, of posts, comments and shares only |
+//! | `writer` | `bot`, for what a program wrote |
+//! | `tester` | `marked` for `is_test`, `account` for a visitor whose name begins with `test-` |
+//! | `unit` | `F`, for temperatures that are not in Celsius |
+//! | `fault` | the damage to the bytes, by its name in the stream's table |
+//! | `delay_ms` | how long it was held up, besides its network's time: up to 29 s is out of order, from 60 s on late |
 //! | `copies` | 2 for an event that is sent twice |
+//!
+//! An event of which none of these is true has no note.
 
 use crate::model::{PartitionId, Timestamp};
 
@@ -28,15 +32,18 @@ pub const TOPIC: &str = "_truth";
 /// The name of a field and its value.
 pub type Label = (&'static str, &'static str);
 
+/// What a stream has to say of an event.
+pub type Labels = [Option<Label>; 2];
+
 /// What there is to note about an event. Its copy has the same note, which is not written twice.
 pub fn note(world: &World, draft: &Draft, origin_ms: i64) -> Option<Event> {
     if draft.copy {
         return None;
     }
     let stream = draft.stream();
-    let label = (STREAMS[stream.0].label)(world, draft);
+    let labels = (STREAMS[stream.0].labels)(world, draft);
     let dirt = &draft.dirt;
-    if label.is_none() && dirt.fault.is_none() && !dirt.late && dirt.copy_after_ms.is_none() {
+    if labels == [None; 2] && dirt.fault.is_none() && dirt.delay_ms == 0 && dirt.copy_after_ms.is_none() {
         return None;
     }
     let happened_ms = origin_ms + draft.happened;
@@ -44,14 +51,14 @@ pub fn note(world: &World, draft: &Draft, origin_ms: i64) -> Option<Event> {
     let mut value = Vec::with_capacity(160);
     let mut object = JsonObject::open(&mut value);
     object.text("topic", stream.topic()).text("event_id", id).time("timestamp", happened_ms);
-    if let Some((name, text)) = label {
+    for (name, text) in labels.into_iter().flatten() {
         object.text(name, text);
     }
     if let Some(fault) = dirt.fault {
         object.text("fault", fault.name);
     }
-    if dirt.late {
-        object.integer("late_ms", dirt.delay_ms);
+    if dirt.delay_ms > 0 {
+        object.integer("delay_ms", dirt.delay_ms);
     }
     if dirt.copy_after_ms.is_some() {
         object.integer("copies", 2);

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::generators::dirt::DirtLevel;
 use crate::cluster::{Cluster, ClusterError, NewRecord};
+use crate::generators::dirt::DirtLevel;
 use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
 
 pub const TOPIC: &str = "_headwater";
