@@ -226,8 +226,10 @@ impl Counts {
             let rates = stream.dirt;
             let late = LATE.into_iter().zip(rates.late);
             let faults = rates.faults.iter().map(|fault| (fault.name, fault.rate));
-            let (tests, bots) =
-                (if stream.id == StreamId::ECOMMERCE { 0.01 } else { 0.0 }, if stream.id == StreamId::SOCIAL { 0.03 } else { 0.0 });
+            let (tests, bots) = (
+                if stream.id == StreamId::ECOMMERCE { super::ecommerce::TESTS } else { 0.0 },
+                if stream.id == StreamId::SOCIAL { super::social::BOTS } else { 0.0 },
+            );
             let others = [("duplicate", rates.duplicates), ("out-of-order", rates.out_of_order), ("test", tests), ("bot", bots)];
             for (what, rate) in late.chain(others).chain(faults) {
                 let expected = self.events[stream.id.0] * rate * factor;
