@@ -62,7 +62,8 @@ has none, and a duplicate shares the note of its first copy.
 | `sentiment` | of posts, comments and shares: `positive`, `negative` or `neutral` |
 ";
 
-const AGREEMENT: &str = "The ledger agrees with the bytes both ways: a test finds the faults in the bytes alone, for three seeds and every level, and holds them
+const AGREEMENT: &str = "\
+The ledger agrees with the bytes both ways: a test finds the faults in the bytes alone, for three seeds and every level, and holds them
 against the notes. Fraud and sentiment cannot be found in that way.
 ";
 
