@@ -10,7 +10,7 @@
 //! Invariants: no draft arrives before it happened or happens before its chapter; (arrival, stream, serial) orders drafts
 //! totally; no event refers to something from before the origin.
 //!
-//! `dirt` is a step between a draft and its bytes. `truth` notes what the bytes do not say: an event's label follows it at once.
+//! `dirt` is a step between a draft and its bytes. `truth` notes what the bytes do not say: an event's note follows it at once.
 //!
 //! `incidents` is what an instructor lets happen: stories that begin, and a step that changes drafts on their way.
 //!
@@ -41,6 +41,8 @@ pub use partitioner::partition_of;
 pub use runner::{Clock, Gap, Phase, Runner, RunnerStatus, StreamStatus};
 pub use schema::{Field, STREAMS, Stream, StreamId};
 pub use world::World;
+#[cfg(test)]
+mod dirt_page;
 #[cfg(test)]
 mod dirt_tests;
 #[cfg(test)]
