@@ -38,7 +38,7 @@ mod world;
 pub use chronicle::{Chronicle, Event};
 pub use dirt::DirtLevel;
 pub use partitioner::partition_of;
-pub use runner::{Clock, Gap, Phase, Runner, RunnerStatus, StreamStatus};
+pub use runner::{Clock, Gap, IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Phase, Request, Runner, RunnerStatus, StreamStatus};
 pub use schema::{Field, STREAMS, Stream, StreamId};
 pub use world::World;
 #[cfg(test)]
