@@ -166,7 +166,8 @@ fn list(generators: &Value, out: &mut impl Write) -> std::io::Result<()> {
     for incident in incidents.into_iter().flatten() {
         let text = |field: &str| incident[field].as_str().unwrap_or_default().to_owned();
         let minutes = (incident["to"].as_i64().unwrap_or(0) - incident["from"].as_i64().unwrap_or(0)) as f64 / 60_000.0;
-        writeln!(out, "{:>4}  {:<20} {:<8} {minutes:>8.1}  {}", incident["id"], text("kind"), text("state"), text("target"))?;
+        let id = incident["id"].as_i64().unwrap_or(0);
+        writeln!(out, "{id:>4}  {:<20} {:<8} {minutes:>8.1}  {}", text("kind"), text("state"), text("target"))?;
     }
     Ok(())
 }
