@@ -1,13 +1,13 @@
 //! How many events a second the simulated town tells on one core, and how long it takes to start in the middle.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use headwater::generators::{Chronicle, World};
+use headwater::generators::{Chronicle, DirtLevel, World};
 use headwater::model::Timestamp;
 
 const EVENTS: usize = 100_000;
 
 fn generators(criterion: &mut Criterion) {
-    let world = World::new(7);
+    let world = World::new(7, DirtLevel::Stated);
     let origin = Timestamp(1_795_428_000_000);
     let mut group = criterion.benchmark_group("generators");
     group.sample_size(10);
@@ -19,7 +19,7 @@ fn generators(criterion: &mut Criterion) {
     group.bench_function("start_after_a_day", |bencher| {
         bencher.iter(|| Chronicle::new(world.clone(), origin, origin.plus_ms(86_400_000)).next());
     });
-    group.bench_function("draw_the_town", |bencher| bencher.iter(|| World::new(8)));
+    group.bench_function("draw_the_town", |bencher| bencher.iter(|| World::new(8, DirtLevel::Stated)));
     group.finish();
 }
 

@@ -338,10 +338,20 @@ fn shown_settings() -> Vec<Shown> {
                 assert!(begun.elapsed() < Duration::from_secs(30), "no topic");
                 std::thread::sleep(Duration::from_millis(50));
             }
+            // The ledger is there for who knows it, and in no list.
+            let mut client = Client::connect(running.kafka);
+            while client.list_offset(FIRST_TOPIC, 0, -1).1 <= 0 {
+                assert!(begun.elapsed() < Duration::from_secs(30), "no record");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            assert!(topics().iter().all(|t| t.name.as_ref().is_some_and(|n| !n.0.starts_with('_'))) && topics().len() == 4);
+            let ledger = &client.metadata(Some(&["_truth"])).topics[0];
+            assert_eq!((ledger.is_internal, ledger.partitions.len()), (true, 1));
         }),
         shown("generators", "off", |running, _, _| assert!(Client::connect(running.kafka).metadata(None).topics.is_empty())),
         // What it does is for the generators' own tests.
         shown("seed", "7", |_, _, _| {}),
+        shown("dirt", "2", |_, _, _| {}),
         shown("num-partitions", "3", |running, _, _| {
             assert_eq!(config(running, "num.partitions").as_deref(), Some("3"));
             assert_eq!(asked_into_being(running, "made"), 3);
@@ -514,7 +524,8 @@ fn the_banners_program_prints_ten_records() {
         "no python3 has confluent_kafka: `make test` installs it, and `cargo test -- --skip the_banners_program` leaves this test out",
     );
     let folder = tempdir().unwrap();
-    let running = Running::start(folder.path(), &["--generators", "on"]);
+    // With dirt, one in a thousand is no JSON.
+    let running = Running::start(folder.path(), &["--generators", "on", "--dirt", "0"]);
     let program = running.banner.lines().skip_while(|line| !line.starts_with("from ")).collect::<Vec<_>>().join("\n");
     let mut pasted = Command::new(python);
     pasted.args(["-c", &program]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

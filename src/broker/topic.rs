@@ -14,9 +14,9 @@ pub struct Topic {
 }
 
 /// Topics that Kafka's clients call internal: they are skipped by pattern subscriptions and refused to producers.
-const INTERNAL: [&str; 4] = ["__consumer_offsets", "__transaction_state", "__share_group_state", HIDDEN];
-/// The workshop's own notes. Not in lists: nobody meets it who does not ask for it by name.
-const HIDDEN: &str = "_headwater";
+const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+/// The workshop's own notes and its ledger. Internal too, and not in lists: nobody meets them who does not ask by name.
+const HIDDEN: [&str; 2] = ["_headwater", "_truth"];
 
 impl Topic {
     pub(super) fn new(name: TopicName, id: TopicId, partitions: Vec<Arc<Partition>>, config: TopicConfig) -> Topic {
@@ -28,7 +28,7 @@ impl Topic {
     }
 
     pub fn is_hidden(&self) -> bool {
-        self.name.as_str() == HIDDEN
+        HIDDEN.contains(&self.name.as_str())
     }
 
     pub fn partitions(&self) -> Arc<[Arc<Partition>]> {
@@ -58,5 +58,5 @@ impl Topic {
 }
 
 pub fn is_internal(name: &str) -> bool {
-    INTERNAL.contains(&name)
+    INTERNAL.contains(&name) || HIDDEN.contains(&name)
 }

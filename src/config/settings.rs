@@ -65,6 +65,7 @@ impl SettingRow {
     }
 }
 
+const DIRT: &[&str] = &["0", "1", "2"];
 const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 use SettingKind as Kind;
@@ -78,6 +79,7 @@ pub const SETTING_ROWS: &[SettingRow] = &[
     row("advertise", "HOST[:PORT]", "auto", Kind::Advertise, "Address that clients are told to come back to. auto: the one they came to"),
     row("generators", "on|off", "on", Kind::OnOff, "Fill the four workshop topics"),
     row("seed", "NUMBER", "42", Kind::Number, "Seed of the generators: the same seed gives the same town"),
+    row("dirt", "0|1|2", "1", Kind::Choice(DIRT), "Faults in the generated data: none, the stated ones, three times as many"),
     row("num-partitions", "NUMBER", "4", Kind::Number, "Partitions of topics created without a count").broker("num.partitions"),
     row("auto-create-topics", "on|off", "on", Kind::OnOff, "Create topics when they are first asked for").broker("auto.create.topics.enable"),
     row("node-id", "NUMBER", "1", Kind::Number, "Number of this broker").broker("node.id"),
@@ -146,6 +148,8 @@ pub struct Settings {
     pub advertise: Advertise,
     pub generators: bool,
     pub seed: u64,
+    /// 0 to 2.
+    pub dirt: u8,
     pub log_level: String,
     pub guards: Guards,
     /// Broker configs given at the start, own settings included as Kafka names them.
@@ -214,6 +218,10 @@ impl Settings {
         let listen = address(&text("listen"))?;
         let http = Some(text("http")).filter(|t| t.text != "off").map(|t| address(&t)).transpose()?;
         let advertise = advertise(&text("advertise"))?;
+        let dirt = text("dirt");
+        if !DIRT.contains(&dirt.text.as_str()) {
+            return Err(dirt.refuse(&DIRT.join(", ")));
+        }
         let log_level = text("log-level");
         if !LEVELS.contains(&log_level.text.as_str()) {
             return Err(log_level.refuse(&LEVELS.join(", ")));
@@ -236,6 +244,7 @@ impl Settings {
             advertise,
             generators: on_off(&text("generators"))?,
             seed: number(&text("seed"))?,
+            dirt: dirt.text.parse().unwrap_or(1),
             log_level: log_level.text,
             guards: guards(text)?,
             broker,

@@ -7,9 +7,13 @@ use bytes::Bytes;
 
 use crate::model::{PartitionId, Timestamp};
 
-use super::draft::{CHAPTER_MS, Draft, Drafts, REACH_MS};
+use super::dirt::{self, Dirt};
+use super::draft::{Body, CHAPTER_MS, Draft, Drafts, REACH_MS, STORY_REACH_MS};
+use super::incidents;
 use super::partitioner::partition_of;
+use super::random::Dice;
 use super::schema::{STREAMS, StreamId};
+use super::truth;
 use super::world::World;
 
 /// One event as it goes into its topic.
@@ -37,6 +41,8 @@ pub struct Chronicle {
     waiting: VecDeque<Vec<Draft>>,
     /// The chapter being handed out, last event first.
     current: Vec<Draft>,
+    /// The ledger's line about the last event.
+    note: Option<Event>,
     buffer: Vec<u8>,
 }
 
@@ -46,7 +52,8 @@ impl Chronicle {
         let from = from.since(origin).max(0);
         let first = from.div_euclid(CHAPTER_MS);
         // Before the origin only sensors were at work, and their stories are short of the reach like all others.
-        let untold = (first - REACH_MS / CHAPTER_MS).max(-EARLIEST_CHAPTERS);
+        let reach = world.timeline.reach_ms() + if world.dirt.factor() > 0.0 { REACH_MS } else { STORY_REACH_MS };
+        let untold = (first - reach / CHAPTER_MS).max(-EARLIEST_CHAPTERS);
         Chronicle {
             world,
             origin_ms: origin.0,
@@ -55,6 +62,7 @@ impl Chronicle {
             first,
             waiting: VecDeque::new(),
             current: Vec::new(),
+            note: None,
             buffer: Vec::with_capacity(1024),
         }
     }
@@ -70,6 +78,9 @@ impl Chronicle {
 
     /// When the next event arrives.
     pub fn next_arrival(&mut self) -> Timestamp {
+        if let Some(note) = &self.note {
+            return note.arrival;
+        }
         loop {
             if let Some(draft) = self.current.last() {
                 return Timestamp(self.origin_ms + draft.arrival);
@@ -89,7 +100,9 @@ impl Chronicle {
     fn tell(&mut self) {
         let (chapter, from, world, waiting) = (self.untold, self.from, &self.world, &mut self.waiting);
         let front = chapter.max(self.first);
-        let mut accept = |draft: Draft| {
+        let reach = dirt::REACH_MS + world.timeline.reach_ms();
+        let mut place = |draft: Draft| {
+            let Some(draft) = incidents::apply(world, draft) else { return };
             if draft.arrival < from {
                 return;
             }
@@ -101,25 +114,65 @@ impl Chronicle {
                 drafts.push(draft);
             }
         };
+        let mut accept = |mut draft: Draft| {
+            if draft.arrival + reach < from {
+                return;
+            }
+            if !matches!(draft.body, Body::Pill(..) | Body::Begun(_) | Body::EndedEarly(_)) {
+                draft.dirt = Dirt::of(world.seed, world.dirt, STREAMS[draft.stream().0].dirt, &draft);
+            }
+            draft.arrival += draft.dirt.delay_ms;
+            if let Some(after) = draft.dirt.copy_after_ms {
+                place(Draft { arrival: draft.arrival + after, copy: true, ..draft.clone() });
+            }
+            place(draft);
+        };
         let mut drafts = Drafts::new(&mut accept);
         for stream in &STREAMS {
             (stream.tell)(world, chapter, &mut drafts);
         }
+        incidents::tell(world, chapter, &mut drafts);
         self.untold += 1;
+    }
+
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// The start of the first chapter, in the town's time, of which nothing has been handed out: what is ordered now begins there.
+    pub fn next_page(&mut self) -> i64 {
+        // Turns the page of the next event, if that is still to be done.
+        self.next_arrival();
+        self.untold * CHAPTER_MS
     }
 
     fn write(&mut self, draft: &Draft) -> Event {
         let id = draft.stream();
+        let arrival = Timestamp(self.origin_ms + draft.arrival);
+        let line = match &draft.body {
+            Body::Begun(incident) => Some(truth::begun(incident, self.origin_ms)),
+            Body::EndedEarly(incident) => Some(truth::ended_early(incident, self.origin_ms)),
+            _ => None,
+        };
+        if let Some((key, value)) = line {
+            return Event { stream: id, partition: PartitionId(0), key, value, arrival };
+        }
         let stream = &STREAMS[id.0];
+        self.note = truth::note(&self.world, draft, self.origin_ms);
+        if let Body::Pill(_, number) = draft.body {
+            let (key, value) = (Bytes::from_static(incidents::PILL_KEY), Bytes::from(incidents::pill(number)));
+            return Event { stream: id, partition: partition_of(&key, stream.partitions), key, value, arrival };
+        }
         self.buffer.clear();
         let key = (stream.write)(&self.world, draft, self.origin_ms, &mut self.buffer);
-        Event {
-            stream: id,
-            partition: partition_of(&key, stream.partitions),
-            key,
-            value: Bytes::copy_from_slice(&self.buffer),
-            arrival: Timestamp(self.origin_ms + draft.arrival),
+        if draft.drifted {
+            stream.drift.apply(&mut self.buffer, draft.serial);
         }
+        if let Some(fault) = draft.dirt.fault {
+            let mut dice = Dice::of(self.world.seed, &[0xd2, id.0 as u64, draft.serial.0]);
+            fault.edit.apply(&mut self.buffer, self.origin_ms + draft.happened, &mut dice);
+        }
+        Event { stream: id, partition: partition_of(&key, stream.partitions), key, value: Bytes::copy_from_slice(&self.buffer), arrival }
     }
 }
 
@@ -130,6 +183,9 @@ impl Iterator for Chronicle {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
+        if self.note.is_some() {
+            return self.note.take();
+        }
         loop {
             if let Some(draft) = self.current.pop() {
                 return Some(self.write(&draft));

@@ -2,15 +2,18 @@
 
 use bytes::Bytes;
 
+use super::dirt::{Edit, Fault, Rates};
 use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
 use super::finance;
 use super::identifier::{event_id, short_id};
+use super::incidents::Kind;
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
 use super::town::people::{BROWSING, Person};
 use super::town::places::COUNTRIES;
 use super::town::products::CATEGORIES;
+use super::truth::Labels;
 use super::world::{World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
@@ -25,7 +28,7 @@ pub const FIELDS: &[Field] = &[
     Field::new("quantity", "integer", "how many"),
     Field::new("currency", "string", "USD"),
     Field::new("order_id", "string", "the order, as its payment names it; purchases only").only_in_some(),
-    Field::new("is_test", "boolean", "made by the shop's own testers"),
+    Field::new("is_test", "boolean", "made by one of the shop's own testers; accounts that begin with test- are theirs too"),
     Field::new("product.category", "string", "one of twelve"),
     Field::new("product.brand", "string", "its maker"),
     Field::new("context.device.type", "string", "mobile, tablet or desktop"),
@@ -36,6 +39,26 @@ pub const FIELDS: &[Field] = &[
     Field::new("context.referrer", "string", "what led to the shop"),
     Field::new("context.campaign", "string?", "the campaign that led to it, if one did"),
 ];
+
+pub static DIRT: Rates = Rates {
+    duplicates: 0.005,
+    late: [0.02, 0.003, 0.0005],
+    out_of_order: 0.05,
+    faults: &[
+        Fault::new("null-user", 0.002, Edit::Set("user_id", "null")),
+        Fault::new("price-not-positive", 0.002, Edit::Negate("price")),
+        Fault::new("unknown-type", 0.002, Edit::Set("event_type", "\"hover\"")),
+        Fault::new("price-as-text", 0.002, Edit::Quote("price")),
+        Fault::new("future-timestamp", 0.002, Edit::Postpone("timestamp", 48 * 3_600_000)),
+        Fault::new("missing-field", 0.002, Edit::Drop("product_id")),
+        Fault::new("truncated", 0.0005, Edit::Truncate),
+        Fault::new("not-json", 0.0005, Edit::Unquote),
+    ],
+};
+
+/// Share of visits by the shop's own testers: half are marked as such, half have an account of theirs.
+pub const TESTS: f64 = 0.01;
+const TEST_ACCOUNTS_COUNT: usize = 12;
 
 /// Visits that begin in a second: 25 events a second, at 12.3 events in a mean visit.
 const SESSIONS_PER_S: f64 = 25.0 / 12.3;
@@ -69,7 +92,7 @@ impl EventType {
 }
 
 /// What led a visitor to the shop, and with which campaign.
-const WAYS_IN: [(&str, Option<&str>); 10] = [
+const WAYS_IN: [(&str, Option<&str>); 11] = [
     ("direct", None),
     ("direct", None),
     ("direct", None),
@@ -80,21 +103,40 @@ const WAYS_IN: [(&str, Option<&str>); 10] = [
     ("social", Some("share-and-save")),
     ("newsletter", Some("weekly-letter")),
     ("banner", Some("season-opening")),
+    ("newsletter", Some("flash-sale")),
 ];
+
+/// Only while something is on sale.
+const SALE_WAY_IN: u8 = 10;
+/// Share of the visits during a sale that it led to.
+const SALE_SHARE: f64 = 2.0 / 3.0;
+/// What is left of the price, in hundredths.
+const SALE_PRICE: i64 = 70;
+/// Chance that who came for the sale looks at something that is on sale.
+const SALE_INTEREST: f64 = 0.8;
 
 #[derive(Clone, Debug)]
 pub struct ShopEvent {
     kind: EventType,
     person: u16,
     product: u16,
+    price_cents: i64,
     quantity: u8,
     /// Index into `BROWSING`.
     device: u8,
     /// Index into `WAYS_IN`.
     way_in: u8,
     session: u64,
+    tester: Option<Tester>,
     /// The hash behind the order's id; purchases only.
     order: Option<u64>,
+}
+
+/// Who visits to see whether the shop works. Buys without paying.
+#[derive(Clone, Copy, Debug)]
+enum Tester {
+    Marked,
+    Account(u8),
 }
 
 /// How set on buying a visitor is.
@@ -133,6 +175,9 @@ struct Session<'w> {
     device: u8,
     way_in: u8,
     session: u64,
+    tester: Option<Tester>,
+    /// The category that is on sale when the visit begins, and whether that led to it.
+    sale: Option<(usize, bool)>,
     cart: Vec<(u16, u8)>,
 }
 
@@ -140,6 +185,7 @@ impl<'w> Session<'w> {
     fn begin(world: &'w World, chapter: i64, index: usize) -> Session<'w> {
         let mut dice = world.story_dice(Story::Session, chapter, index);
         let person = world.town.shoppers.pick(&mut dice) as u16;
+        let sale = world.timeline.on(Kind::FlashSale, chapter * CHAPTER_MS).next().map(|sale| (sale.target, dice.chance(SALE_SHARE)));
         Session {
             chapter,
             index,
@@ -147,8 +193,10 @@ impl<'w> Session<'w> {
             clock: chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64,
             person,
             device: *dice.pick(&world.town.people[usize::from(person)].devices),
-            way_in: dice.below(WAYS_IN.len()) as u8,
+            way_in: if let Some((_, true)) = sale { SALE_WAY_IN } else { dice.below(SALE_WAY_IN as usize) as u8 },
             session: dice.word(),
+            tester: tester(world, chapter, index),
+            sale,
             cart: Vec::new(),
             dice,
             world,
@@ -160,7 +208,8 @@ impl<'w> Session<'w> {
     }
 
     fn tell(mut self, drafts: &mut Drafts<'_>) {
-        let intent = if self.dice.chance(SHARE_SET_ON_BUYING) { SET_ON_BUYING } else { JUST_LOOKING };
+        let came_for_sale = matches!(self.sale, Some((_, true)));
+        let intent = if self.dice.chance(SHARE_SET_ON_BUYING) || came_for_sale { SET_ON_BUYING } else { JUST_LOOKING };
         self.browse(&intent, drafts);
         self.close(&intent, drafts);
     }
@@ -168,10 +217,10 @@ impl<'w> Session<'w> {
     fn browse(&mut self, intent: &Intent, drafts: &mut Drafts<'_>) {
         let spread = STEPS_BROWSED_MAX - STEPS_BROWSED_MIN;
         let steps = STEPS_BROWSED_MIN + self.dice.below(spread / 2 + 1) + self.dice.below(spread - spread / 2 + 1);
-        let mut product = self.world.town.popularity.pick(&mut self.dice) as u16;
+        let mut product = self.next_product();
         while self.step < steps {
             if self.step > 0 && !self.dice.chance(LOOKS_AGAIN) {
-                product = self.world.town.popularity.pick(&mut self.dice) as u16;
+                product = self.next_product();
             }
             if self.dice.chance(SEARCHES) {
                 self.say(EventType::Search, product, 1, drafts);
@@ -217,13 +266,16 @@ impl<'w> Session<'w> {
         let purchase = finance::Purchase {
             person: usize::from(self.person),
             order,
-            amount_cents: item.price_cents * i64::from(quantity),
+            amount_cents: self.price_cents(product) * i64::from(quantity),
             category: item.category,
             at: self.clock,
             serial: Serial::new(Story::Session, self.chapter, self.index, self.step),
         };
         self.draft(EventType::Purchase, product, quantity, Some(order), drafts);
         // The payment's dice are its own: how a purchase is paid changes nothing about the visit.
+        if self.tester.is_some() {
+            return;
+        }
         finance::pay(self.world, &purchase, &mut Dice::new(order), drafts);
     }
 
@@ -236,15 +288,37 @@ impl<'w> Session<'w> {
             kind,
             person: self.person,
             product,
+            price_cents: self.price_cents(product),
             quantity,
             device: self.device,
             way_in: self.way_in,
             session: self.session,
+            tester: self.tester,
             order,
         };
         let delay = network_delay_ms(&mut self.dice, 15.0, 400.0);
         drafts.add(self.clock, delay, Serial::new(Story::Session, self.chapter, self.index, self.step), Body::Shop(event));
         self.step += 1;
+    }
+
+    /// What somebody looks at next.
+    fn next_product(&mut self) -> u16 {
+        match self.sale {
+            Some((category, true)) if self.dice.chance(SALE_INTEREST) => {
+                let (members, weights) = &self.world.town.by_category[category];
+                members[weights.pick(&mut self.dice)]
+            }
+            _ => self.world.town.popularity.pick(&mut self.dice) as u16,
+        }
+    }
+
+    /// The price that a visit sees from its beginning to its end.
+    fn price_cents(&self, product: u16) -> i64 {
+        let item = &self.world.town.products[usize::from(product)];
+        match self.sale {
+            Some((category, _)) if category == item.category => (item.price_cents * SALE_PRICE + 50) / 100,
+            _ => item.price_cents,
+        }
     }
 
     /// Time passes until the next step: most take seconds, none more than a minute.
@@ -272,21 +346,43 @@ impl<'w> Session<'w> {
     }
 }
 
+fn tester(world: &World, chapter: i64, index: usize) -> Option<Tester> {
+    let mut dice = world.dirt_dice(Story::Session, chapter, index);
+    match dice.unit() / world.dirt.factor() {
+        u if u < TESTS / 2.0 => Some(Tester::Marked),
+        u if u < TESTS => Some(Tester::Account(dice.below(TEST_ACCOUNTS_COUNT) as u8 + 1)),
+        _ => None,
+    }
+}
+
+pub fn labels(_: &World, draft: &Draft) -> Labels {
+    let Body::Shop(event) = &draft.body else { return [None; 2] };
+    let name = event.tester.map(|tester| match tester {
+        Tester::Marked => "marked",
+        Tester::Account(_) => "account",
+    });
+    [name.map(|name| ("tester", name)), None]
+}
+
 pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {
     let Body::Shop(event) = &draft.body else { return Bytes::new() };
     let person = &world.town.people[usize::from(event.person)];
     let product = &world.town.products[usize::from(event.product)];
     let browsing = &BROWSING[usize::from(event.device)];
     let (referrer, campaign) = WAYS_IN[usize::from(event.way_in)];
+    let user = match event.tester {
+        Some(Tester::Account(number)) => Bytes::from(format!("test-{number:02}")),
+        _ => person.id.clone(),
+    };
     let happened_ms = origin_ms + draft.happened;
     let mut object = JsonObject::open(out);
     object
         .text("event_id", event_id(world.seed, StreamId::ECOMMERCE.0 as u64, draft.serial.0, happened_ms))
         .integer("schema_version", 1)
-        .text("user_id", &person.id)
+        .text("user_id", &user)
         .text("event_type", event.kind.name())
         .text("product_id", &product.id)
-        .decimal("price", product.price_cents, 2)
+        .decimal("price", event.price_cents, 2)
         .time("timestamp", happened_ms)
         .text("session_id", short_id("s", event.session))
         .integer("quantity", i64::from(event.quantity))
@@ -295,7 +391,7 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
         object.text("order_id", short_id("o", order));
     }
     object
-        .boolean("is_test", false)
+        .boolean("is_test", matches!(event.tester, Some(Tester::Marked)))
         .object("product", |inner| {
             inner.text("category", CATEGORIES[product.category].name).text("brand", product.maker);
         })
@@ -311,5 +407,5 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
                 .maybe_text("campaign", campaign);
         });
     object.close();
-    person.id.clone()
+    user
 }

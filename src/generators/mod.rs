@@ -10,16 +10,19 @@
 //! Invariants: no draft arrives before it happened or happens before its chapter; (arrival, stream, serial) orders drafts
 //! totally; no event refers to something from before the origin.
 //!
-//! Later parts: dirt is a step between a draft and its bytes; an incident changes the odds of stories that begin while it lasts,
-//! and is an input like the seed; truth is noted where it is known, with the draft.
+//! `dirt` is a step between a draft and its bytes. `truth` notes what the bytes do not say: an event's note follows it at once.
+//!
+//! `incidents` is what an instructor lets happen: stories that begin, and a step that changes drafts on their way.
 //!
 //! To add a stream: one file with `tell` and `write`, a row in [`STREAMS`]. Start at `chronicle.rs`, then `ecommerce.rs`.
 
 mod chronicle;
+mod dirt;
 mod draft;
 mod ecommerce;
 mod finance;
 mod identifier;
+pub mod incidents;
 mod iot;
 mod json;
 mod partitioner;
@@ -29,12 +32,18 @@ mod schema;
 mod social;
 mod text;
 mod town;
+mod truth;
 mod world;
 
 pub use chronicle::{Chronicle, Event};
+pub use dirt::DirtLevel;
 pub use partitioner::partition_of;
-pub use runner::{Clock, Gap, Phase, Runner, RunnerStatus, StreamStatus};
+pub use runner::{Clock, Gap, IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Phase, Request, Runner, RunnerStatus, StreamStatus};
 pub use schema::{Field, STREAMS, Stream, StreamId};
 pub use world::World;
+#[cfg(test)]
+mod dirt_page;
+#[cfg(test)]
+mod dirt_tests;
 #[cfg(test)]
 mod tests;

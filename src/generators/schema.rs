@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use super::draft::{Draft, Drafts};
+use super::dirt::Rates;
+use super::draft::{Draft, Drafts, Serial};
+use super::random::mix;
+use super::truth::{self, Labels};
 use super::world::World;
 use super::{ecommerce, finance, iot, social};
 
@@ -15,6 +18,12 @@ impl StreamId {
     pub const IOT: StreamId = StreamId(1);
     pub const SOCIAL: StreamId = StreamId(2);
     pub const FINANCE: StreamId = StreamId(3);
+    /// The ledger, which is no stream of the town.
+    pub const TRUTH: StreamId = StreamId(STREAMS.len());
+
+    pub fn topic(self) -> &'static str {
+        STREAMS.get(self.0).map_or(truth::TOPIC, |stream| stream.topic)
+    }
 }
 
 /// One field of a stream's JSON value. A dot leads into a nested object.
@@ -38,6 +47,28 @@ impl Field {
     }
 }
 
+/// What the next version of a stream's schema adds: an optional field, and the JSON values that it takes.
+pub struct Drift {
+    pub field: Field,
+    pub values: &'static [&'static str],
+}
+
+impl Drift {
+    /// Writes an event of version 1 as one of version 2.
+    pub(super) fn apply(&self, value: &mut Vec<u8>, serial: Serial) {
+        const VERSION: &[u8] = b"\"schema_version\":1";
+        if let Some(at) = value.windows(VERSION.len()).position(|window| window == VERSION)
+            && let Some(digit) = value.get_mut(at + VERSION.len() - 1)
+        {
+            *digit = b'2';
+        }
+        let number = mix(serial.0, 0xdf) as usize % self.values.len().max(1);
+        if let (Some(b'}'), Some(new)) = (value.pop(), self.values.get(number)) {
+            value.extend_from_slice(format!(",\"{}\":{new}}}", self.field.name).as_bytes());
+        }
+    }
+}
+
 /// One of the town's streams, a row of [`STREAMS`].
 pub struct Stream {
     pub id: StreamId,
@@ -51,6 +82,11 @@ pub struct Stream {
     pub(super) tell: fn(&World, i64, &mut Drafts<'_>),
     /// Appends the draft's value to the buffer and returns its key. The third argument is the clock origin.
     pub(super) write: fn(&World, &Draft, i64, &mut Vec<u8>) -> Bytes,
+    /// What is true of an event and not in its bytes.
+    pub(super) labels: fn(&World, &Draft) -> Labels,
+    pub(super) dirt: &'static Rates,
+    /// What comes with version 2, while the incident `schema-drift` is on.
+    pub drift: Drift,
 }
 
 pub static STREAMS: [Stream; 4] = [
@@ -63,6 +99,12 @@ pub static STREAMS: [Stream; 4] = [
         fields: ecommerce::FIELDS,
         tell: ecommerce::tell,
         write: ecommerce::write,
+        labels: ecommerce::labels,
+        dirt: &ecommerce::DIRT,
+        drift: Drift {
+            field: Field::new("loyalty_tier", "string", "the visitor's rank with the shop").only_in_some(),
+            values: &["\"none\"", "\"silver\"", "\"gold\""],
+        },
     },
     Stream {
         id: StreamId::IOT,
@@ -73,6 +115,12 @@ pub static STREAMS: [Stream; 4] = [
         fields: iot::FIELDS,
         tell: iot::tell,
         write: iot::write,
+        labels: iot::labels,
+        dirt: &iot::DIRT,
+        drift: Drift {
+            field: Field::new("signal_dbm", "integer", "strength of the radio signal, dBm").only_in_some(),
+            values: &["-48", "-57", "-63", "-71", "-84"],
+        },
     },
     Stream {
         id: StreamId::SOCIAL,
@@ -83,6 +131,9 @@ pub static STREAMS: [Stream; 4] = [
         fields: social::FIELDS,
         tell: social::tell,
         write: social::write,
+        labels: social::labels,
+        dirt: &social::DIRT,
+        drift: Drift { field: Field::new("client", "string", "what it was written with").only_in_some(), values: &["\"app\"", "\"web\""] },
     },
     Stream {
         id: StreamId::FINANCE,
@@ -93,5 +144,11 @@ pub static STREAMS: [Stream; 4] = [
         fields: finance::FIELDS,
         tell: finance::tell,
         write: finance::write,
+        labels: finance::labels,
+        dirt: &finance::DIRT,
+        drift: Drift {
+            field: Field::new("wallet", "string", "what held the card").only_in_some(),
+            values: &["\"card\"", "\"phone\"", "\"watch\""],
+        },
     },
 ];

@@ -2,13 +2,17 @@
 
 use bytes::Bytes;
 
-use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
+use super::dirt::{Edit, Fault, Rates};
+use super::draft::{Body, CHAPTER_MS, Draft, Drafts, STORIES_MAX, Serial, Story};
 use super::identifier::{event_id, short_id};
+use super::incidents::Incident;
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
 use super::text::{self, Mood, Subject};
+use super::town::PEOPLE;
 use super::town::products::CATEGORIES;
+use super::truth::Labels;
 use super::world::{World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
@@ -25,6 +29,21 @@ pub const FIELDS: &[Field] = &[
     Field::new("parent_post_id", "string?", "the post that is liked, shared or answered; null for a post"),
     Field::new("is_bot", "boolean", "written by a program"),
 ];
+
+pub static DIRT: Rates = Rates {
+    duplicates: 0.003,
+    late: [0.01, 0.0, 0.0],
+    out_of_order: 0.05,
+    faults: &[
+        Fault::new("empty-text", 0.005, Edit::Set("content_preview", "\"\"")),
+        Fault::new("truncated", 0.000_25, Edit::Truncate),
+        Fault::new("not-json", 0.000_25, Edit::Unquote),
+    ],
+};
+
+/// Share of what is done that programs do, and how many accounts they have.
+pub const BOTS: f64 = 0.03;
+const BOT_ACCOUNTS: usize = 40;
 
 /// Posts that begin in a second. With 11.5 reactions to each they make 17 events.
 const POSTS_PER_S: f64 = 1.36;
@@ -75,6 +94,8 @@ impl ActionType {
 pub struct Action {
     kind: ActionType,
     person: u16,
+    /// The number of the bot that does it in place of the person.
+    bot: Option<u8>,
     /// The hash behind the post's id, and the seed of its text.
     post: u64,
     /// The same of what this action adds, for a post and a like equal to `post`.
@@ -91,8 +112,73 @@ pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
     }
 }
 
+const VIRAL_REACTIONS: usize = 1_500;
+/// Steps of an incident's story below are its own.
+const VIRAL_STEP: usize = 16;
+
+/// One post on a category's best-known product, and how it goes round until the incident's end.
+pub fn tell_viral(world: &World, chapter: i64, incident: &Incident, drafts: &mut Drafts<'_>) {
+    let index = incident.id as usize;
+    let mut dice = world.story_dice(Story::Incident, chapter, index);
+    let post = dice.word();
+    let product = world.town.by_category[incident.target].0[0];
+    let mut action = Action {
+        kind: ActionType::Post,
+        person: writer(world, &mut dice),
+        bot: None,
+        post,
+        own: post,
+        product,
+        hashtags: 0b011,
+        engagement: 0,
+    };
+    let lasts = (incident.ordered_to - incident.from) as f64;
+    let mut delays: Vec<i64> =
+        (0..VIRAL_REACTIONS).map(|_| dice.log_normal(lasts / 4.0, 0.7).min(lasts * dice.unit().max(0.5)) as i64).collect();
+    delays.sort_unstable();
+    delays.insert(0, 0);
+    for (step, after) in delays.into_iter().enumerate() {
+        if step > 0 {
+            react(world, &mut action, None, &mut dice);
+        }
+        let happened = incident.from + after;
+        let delay = network_delay_ms(&mut dice, 20.0, 500.0);
+        if happened < incident.to {
+            let serial = Serial::new(Story::Incident, chapter, index, VIRAL_STEP + step);
+            drafts.add_for(incident.kind, happened, delay, serial, Body::Action(action.clone()));
+        }
+    }
+}
+
+const RAID_POSTS_PER_S: f64 = 15.0;
+const RAID_TEXTS: usize = 5;
+
+/// Bots that all say the same.
+pub fn tell_raid(world: &World, chapter: i64, number: usize, raid: &Incident, drafts: &mut Drafts<'_>) {
+    for index in 0..world.beginnings(Story::Raid, chapter, RAID_POSTS_PER_S) {
+        let index = (number * STORIES_MAX / 4 + index) % STORIES_MAX;
+        let mut dice = world.story_dice(Story::Raid, chapter, index);
+        let at = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
+        let action = Action {
+            kind: ActionType::Post,
+            person: 0,
+            bot: Some(dice.below(BOT_ACCOUNTS) as u8 + 1),
+            // The text is one of a few, and the post its own.
+            post: mix(u64::from(raid.id), dice.below(RAID_TEXTS) as u64),
+            own: dice.word(),
+            product: world.town.by_category[raid.target].0[0],
+            hashtags: 0b111,
+            engagement: 0,
+        };
+        let delay = network_delay_ms(&mut dice, 20.0, 500.0);
+        drafts.add_for(raid.kind, at, delay, Serial::new(Story::Raid, chapter, index, 0), Body::Action(action));
+    }
+}
+
 fn tell_cascade(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'_>) {
     let mut dice = world.story_dice(Story::Cascade, chapter, index);
+    let mut dirt_dice = world.dirt_dice(Story::Cascade, chapter, index);
+    let mut bot = || dirt_dice.chance(BOTS * world.dirt.factor()).then(|| dirt_dice.below(BOT_ACCOUNTS) as u8 + 1);
     let posted_at = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
     let person = writer(world, &mut dice);
     let post = dice.word();
@@ -104,7 +190,7 @@ fn tell_cascade(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'
         _ => 0b110,
     };
     let product = product_of(world, posted_at, &mut dice);
-    let mut action = Action { kind: ActionType::Post, person, post, own: post, product, hashtags, engagement: 0 };
+    let mut action = Action { kind: ActionType::Post, person, bot: bot(), post, own: post, product, hashtags, engagement: 0 };
     let serial = |step| Serial::new(Story::Cascade, chapter, index, step);
     let delay = network_delay_ms(&mut dice, 20.0, 500.0);
     drafts.add(posted_at, delay, serial(0), Body::Action(action.clone()));
@@ -113,17 +199,23 @@ fn tell_cascade(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'
     let mut delays: Vec<i64> = (0..size).map(|_| attention_ms(&mut dice)).collect();
     delays.sort_unstable();
     for (step, after) in delays.into_iter().enumerate() {
-        action.kind = match dice.unit() {
-            u if u < COMMENTS => ActionType::Comment,
-            u if u < COMMENTS + SHARES => ActionType::Share,
-            _ => ActionType::Like,
-        };
-        action.person = writer(world, &mut dice);
-        action.own = if action.kind == ActionType::Like { post } else { dice.word() };
-        action.engagement += action.kind.engagement();
+        react(world, &mut action, bot(), &mut dice);
         let delay = network_delay_ms(&mut dice, 20.0, 500.0);
         drafts.add(posted_at + after, delay, serial(step + 1), Body::Action(action.clone()));
     }
+}
+
+/// Makes of an action the next that follows the same post.
+fn react(world: &World, action: &mut Action, bot: Option<u8>, dice: &mut Dice) {
+    action.kind = match dice.unit() {
+        u if u < COMMENTS => ActionType::Comment,
+        u if u < COMMENTS + SHARES => ActionType::Share,
+        _ => ActionType::Like,
+    };
+    action.person = writer(world, dice);
+    action.bot = bot;
+    action.own = if action.kind == ActionType::Like { action.post } else { dice.word() };
+    action.engagement += action.kind.engagement();
 }
 
 fn writer(world: &World, dice: &mut Dice) -> u16 {
@@ -167,13 +259,17 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
     let happened_ms = origin_ms + draft.happened;
     let post_id = short_id("post", action.own);
     let parent = (action.kind != ActionType::Post).then(|| short_id("post", action.post));
+    let user = match action.bot {
+        Some(number) => Bytes::from(format!("u-{:04}", PEOPLE + usize::from(number))),
+        None => world.town.people[usize::from(action.person)].id.clone(),
+    };
     let tags = &CATEGORIES[world.town.products[usize::from(action.product)].category].hashtags;
     let mut object = JsonObject::open(out);
     object
         .text("event_id", event_id(world.seed, StreamId::SOCIAL.0 as u64, draft.serial.0, happened_ms))
         .integer("schema_version", 1)
         .text("post_id", &post_id)
-        .text("user_id", &world.town.people[usize::from(action.person)].id)
+        .text("user_id", &user)
         .text("action_type", action.kind.name())
         .text("content_preview", content(world, action))
         .time("timestamp", happened_ms)
@@ -181,17 +277,44 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
         .texts("hashtags", tags.iter().enumerate().filter(|(bit, _)| action.hashtags & (1 << bit) != 0).map(|(_, tag)| *tag))
         .text("lang", "en")
         .maybe_text("parent_post_id", parent.as_deref())
-        .boolean("is_bot", false);
+        .boolean("is_bot", action.bot.is_some());
     object.close();
     Bytes::from(post_id)
+}
+
+pub fn labels(world: &World, draft: &Draft) -> Labels {
+    let Body::Action(action) = &draft.body else { return [None; 2] };
+    [sentiment(world, action).map(|name| ("sentiment", name)), action.bot.map(|_| ("writer", "bot"))]
+}
+
+/// What a text says of its product, as whoever wrote it meant it.
+fn sentiment(world: &World, action: &Action) -> Option<&'static str> {
+    let mood = match action.kind {
+        ActionType::Post | ActionType::Comment => mood_of(world, action, &mut text_dice(action)),
+        ActionType::Share => Mood::Neutral,
+        ActionType::Like => return None,
+    };
+    Some(match mood {
+        Mood::Glad => "positive",
+        Mood::Cross => "negative",
+        Mood::Neutral => "neutral",
+    })
+}
+
+/// A like shows what is liked: same seed, same text.
+fn text_dice(action: &Action) -> Dice {
+    Dice::new(mix(if action.kind == ActionType::Post { action.post } else { action.own }, 1))
+}
+
+fn mood_of(world: &World, action: &Action, dice: &mut Dice) -> Mood {
+    mood(world.town.products[usize::from(action.product)].quality, dice)
 }
 
 fn content(world: &World, action: &Action) -> String {
     let product = &world.town.products[usize::from(action.product)];
     let subject = Subject { maker: product.maker, noun: product.noun };
-    // A like shows what is liked: same seed, same text.
-    let mut dice = Dice::new(mix(action.own, 1));
-    let mood = mood(product.quality, &mut dice);
+    let mut dice = text_dice(action);
+    let mood = mood_of(world, action, &mut dice);
     let whole = match action.kind {
         ActionType::Post | ActionType::Like => text::post(&mut dice, subject, mood),
         ActionType::Comment => text::comment(&mut dice, subject, mood),

@@ -7,6 +7,7 @@
 //! crash tore is written again as a whole.
 
 mod journal;
+mod orders;
 mod resume;
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,14 @@ use crate::cluster::{Cluster, ClusterError, NewRecord};
 use crate::model::{PartitionId, Timestamp, TopicName};
 
 use super::chronicle::{Chronicle, Event};
+use super::dirt::DirtLevel;
+use super::incidents::Timeline;
 use super::schema::{STREAMS, StreamId};
 pub use journal::Gap;
+use journal::Journal;
+pub use orders::{IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Request};
+use orders::{WAITING_MAX, Waiting};
+use tokio::sync::mpsc;
 
 /// Tells the present.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -32,6 +39,9 @@ const GRACE_MS: i64 = 10 * 60_000;
 
 const TICK: Duration = Duration::from_millis(100);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// How long somebody who gives an order waits for the answer.
+const ORDER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Records in a batch of history.
 const BATCH_RECORDS: usize = 500;
@@ -72,7 +82,11 @@ pub struct RunnerStatus {
     pub seed: u64,
     /// The seed that was asked for, if it is another: the folder's is used until a reset.
     pub seed_ignored: Option<u64>,
+    /// The folder's, like the seed.
+    pub dirt: DirtLevel,
+    pub dirt_ignored: Option<DirtLevel>,
     pub origin: Option<Timestamp>,
+    pub(super) timeline: Timeline,
     /// How much of what was due at the last (re)start has been written, from 0 to 1.
     pub backfilled: f64,
     /// Gaps that were too long to fill, oldest first.
@@ -89,11 +103,14 @@ pub struct Runner {
     cluster: Arc<dyn Cluster>,
     clock: Clock,
     seed: u64,
+    dirt: DirtLevel,
     status: Mutex<RunnerStatus>,
+    orders: mpsc::Sender<Waiting>,
+    waiting: tokio::sync::Mutex<mpsc::Receiver<Waiting>>,
 }
 
 impl Runner {
-    pub fn new(cluster: Arc<dyn Cluster>, clock: Clock, seed: u64) -> Runner {
+    pub fn new(cluster: Arc<dyn Cluster>, clock: Clock, seed: u64, dirt: DirtLevel) -> Runner {
         let streams = STREAMS
             .iter()
             .map(|stream| StreamStatus { topic: stream.topic, events_written: 0, events_per_s: 0.0, last_arrival: None, measured: 0 })
@@ -102,14 +119,18 @@ impl Runner {
             phase: Phase::Starting,
             seed,
             seed_ignored: None,
+            dirt,
+            dirt_ignored: None,
             origin: None,
+            timeline: Timeline::default(),
             backfilled: 0.0,
             gaps: Vec::new(),
             trouble: None,
             streams,
             measured: None,
         };
-        Runner { cluster, clock, seed, status: Mutex::new(status) }
+        let (orders, waiting) = mpsc::channel(WAITING_MAX);
+        Runner { cluster, clock, seed, dirt, status: Mutex::new(status), orders, waiting: tokio::sync::Mutex::new(waiting) }
     }
 
     pub fn status(&self) -> RunnerStatus {
@@ -145,7 +166,14 @@ impl Runner {
             if let Err(error) = self.catch_up(&mut writer, now).await {
                 return Some(error);
             }
-            tokio::time::sleep(TICK).await;
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                Some(order) = self.next_order() => {
+                    if let Err(error) = self.obey(&mut writer, order).await {
+                        return Some(error);
+                    }
+                }
+            }
         }
     }
 
@@ -185,7 +213,7 @@ impl Runner {
     async fn append(&self, batch: Batch) -> Result<(), ClusterError> {
         let count = batch.records.len() as u64;
         let last_arrival = batch.records.last().map(|record| record.timestamp);
-        let topic = TopicName::new(STREAMS[batch.stream.0].topic);
+        let topic = TopicName::new(batch.stream.topic());
         self.cluster.append(&topic, batch.partition, batch.records).await?;
         self.change_status(|status| {
             if let Some(stream) = status.streams.get_mut(batch.stream.0) {
@@ -243,6 +271,7 @@ struct Lane {
 /// Sorts the chronicle's events into batches.
 struct Writer {
     chronicle: Chronicle,
+    journal: Journal,
     lanes: Vec<Lane>,
 }
 

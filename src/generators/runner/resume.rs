@@ -11,7 +11,7 @@ use crate::model::{PartitionId, Timestamp, TopicName};
 use super::journal::{Gap, Journal};
 use super::{GRACE_MS, HISTORY_MS, Lane, Runner, SLICE_EVENTS, Writer};
 use crate::generators::chronicle::Chronicle;
-use crate::generators::schema::STREAMS;
+use crate::generators::schema::{STREAMS, StreamId};
 use crate::generators::world::World;
 
 /// Retention as the workshop states it: a day.
@@ -30,7 +30,8 @@ impl Runner {
     pub(super) async fn resume(&self) -> Result<Writer, ClusterError> {
         let now = (self.clock)();
         let mut journal = self.journal(now).await?;
-        let world = World::new(journal.seed);
+        let world = World::new(journal.seed, journal.dirt()).with_commands(&journal.commands);
+        self.change_status(|status| status.timeline = world.timeline.clone());
         let mut lanes = self.lanes().await?;
         let newest = self.recognise(&world, &journal, now, &mut lanes).await?;
 
@@ -44,7 +45,7 @@ impl Runner {
         let from = lanes.iter().map(|lane| next(lane, &journal)).min().unwrap_or(now);
         self.change_status(|status| status.gaps = journal.gaps.clone());
         let chronicle = prepared(Chronicle::new(world, journal.origin, from)).await;
-        Ok(Writer { chronicle, lanes })
+        Ok(Writer { chronicle, journal, lanes })
     }
 
     /// What is remembered, or a new beginning two hours ago. A folder keeps its seed: other events under the same ids and orders
@@ -54,7 +55,7 @@ impl Runner {
             Some(journal) => journal,
             None => {
                 let start = now.plus_ms(-HISTORY_MS);
-                let journal = Journal::begin(self.seed, Timestamp(start.0 - start.0.rem_euclid(1000)));
+                let journal = Journal::begin(self.seed, self.dirt, Timestamp(start.0 - start.0.rem_euclid(1000)));
                 journal.write(self.cluster.as_ref(), now).await?;
                 journal
             }
@@ -67,9 +68,16 @@ impl Runner {
                 "the data folder's topics were made from another seed; it stays in use until a reset"
             );
         }
+        let dirt_ignored = (journal.dirt() != self.dirt).then_some(self.dirt);
+        if let Some(asked) = dirt_ignored {
+            let used = journal.dirt();
+            tracing::warn!(%asked, %used, "the data folder's topics were made with another level of dirt; it stays in use until a reset");
+        }
         self.change_status(|status| {
             status.seed = journal.seed;
             status.seed_ignored = ignored;
+            status.dirt = journal.dirt();
+            status.dirt_ignored = dirt_ignored;
             status.origin = Some(journal.origin);
         });
         Ok(journal)
@@ -87,6 +95,8 @@ impl Runner {
                 records: Vec::new(),
             }));
         }
+        self.cluster.ensure_topic(&TopicName::new(StreamId::TRUTH.topic()), 1, &configs).await?;
+        lanes.push(Lane { stream: StreamId::TRUTH, partition: PartitionId(0), written_to: Timestamp::NONE, records: Vec::new() });
         Ok(lanes)
     }
 
@@ -108,7 +118,7 @@ impl Runner {
             let mut unread = Vec::new();
             for &index in &open {
                 let Some(lane) = lanes.get(index) else { continue };
-                let topic = TopicName::new(STREAMS[lane.stream.0].topic);
+                let topic = TopicName::new(lane.stream.topic());
                 let tail = self.cluster.tail(&topic, lane.partition, count).await?;
                 let complete = tail.len() < count || tail.first().is_some_and(|record| record.timestamp < earliest);
                 if !complete {
@@ -159,7 +169,7 @@ impl Runner {
 }
 
 /// The chronicle with everything from before its start told, in slices.
-async fn prepared(mut chronicle: Chronicle) -> Chronicle {
+pub(super) async fn prepared(mut chronicle: Chronicle) -> Chronicle {
     loop {
         for _ in 0..SLICE_CHAPTERS {
             if chronicle.prepare() {

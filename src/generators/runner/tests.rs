@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::journal::Journal;
 use super::*;
 use crate::cluster::{BoxFuture, GroupSummary, StoredRecord, TopicSummary};
+use crate::generators::incidents::{Command, Wish};
 use crate::generators::world::World;
 use crate::model::metrics::MetricsSnapshot;
 use crate::model::{ErrorCode, Offset};
@@ -53,9 +54,10 @@ impl MemoryCluster {
         base
     }
 
-    /// What all partitions of the four topics hold.
+    /// What all partitions of the four topics and of the ledger hold.
     fn all(&self) -> Vec<Held> {
         let lanes = STREAMS.iter().flat_map(|stream| (0..stream.partitions).map(move |partition| (stream.topic, partition)));
+        let lanes = lanes.chain([(StreamId::TRUTH.topic(), 0)]);
         lanes
             .map(|(topic, partition)| {
                 let records = self.records(topic, partition);
@@ -146,14 +148,19 @@ impl Bench {
     /// A town that began some minutes ago instead of two hours: quicker to tell.
     fn that_began(minutes: i64) -> Bench {
         let bench = Bench::new();
-        let journal = Journal::begin(7, NOW.plus_ms(-minutes * MINUTE_MS));
+        let journal = Journal::begin(7, DirtLevel::Stated, NOW.plus_ms(-minutes * MINUTE_MS));
         bench.runtime.block_on(journal.write(bench.cluster.as_ref(), NOW)).unwrap();
         bench
     }
 
     fn runner(&self, seed: u64) -> Runner {
         let now = Arc::clone(&self.now);
-        Runner::new(Arc::clone(&self.cluster) as Arc<dyn Cluster>, Arc::new(move || Timestamp(now.load(Ordering::Relaxed))), seed)
+        Runner::new(
+            Arc::clone(&self.cluster) as Arc<dyn Cluster>,
+            Arc::new(move || Timestamp(now.load(Ordering::Relaxed))),
+            seed,
+            DirtLevel::Stated,
+        )
     }
 
     fn pass(&self, ms: i64) -> Timestamp {
@@ -184,11 +191,13 @@ impl Bench {
     /// Asserts that the partitions hold exactly what the town told from its origin to now, but for the time before `from`.
     fn assert_whole_from(&self, origin: Timestamp, from: Timestamp) {
         let mut expected: BTreeMap<(usize, i32), Vec<(Timestamp, Bytes)>> = BTreeMap::new();
-        for event in Chronicle::new(World::new(7), origin, from).take_while(|event| event.arrival <= self.now()) {
+        for event in Chronicle::new(World::new(7, DirtLevel::Stated).with_commands(&self.journal().commands), origin, from)
+            .take_while(|event| event.arrival <= self.now())
+        {
             expected.entry((event.stream.0, event.partition.0)).or_default().push((event.arrival, event.value));
         }
         for (topic, partition, held) in self.cluster.all() {
-            let stream = STREAMS.iter().position(|stream| stream.topic == topic).unwrap();
+            let stream = STREAMS.iter().position(|stream| stream.topic == topic).unwrap_or(StreamId::TRUTH.0);
             let expected = expected.remove(&(stream, partition)).unwrap_or_default();
             let held: Vec<_> = held.into_iter().filter(|(arrival, _)| *arrival >= from).collect();
             assert_eq!(held.len(), expected.len(), "{topic}-{partition}");
@@ -210,6 +219,7 @@ fn first_start_writes_two_hours_and_goes_on_without_a_seam() {
     bench.assert_whole_from(journal.origin, journal.origin);
     let configs = bench.cluster.configs.lock().unwrap();
     assert_eq!(configs["ecommerce-events"]["retention.ms"], "86400000");
+    assert_eq!(configs["_truth"]["retention.ms"], "86400000");
     assert_eq!(configs["_headwater"]["cleanup.policy"], "compact");
 }
 
@@ -292,7 +302,7 @@ fn what_others_produce_into_the_topics_does_not_mislead() {
     bench.pass(4_000);
     assert!(bench.live(&[100]));
     let before: Vec<_> = bench.cluster.records(topic, 0);
-    let ours = Chronicle::new(World::new(7), origin, origin)
+    let ours = Chronicle::new(World::new(7, DirtLevel::Stated), origin, origin)
         .take_while(|event| event.arrival <= bench.now())
         .filter(|event| event.stream == StreamId::ECOMMERCE && event.partition == PartitionId(0));
     assert_eq!(before.len(), ours.count() + count);
@@ -313,9 +323,52 @@ fn the_folders_seed_stays_in_use_until_a_reset() {
 }
 
 #[test]
+fn the_folders_dirt_stays_in_use_until_a_reset() {
+    let bench = Bench::that_began(1);
+    let cluster = Arc::clone(&bench.cluster) as Arc<dyn Cluster>;
+    let now = bench.now();
+    let runner = Runner::new(cluster, Arc::new(move || now), 7, DirtLevel::Heavy);
+    bench.runtime.block_on(async {
+        let mut writer = runner.resume().await.unwrap();
+        runner.catch_up(&mut writer, now).await.unwrap();
+    });
+    let status = runner.status();
+    assert_eq!((status.dirt, status.dirt_ignored), (DirtLevel::Stated, Some(DirtLevel::Heavy)));
+    let origin = bench.journal().origin;
+    bench.assert_whole_from(origin, origin);
+}
+
+#[test]
+fn a_folder_from_before_there_was_dirt_stays_clean() {
+    let journal: Journal = serde_json::from_str(r#"{"version":1,"seed":7,"origin":1795428000000,"gaps":[]}"#).unwrap();
+    assert_eq!(journal.dirt(), DirtLevel::None);
+}
+
+#[test]
+fn a_note_that_a_crash_kept_from_its_event_is_written_later_and_once() {
+    let bench = Bench::that_began(4);
+    let origin = bench.journal().origin;
+    // What is due is written lane by lane, the ledger last: with one append too few, the events are there and their notes are not.
+    let lanes = STREAMS.iter().map(|stream| stream.partitions as usize).sum::<usize>();
+    assert!(bench.live(&[]));
+    let notes = || bench.cluster.records(StreamId::TRUTH.topic(), 0).len();
+    let before = notes();
+    assert!(before > 500, "{before}");
+    bench.pass(30_000);
+    bench.cluster.dies_after(Some(lanes));
+    assert!(!bench.live(&[]));
+    assert_eq!(notes(), before);
+    bench.cluster.dies_after(None);
+    assert!(bench.live(&[100]));
+    assert!(notes() > before + 100, "{before}, {}", notes());
+    bench.assert_whole_from(origin, origin);
+}
+
+#[test]
 fn no_batch_splits_a_millisecond_and_none_of_history_is_huge() {
     let mut writer = Writer {
-        chronicle: Chronicle::new(World::new(7), NOW, NOW),
+        journal: Journal::begin(7, DirtLevel::Stated, NOW),
+        chronicle: Chronicle::new(World::new(7, DirtLevel::Stated), NOW, NOW),
         lanes: vec![Lane { stream: StreamId::IOT, partition: PartitionId(0), written_to: Timestamp::NONE, records: Vec::new() }],
     };
     let event = |arrival: i64| Event {
@@ -357,4 +410,73 @@ fn running_it_recovers_from_errors_and_shows_what_it_does() {
     let iot = &status.streams[StreamId::IOT.0];
     assert!(iot.events_written > 1_000 && (5.0..40.0).contains(&iot.events_per_s), "{iot:?}");
     assert!(iot.last_arrival.is_some_and(|arrival| bench.now().since(arrival) < 2_000));
+}
+
+/// Gives an order to a running runner, in the way of `run`.
+fn ordered(bench: &Bench, runner: &Runner, writer: &mut Writer, request: Request) -> Result<Command, OrderRefused> {
+    bench.runtime.block_on(async {
+        let obeyed = async {
+            let order = runner.next_order().await.unwrap();
+            runner.obey(writer, order).await
+        };
+        let (answer, _) = tokio::join!(runner.order(request), obeyed);
+        answer
+    })
+}
+
+fn begin(kind: &str) -> Request {
+    Request::Begin(Wish { kind: kind.to_owned(), ..Wish::default() })
+}
+
+#[test]
+fn orders_take_effect_at_once_and_outlive_every_restart() {
+    let bench = Bench::that_began(5);
+    let origin = bench.journal().origin;
+    {
+        let runner = bench.runner(7);
+        let mut writer = bench.runtime.block_on(runner.resume()).unwrap_or_else(|error| panic!("{error}"));
+        let pass = |writer: &mut Writer, ms| bench.runtime.block_on(runner.catch_up(writer, bench.pass(ms))).unwrap();
+        pass(&mut writer, 100);
+        let outage = ordered(&bench, &runner, &mut writer, begin("payment-outage")).unwrap();
+        let now = bench.now().since(origin);
+        assert!((now..=now + 10_000).contains(&outage.at), "{} at {now}", outage.at);
+        // A second order in the same breath.
+        let rate = Request::Rate { topic: Some("iot-sensor-data".to_owned()), factor: 0.5 };
+        assert!(ordered(&bench, &runner, &mut writer, rate).unwrap().at >= outage.at);
+        for _ in 0..50 {
+            pass(&mut writer, 1_000);
+        }
+        ordered(&bench, &runner, &mut writer, Request::End(1)).unwrap();
+        ordered(&bench, &runner, &mut writer, begin("poison-pill")).unwrap();
+        for _ in 0..20 {
+            pass(&mut writer, 1_000);
+        }
+        let refused = ordered(&bench, &runner, &mut writer, Request::End(1)).unwrap_err();
+        assert_eq!(refused.to_string(), "incident 1 is over");
+        assert!(ordered(&bench, &runner, &mut writer, Request::End(9)).unwrap_err().to_string().contains("no incident 9"));
+        let status = runner.orders_status();
+        let shown: Vec<_> = status.incidents.iter().map(|incident| (incident.id, incident.kind, incident.state)).collect();
+        assert_eq!(shown, [(2, "poison-pill", "running"), (1, "payment-outage", "over")]);
+        assert_eq!(status.rates[1], ("iot-sensor-data", 0.5));
+    }
+    bench.assert_whole_from(origin, origin);
+    assert!(bench.live(&[100, 30_000, 100]));
+    bench.assert_whole_from(origin, origin);
+    assert_eq!(bench.journal().commands.len(), 4);
+}
+
+#[test]
+fn an_order_whose_line_cannot_be_written_is_not_obeyed() {
+    let bench = Bench::that_began(3);
+    let runner = bench.runner(7);
+    let mut writer = bench.runtime.block_on(runner.resume()).unwrap_or_else(|error| panic!("{error}"));
+    bench.runtime.block_on(runner.catch_up(&mut writer, bench.now())).unwrap();
+    bench.cluster.dies_after(Some(0));
+    let refused = ordered(&bench, &runner, &mut writer, begin("flash-sale")).unwrap_err();
+    assert!(matches!(refused, OrderRefused::NotNow(_)), "{refused}");
+    bench.cluster.dies_after(None);
+    assert!(bench.live(&[20_000]));
+    assert_eq!(bench.journal().commands, []);
+    let origin = bench.journal().origin;
+    bench.assert_whole_from(origin, origin);
 }
