@@ -8,6 +8,7 @@ pub mod config;
 
 pub mod coordinator;
 pub mod log;
+pub mod security;
 pub mod wire;
 
 pub mod broker;

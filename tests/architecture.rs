@@ -11,13 +11,17 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("log", &["config", "model"]),
     ("coordinator", &["config", "model"]),
     ("wire", &["model"]),
-    ("broker", &["log", "coordinator", "config", "model"]),
-    ("cluster", &["broker", "coordinator", "config", "model"]),
-    ("handlers", &["broker", "coordinator", "wire", "config", "model"]),
-    ("server", &["handlers", "wire", "broker", "config", "model"]),
+    ("security", &["config", "model"]),
+    ("broker", &["log", "coordinator", "security", "config", "model"]),
+    ("cluster", &["broker", "coordinator", "security", "config", "model"]),
+    ("handlers", &["broker", "coordinator", "wire", "security", "config", "model"]),
+    ("server", &["handlers", "wire", "broker", "security", "config", "model"]),
     ("generators", &["cluster", "config", "model"]),
-    ("http", &["generators", "cluster", "broker", "config", "model"]),
-    ("cli", &["http", "server", "generators", "cluster", "handlers", "wire", "broker", "log", "coordinator", "config", "model"]),
+    ("http", &["generators", "cluster", "broker", "security", "config", "model"]),
+    (
+        "cli",
+        &["http", "server", "generators", "cluster", "handlers", "wire", "broker", "log", "coordinator", "security", "config", "model"],
+    ),
 ];
 
 /// A crate and the only places that may name it.
