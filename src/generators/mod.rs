@@ -22,6 +22,7 @@ mod finance;
 mod identifier;
 mod iot;
 mod json;
+mod json_schema;
 mod partitioner;
 mod random;
 pub mod runner;
@@ -34,10 +35,13 @@ mod world;
 
 pub use chronicle::{Chronicle, Event};
 pub use dirt::DirtLevel;
+pub use json_schema::json_schema;
 pub use partitioner::partition_of;
 pub use runner::{Clock, Gap, Phase, Runner, RunnerStatus, StreamStatus};
-pub use schema::{Field, STREAMS, Stream, StreamId};
+pub use schema::{Field, STREAMS, Stream, StreamId, Values};
 pub use world::World;
+#[cfg(test)]
+mod data_docs;
 #[cfg(test)]
 mod dirt_page;
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod overview;
 mod page;
 mod rates;
 mod router;
+mod schemas;
 pub mod snippet;
 
 use std::sync::Arc;
