@@ -184,7 +184,7 @@ fn feed(day: &Day) -> String {
 }
 
 fn payments(day: &Day) -> String {
-    let mut svg = Svg::new(WIDTH, 560.0);
+    let mut svg = Svg::new(WIDTH, 570.0);
     let scatter = Panel { x: Axis::log(1.0, 10_000.0), ..panel(20.0, 200.0, Axis::new(0.0, 1.0)) };
     scatter.draw(&mut svg, "financial-transactions: risk_score by amount", "amount_usd");
     let dots = |fraud: bool, every: usize| {

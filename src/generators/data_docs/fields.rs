@@ -92,14 +92,14 @@ impl Column {
         }
         match (field.values, self.ranked.len()) {
             (_, 0 | 1) => None,
-            // Ids that are used once, or as often as a visit is long.
-            (Values::Like(_), many) if many * 4 > events || self.ranked[0].1 < 50.0 => None,
             // Ids of which most are used once: how many are null is all there is to see.
             (Values::Like(_), many) if field.kind.ends_with('?') && many > 100 => {
                 let null: f64 = self.ranked.iter().filter(|(name, _)| name == "null").map(|(_, count)| count).sum();
                 let total: f64 = self.ranked.iter().map(|(_, count)| count).sum();
                 Some(bars(&[("null".to_owned(), null), ("an id".to_owned(), total - null)]))
             }
+            // Ids that are used once, or as often as a visit is long.
+            (Values::Like(_), many) if many * 4 > events || self.ranked[0].1 < 50.0 => None,
             (Values::Like(_), many) if many > 8 => Some(ranks(&self.ranked)),
             _ => Some(bars(&self.ranked)),
         }
