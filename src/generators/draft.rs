@@ -1,8 +1,12 @@
 //! An event that is decided but not yet written down.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use super::dirt::{self, Dirt};
 use super::ecommerce::ShopEvent;
 use super::finance::Payment;
+use super::incidents::{Incident, Kind};
 use super::iot::Reading;
 use super::schema::StreamId;
 use super::social::Action;
@@ -23,15 +27,21 @@ pub enum Story {
     Cascade = 1,
     Sensor = 2,
     Card = 3,
+    Spike = 4,
+    Raid = 5,
+    Incident = 6,
 }
+
+/// Stories of one kind that can begin in a chapter.
+pub const STORIES_MAX: usize = 1 << 12;
 
 /// Where in the town's history an event stands; unique within a stream.
 ///
 /// | bits | content |
 /// |---|---|
 /// | 32 | chapter, counted from 64 before the origin |
-/// | 2 | kind of story |
-/// | 14 | index of the story in its chapter |
+/// | 4 | kind of story |
+/// | 12 | index of the story in its chapter |
 /// | 16 | step of the story |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Serial(pub u64);
@@ -39,7 +49,7 @@ pub struct Serial(pub u64);
 impl Serial {
     pub fn new(story: Story, chapter: i64, index: usize, step: usize) -> Serial {
         let chapter = (chapter + 64).max(0) as u64 & 0xffff_ffff;
-        Serial((chapter << 32) | ((story as u64) << 30) | ((index as u64 & 0x3fff) << 16) | (step as u64 & 0xffff))
+        Serial((chapter << 32) | ((story as u64) << 28) | ((index as u64 & 0xfff) << 16) | (step as u64 & 0xffff))
     }
 }
 
@@ -50,6 +60,21 @@ pub enum Body {
     Reading(Reading),
     Action(Action),
     Payment(Payment),
+    /// A record that is no event: which one, in which stream.
+    Pill(StreamId, usize),
+    /// Of a stream that brings its own type along.
+    #[allow(dead_code, reason = "docs/fifth-stream.md")]
+    Other(StreamId, Arc<dyn Any + Send + Sync>),
+    /// Lines of the ledger.
+    Begun(Incident),
+    EndedEarly(Incident),
+}
+
+impl Body {
+    #[allow(dead_code, reason = "docs/fifth-stream.md")]
+    pub fn other(stream: StreamId, said: impl Any + Send + Sync) -> Body {
+        Body::Other(stream, Arc::new(said))
+    }
 }
 
 /// Times are milliseconds of the town's time: since its clock origin.
@@ -61,6 +86,10 @@ pub struct Draft {
     /// Sent again: the same bytes a second time.
     pub copy: bool,
     pub dirt: Dirt,
+    /// What of an instructor's doing changed it.
+    pub incident: Option<Kind>,
+    /// Written under the next version of the schema.
+    pub drifted: bool,
     pub body: Body,
 }
 
@@ -71,7 +100,16 @@ impl Draft {
             Body::Reading(_) => StreamId::IOT,
             Body::Action(_) => StreamId::SOCIAL,
             Body::Payment(_) => StreamId::FINANCE,
+            Body::Pill(stream, _) | Body::Other(stream, _) => stream,
+            Body::Begun(_) | Body::EndedEarly(_) => StreamId::TRUTH,
         }
+    }
+
+    /// What a stream with its own type has to say.
+    #[allow(dead_code, reason = "docs/fifth-stream.md")]
+    pub fn said<T: 'static>(&self) -> Option<&T> {
+        let Body::Other(_, said) = &self.body else { return None };
+        said.downcast_ref()
     }
 
     /// The order in which the town's events are told. Total: a serial is unique within its stream, but for its copy.
@@ -92,6 +130,12 @@ impl<'a> Drafts<'a> {
 
     /// Adds an event that arrives `delay_ms` after it happened.
     pub fn add(&mut self, happened: i64, delay_ms: i64, serial: Serial, body: Body) {
-        (self.accept)(Draft { arrival: happened + delay_ms.max(0), happened, serial, copy: false, dirt: Dirt::default(), body });
+        (self.accept)(Draft { arrival: happened + delay_ms.max(0), happened, serial, copy: false, dirt: Dirt::default(), incident: None, drifted: false, body });
+    }
+
+    /// Adds an event that an incident caused.
+    pub fn add_for(&mut self, kind: Kind, happened: i64, delay_ms: i64, serial: Serial, body: Body) {
+        let arrival = happened + delay_ms.max(0);
+        (self.accept)(Draft { arrival, happened, serial, copy: false, dirt: Dirt::default(), incident: Some(kind), drifted: false, body });
     }
 }

@@ -6,6 +6,7 @@ use super::dirt::{Edit, Fault, Rates};
 use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
 use super::finance;
 use super::identifier::{event_id, short_id};
+use super::incidents::Kind;
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId, Values};
@@ -108,7 +109,7 @@ impl EventType {
 }
 
 /// What led a visitor to the shop, and with which campaign.
-const WAYS_IN: [(&str, Option<&str>); 10] = [
+const WAYS_IN: [(&str, Option<&str>); 11] = [
     ("direct", None),
     ("direct", None),
     ("direct", None),
@@ -119,13 +120,24 @@ const WAYS_IN: [(&str, Option<&str>); 10] = [
     ("social", Some("share-and-save")),
     ("newsletter", Some("weekly-letter")),
     ("banner", Some("season-opening")),
+    ("newsletter", Some("flash-sale")),
 ];
+
+/// Only while something is on sale.
+const SALE_WAY_IN: u8 = 10;
+/// Share of the visits during a sale that it led to.
+const SALE_SHARE: f64 = 2.0 / 3.0;
+/// What is left of the price, in hundredths.
+const SALE_PRICE: i64 = 70;
+/// Chance that who came for the sale looks at something that is on sale.
+const SALE_INTEREST: f64 = 0.8;
 
 #[derive(Clone, Debug)]
 pub struct ShopEvent {
     kind: EventType,
     person: u16,
     product: u16,
+    price_cents: i64,
     quantity: u8,
     /// Index into `BROWSING`.
     device: u8,
@@ -181,6 +193,8 @@ struct Session<'w> {
     way_in: u8,
     session: u64,
     tester: Option<Tester>,
+    /// The category that is on sale when the visit begins, and whether that led to it.
+    sale: Option<(usize, bool)>,
     cart: Vec<(u16, u8)>,
 }
 
@@ -188,6 +202,7 @@ impl<'w> Session<'w> {
     fn begin(world: &'w World, chapter: i64, index: usize) -> Session<'w> {
         let mut dice = world.story_dice(Story::Session, chapter, index);
         let person = world.town.shoppers.pick(&mut dice) as u16;
+        let sale = world.timeline.on(Kind::FlashSale, chapter * CHAPTER_MS).next().map(|sale| (sale.target, dice.chance(SALE_SHARE)));
         Session {
             chapter,
             index,
@@ -195,9 +210,10 @@ impl<'w> Session<'w> {
             clock: chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64,
             person,
             device: *dice.pick(&world.town.people[usize::from(person)].devices),
-            way_in: dice.below(WAYS_IN.len()) as u8,
+            way_in: if let Some((_, true)) = sale { SALE_WAY_IN } else { dice.below(SALE_WAY_IN as usize) as u8 },
             session: dice.word(),
             tester: tester(world, chapter, index),
+            sale,
             cart: Vec::new(),
             dice,
             world,
@@ -209,7 +225,8 @@ impl<'w> Session<'w> {
     }
 
     fn tell(mut self, drafts: &mut Drafts<'_>) {
-        let intent = if self.dice.chance(SHARE_SET_ON_BUYING) { SET_ON_BUYING } else { JUST_LOOKING };
+        let came_for_sale = matches!(self.sale, Some((_, true)));
+        let intent = if self.dice.chance(SHARE_SET_ON_BUYING) || came_for_sale { SET_ON_BUYING } else { JUST_LOOKING };
         self.browse(&intent, drafts);
         self.close(&intent, drafts);
     }
@@ -217,10 +234,10 @@ impl<'w> Session<'w> {
     fn browse(&mut self, intent: &Intent, drafts: &mut Drafts<'_>) {
         let spread = STEPS_BROWSED_MAX - STEPS_BROWSED_MIN;
         let steps = STEPS_BROWSED_MIN + self.dice.below(spread / 2 + 1) + self.dice.below(spread - spread / 2 + 1);
-        let mut product = self.world.town.popularity.pick(&mut self.dice) as u16;
+        let mut product = self.next_product();
         while self.step < steps {
             if self.step > 0 && !self.dice.chance(LOOKS_AGAIN) {
-                product = self.world.town.popularity.pick(&mut self.dice) as u16;
+                product = self.next_product();
             }
             if self.dice.chance(SEARCHES) {
                 self.say(EventType::Search, product, 1, drafts);
@@ -266,7 +283,7 @@ impl<'w> Session<'w> {
         let purchase = finance::Purchase {
             person: usize::from(self.person),
             order,
-            amount_cents: item.price_cents * i64::from(quantity),
+            amount_cents: self.price_cents(product) * i64::from(quantity),
             category: item.category,
             at: self.clock,
             serial: Serial::new(Story::Session, self.chapter, self.index, self.step),
@@ -288,6 +305,7 @@ impl<'w> Session<'w> {
             kind,
             person: self.person,
             product,
+            price_cents: self.price_cents(product),
             quantity,
             device: self.device,
             way_in: self.way_in,
@@ -298,6 +316,26 @@ impl<'w> Session<'w> {
         let delay = network_delay_ms(&mut self.dice, 15.0, 400.0);
         drafts.add(self.clock, delay, Serial::new(Story::Session, self.chapter, self.index, self.step), Body::Shop(event));
         self.step += 1;
+    }
+
+    /// What somebody looks at next.
+    fn next_product(&mut self) -> u16 {
+        match self.sale {
+            Some((category, true)) if self.dice.chance(SALE_INTEREST) => {
+                let (members, weights) = &self.world.town.by_category[category];
+                members[weights.pick(&mut self.dice)]
+            }
+            _ => self.world.town.popularity.pick(&mut self.dice) as u16,
+        }
+    }
+
+    /// The price that a visit sees from its beginning to its end.
+    fn price_cents(&self, product: u16) -> i64 {
+        let item = &self.world.town.products[usize::from(product)];
+        match self.sale {
+            Some((category, _)) if category == item.category => (item.price_cents * SALE_PRICE + 50) / 100,
+            _ => item.price_cents,
+        }
     }
 
     /// Time passes until the next step: most take seconds, none more than a minute.
@@ -361,7 +399,7 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
         .text("user_id", &user)
         .text("event_type", event.kind.name())
         .text("product_id", &product.id)
-        .decimal("price", product.price_cents, 2)
+        .decimal("price", event.price_cents, 2)
         .time("timestamp", happened_ms)
         .text("session_id", short_id("s", event.session))
         .integer("quantity", i64::from(event.quantity))

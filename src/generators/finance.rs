@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::dirt::{Edit, Fault, Rates};
-use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
+use super::draft::{Body, CHAPTER_MS, Draft, Drafts, STORIES_MAX, Serial, Story};
 use super::identifier::{event_id, short_id};
 use super::json::JsonObject;
 use super::random::{Dice, mix};
@@ -90,6 +90,8 @@ pub struct Payment {
     /// In ten-thousandths.
     risk: u16,
     card: u16,
+    /// When the purchase happened that it pays for.
+    caused_at: Option<i64>,
     /// The pattern of a fraudulent payment.
     fraud: Option<&'static str>,
 }
@@ -130,6 +132,7 @@ pub fn pay(world: &World, purchase: &Purchase, dice: &mut Dice, drafts: &mut Dra
         status,
         risk: risk(dice, fraud),
         card: *dice.pick(&person.cards),
+        caused_at: Some(purchase.at),
         fraud: fraud.then_some(STOLEN_CARD),
     };
     let paid_at = purchase.at + (dice.log_normal(3.0, 0.8).min(100.0) * 1000.0) as i64;
@@ -181,10 +184,42 @@ pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
     }
 }
 
+/// How many times a country's payments come during a spike, and which share of them is fraudulent.
+const SPIKE_FACTOR: f64 = 5.0;
+const SPIKE_FRAUD: f64 = 0.3;
+const PAYMENTS_PER_S: f64 = 4.2;
+
+/// The payments that a spike adds to a country's own.
+pub fn tell_spike(world: &World, chapter: i64, number: usize, country: usize, drafts: &mut Drafts<'_>) {
+    let (residents, weights) = &world.town.by_country[country];
+    let added = SPIKE_FACTOR - 1.0;
+    let per_s = PAYMENTS_PER_S * world.town.country_shares[country] * added;
+    for index in 0..world.beginnings(Story::Spike, chapter, per_s) {
+        let index = (number * STORIES_MAX / 4 + index) % STORIES_MAX;
+        let mut dice = world.story_dice(Story::Spike, chapter, index);
+        let at = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
+        // All of the fraud comes on top.
+        let fraud = dice.chance(SPIKE_FRAUD * SPIKE_FACTOR / added);
+        let person = if fraud { world.town.shoppers.pick(&mut dice) } else { usize::from(residents[weights.pick(&mut dice)]) };
+        let payment = Payment { country: country as u8, fraud: fraud.then_some("country-spike"), ..card_use_of(world, person, fraud, &mut dice) };
+        let delay = network_delay_ms(&mut dice, 10.0, 120.0);
+        drafts.add(at, delay, Serial::new(Story::Spike, chapter, index, 0), Body::Payment(payment));
+    }
+}
+
+/// When the purchase happened that a payment pays for, if it pays for one.
+pub fn caused_at(payment: &Payment) -> Option<i64> {
+    payment.caused_at
+}
+
 fn card_use(world: &World, dice: &mut Dice) -> Payment {
-    let index = world.town.shoppers.pick(dice);
-    let person = &world.town.people[index];
+    let person = world.town.shoppers.pick(dice);
     let fraud = dice.chance(FRAUD);
+    card_use_of(world, person, fraud, dice)
+}
+
+fn card_use_of(world: &World, index: usize, fraud: bool, dice: &mut Dice) -> Payment {
+    let person = &world.town.people[index];
     let (merchant, channel, _, median, spread) = if fraud { (FRAUDULENT, "online", 0.0, 160.0, 0.9) } else { place(dice) };
     let home = &COUNTRIES[usize::from(person.country)];
     let dollars = dice.log_normal(median, spread);
@@ -206,6 +241,7 @@ fn card_use(world: &World, dice: &mut Dice) -> Payment {
         },
         risk: risk(dice, fraud),
         card: *dice.pick(&person.cards),
+        caused_at: None,
         fraud: fraud.then_some(STOLEN_CARD),
     }
 }

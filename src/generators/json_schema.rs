@@ -54,7 +54,7 @@ fn of_stream(stream: &Stream) -> Object {
         .leaf("$id", format!("urn:headwater:schema:{}", stream.topic))
         .leaf("title", stream.topic)
         .leaf("description", stream.about);
-    let fields: Vec<(&str, &Field)> = stream.fields.iter().map(|field| (field.name, field)).collect();
+    let fields: Vec<(&str, &Field)> = stream.fields.iter().chain([&stream.drift.field]).map(|field| (field.name, field)).collect();
     let mut schema = of_object(head, &fields);
     for field in stream.fields {
         let Some((other, value)) = field.only_if else { continue };

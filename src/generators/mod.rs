@@ -12,7 +12,9 @@
 //!
 //! `dirt` is a step between a draft and its bytes. `truth` notes what the bytes do not say: an event's note follows it at once.
 //!
-//! To add a stream: one file with `tell` and `write`, a row in [`STREAMS`]. Start at `chronicle.rs`, then `ecommerce.rs`.
+//! `incidents` is what an instructor lets happen: stories that begin, and a step that changes drafts on their way.
+//!
+//! To add a stream: one file and a row in [`STREAMS`], see `docs/fifth-stream.md`. Start at `chronicle.rs`, then `ecommerce.rs`.
 
 mod chronicle;
 mod dirt;
@@ -20,6 +22,7 @@ mod draft;
 mod ecommerce;
 mod finance;
 mod identifier;
+pub mod incidents;
 mod iot;
 mod json;
 mod json_schema;

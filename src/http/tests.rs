@@ -186,7 +186,7 @@ async fn the_overview_carries_topics_records_and_lag_and_no_internal_topic() {
 #[tokio::test]
 async fn each_stream_has_its_schema_where_the_page_says() {
     let address = start(None).await;
-    for stream in &crate::generators::STREAMS {
+    for stream in crate::generators::STREAMS {
         let (head, body) = get(address, &format!("/schemas/{}.json", stream.topic), "localhost").await;
         assert!(head.starts_with("http/1.1 200") && head.contains("content-type: application/schema+json"), "{head}");
         let schema: serde_json::Value = serde_json::from_str(&body).unwrap();

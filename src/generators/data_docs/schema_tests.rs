@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{HOUR_MS, SEED, keep, told};
 use crate::generators::dirt::DirtLevel;
+use crate::generators::draft::Serial;
 use crate::generators::json_schema::json_schema;
 use crate::generators::schema::STREAMS;
 
@@ -20,7 +21,7 @@ fn validators() -> Vec<jsonschema::Validator> {
 
 #[test]
 fn the_committed_schemas_are_what_the_tables_say() {
-    for stream in &STREAMS {
+    for stream in STREAMS {
         keep(&format!("schemas/{}.schema.json", stream.topic), &json_schema(stream.topic).unwrap());
     }
     assert_eq!(json_schema("_truth"), None);
@@ -39,6 +40,22 @@ fn three_hours_of_clean_records_fit_their_schemas() {
     }
     println!("{fitting:?}");
     assert!(fitting.iter().all(|&count| count > 30_000), "{fitting:?}");
+}
+
+#[test]
+fn the_next_version_of_a_record_fits_too() {
+    let validators = validators();
+    let mut versions = BTreeMap::new();
+    for told in told(SEED, DirtLevel::None, 0, 60_000) {
+        let (stream, serial) = (&STREAMS[told.event.stream.0], Serial(told.arrived_ms() as u64));
+        let mut drifted = told.event.value.to_vec();
+        stream.drift.apply(&mut drifted, serial);
+        let drifted: Value = serde_json::from_slice(&drifted).unwrap();
+        assert!(drifted.get(stream.drift.field.name).is_some() && drifted["schema_version"] == 2, "{drifted}");
+        assert!(validators[stream.id.0].is_valid(&drifted), "{drifted}");
+        *versions.entry(stream.topic).or_insert(0) += 1;
+    }
+    assert_eq!(versions.len(), STREAMS.len());
 }
 
 /// What is JSON and fits, though it is damaged: a time ahead is still a time.

@@ -46,7 +46,7 @@ impl DirtSeen {
 
     pub fn rows(self) -> Vec<Row> {
         let mut rows = Vec::new();
-        for stream in &STREAMS {
+        for stream in STREAMS {
             let seen = &self.streams[&stream.id.0];
             let mut row = |what: &str, stated: f64, count: f64| {
                 if stated > 0.0 {
