@@ -20,8 +20,8 @@ use crate::model::{PartitionId, Timestamp, TopicName};
 
 use super::chronicle::{Chronicle, Event};
 use super::dirt::DirtLevel;
-use super::schema::{STREAMS, StreamId};
 use super::incidents::Timeline;
+use super::schema::{STREAMS, StreamId};
 pub use journal::Gap;
 use journal::Journal;
 pub use orders::{IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Request};

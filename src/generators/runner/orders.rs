@@ -20,9 +20,16 @@ pub enum Request {
     Begin(Wish),
     End(u32),
     /// Of one topic, or of all.
-    Rate { topic: Option<String>, factor: f64 },
-    Pause { topic: Option<String> },
-    Resume { topic: Option<String> },
+    Rate {
+        topic: Option<String>,
+        factor: f64,
+    },
+    Pause {
+        topic: Option<String>,
+    },
+    Resume {
+        topic: Option<String>,
+    },
 }
 
 /// Why an order was not taken.
