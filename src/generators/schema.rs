@@ -78,7 +78,8 @@ impl Field {
 
     /// What all streams begin with.
     pub const EVENT_ID: Field = Field::new("event_id", "string", "unique; sorts by time").with(Values::Like("^[0-9A-HJKMNP-TV-Z]{26}$"));
-    pub const SCHEMA_VERSION: Field = Field::new("schema_version", "integer", "1; 2 while the stream's schema drifts").with(Values::Between(1.0, 2.0));
+    pub const SCHEMA_VERSION: Field =
+        Field::new("schema_version", "integer", "1; 2 while the stream's schema drifts").with(Values::Between(1.0, 2.0));
 }
 
 /// What the next version of a stream's schema adds: an optional field, and the JSON values that it takes.
