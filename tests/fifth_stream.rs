@@ -73,8 +73,10 @@ fn following_the_page_adds_a_stream_that_gets_records() {
     for part in ["src", "benches"] {
         copy(&root.join(part), &folder.join(part));
     }
-    for file in ["Cargo.toml", "Cargo.lock", "clippy.toml"] {
-        fs::copy(root.join(file), folder.join(file)).unwrap();
+    // Under another name: Cargo takes two packages of one name for the same, wherever they are, and would mix up what it built.
+    for file in ["Cargo.toml", "Cargo.lock"] {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        fs::write(folder.join(file), text.replace("\"headwater\"", "\"headwater-fifth\"")).unwrap();
     }
 
     let blocks = blocks(&fs::read_to_string(root.join("docs/fifth-stream.md")).unwrap());

@@ -25,7 +25,7 @@ pub const FIELDS: &[Field] = &[
     Field::new("currency", "string", "USD in the web shop, the payer's own money elsewhere")
         .with(Values::OneOf(|| COUNTRIES.iter().map(|country| country.currency).collect())),
     Field::new("amount_usd", "number", "the amount in US dollars, two decimals").in_unit("USD").with(Values::MoreThan(0.0)),
-    Field::new("merchant_category", "string", "what kind of merchant was paid").with(Values::OneOf(|| merchants())),
+    Field::new("merchant_category", "string", "what kind of merchant was paid").with(Values::OneOf(merchants)),
     Field::new("channel", "string", "online, pos or atm").with(Values::OneOf(|| vec!["online", "pos", "atm"])),
     Field::new("status", "string", "approved, declined or reversed").with(Values::OneOf(|| Status::ALL.map(Status::name).to_vec())),
     Field::new("risk_score", "number", "0 to 1, the bank's guess whether it is fraud").with(Values::Between(0.0, 1.0)),

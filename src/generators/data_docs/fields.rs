@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -201,7 +202,12 @@ fn the_committed_page_samples_and_pictures_are_what_the_code_makes() {
             }
         }
     }
-    keep("data.md", &page(fields));
+    let page = page(fields);
+    keep("data.md", &page);
+    for picture in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures")).unwrap() {
+        let name = picture.unwrap().file_name();
+        assert!(page.contains(&*name.to_string_lossy()), "docs/pictures/{} is on no page", name.display());
+    }
 }
 
 #[test]

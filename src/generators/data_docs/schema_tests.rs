@@ -39,7 +39,7 @@ fn three_hours_of_clean_records_fit_their_schemas() {
         fitting[stream] += 1;
     }
     println!("{fitting:?}");
-    assert!(fitting.iter().all(|&count| count > 30_000), "{fitting:?}");
+    assert!(fitting.iter().all(|&count| count > 1_000), "{fitting:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
-use super::{HOUR_MS, Row, SECONDS, STRETCH_MS, Told, quantile};
+use super::{HOUR_MS, Row, SECONDS, STRETCH_MS, Told, World, quantile};
 
 #[derive(Default)]
 pub struct Bank {
@@ -10,6 +10,8 @@ pub struct Bank {
     /// Scores of honest payments, and of fraud.
     risks: [Vec<f64>; 2],
     windows: BTreeMap<String, BTreeMap<i64, f64>>,
+    /// Beginnings of the spikes that the seed plans, each with its country, payments and fraud.
+    spikes: BTreeMap<i64, (String, [f64; 2])>,
 }
 
 struct Purchase {
@@ -39,10 +41,16 @@ impl Bank {
         purchase.cents = (!faulty).then(|| cents(&value["price"]) * value["quantity"].as_i64().unwrap_or(0));
     }
 
-    pub fn add_payment(&mut self, told: &Told, faulty: bool) {
-        self.payments += 1.0;
+    pub fn add_payment(&mut self, world: &World, told: &Told, faulty: bool) {
         let value = told.value();
         let fraud = told.noted("fraud").is_some();
+        let spike = world.timeline.planned_spike(told.happened_ms());
+        if let Some(spike) = spike.filter(|spike| spike.target_name.as_deref() == value["country"].as_str()) {
+            let (_, counts) = self.spikes.entry(spike.from).or_insert_with(|| (told.text("country").to_owned(), [0.0; 2]));
+            counts[usize::from(fraud)] += 1.0;
+            return;
+        }
+        self.payments += 1.0;
         self.risks[usize::from(fraud)].push(value["risk_score"].as_f64().unwrap_or(0.0));
         *self.windows.entry(told.text("country").to_owned()).or_default().entry(told.happened_ms() / 300_000).or_default() += 1.0;
         let Some(order) = value["order_id"].as_str() else {
@@ -67,7 +75,7 @@ impl Bank {
             purchases.iter().filter_map(|purchase| Some((first(purchase)?.0 - purchase.at) as f64 / 1000.0)).collect();
         delays.sort_unstable_by(f64::total_cmp);
         let mut rows = vec![
-            Row::number("payments a second", 4.0, 0.15, self.payments / SECONDS),
+            Row::number("payments a second outside of spikes", 4.0, 0.15, self.payments / SECONDS),
             Row::number("of these without an order", 2.5, 0.1, self.without_order / SECONDS),
             Row::share("approved at once", 0.94, 0.006, share(&|purchase| first(purchase).is_some_and(|attempt| attempt.1))),
             Row::share("declined at first", 0.03, 0.004, share(&|purchase| first(purchase).is_some_and(|attempt| !attempt.1))),
@@ -80,7 +88,26 @@ impl Bank {
         }
         rows.push(Row::within("the longest, s", "about 100", 60.0, 100.0, quantile(&delays, 1.0)));
         rows.extend(self.fraud());
+        rows.extend(self.spikes());
         rows
+    }
+
+    fn spikes(&self) -> Vec<Row> {
+        let gaps: Vec<f64> =
+            self.spikes.keys().zip(self.spikes.keys().skip(1)).map(|(from, next)| (next - from) as f64 / 60_000.0).collect();
+        let (mut counts, mut normal) = ([0.0; 2], 0.0);
+        for (country, [honest, fraud]) in self.spikes.values() {
+            counts = [counts[0] + honest, counts[1] + fraud];
+            // Six minutes at the country's mean rate.
+            normal += self.windows[country].values().sum::<f64>() / (SECONDS / 360.0);
+        }
+        let all = counts[0] + counts[1];
+        vec![
+            Row::within("from spike to spike, shortest, min", "20 to 30", 20.0, 30.0, gaps.iter().copied().fold(f64::INFINITY, f64::min)),
+            Row::within("longest, min", "20 to 30", 20.0, 30.0, gaps.iter().copied().fold(0.0, f64::max)),
+            Row::number("payments in a spike's country to the normal number", 5.0, 0.5, all / normal),
+            Row::share("fraud in spikes", 0.3, 0.03, counts[1] / all),
+        ]
     }
 
     fn fraud(&self) -> Vec<Row> {
@@ -91,10 +118,10 @@ impl Bank {
         let whole = 1..(STRETCH_MS - 2 * HOUR_MS) / 300_000;
         let quietest = self.windows.values().flat_map(|windows| whole.clone().map(|at| windows.get(&at).copied().unwrap_or(0.0)));
         vec![
-            Row::share("fraud", 0.02, 0.003, fraud.len() as f64 / all),
+            Row::share("fraud outside of spikes", 0.02, 0.003, fraud.len() as f64 / all),
             Row::share("risk above 0.7: of honest payments", 0.004, 0.001, above(honest) / honest.len() as f64),
             Row::share("of fraud", 0.8, 0.02, above(fraud) / fraud.len() as f64),
-            Row::share("of all", 0.02, 0.003, (above(honest) + above(fraud)) / all),
+            Row::share("of all outside of spikes", 0.02, 0.003, (above(honest) + above(fraud)) / all),
             Row::within("countries", "12", 12.0, 12.0, self.windows.len() as f64),
             Row::within(
                 "fewest payments of a country in five minutes",

@@ -108,7 +108,7 @@ const HEAD: &str = "# The data, measured
 `UPDATE_DOCS=1 cargo test --lib data_measured -- --ignored` measures again, writes this page, and fails if a row is out of its bounds.
 
 Unless a row is about dirt, damaged records and second copies are left out. Amounts are those of the records; fraud is what the ledger
-notes as fraud. Where the town's own parameters state a value (half-lives, shares of the busiest), the column says so by `code`.
+notes as fraud. `(code)` stands where the value is not a promise but a parameter in `src/generators`.
 
 ";
 
@@ -132,7 +132,7 @@ fn measure() -> Vec<(&'static str, Vec<Row>)> {
             }
             StreamId::IOT if !faulty => sensors.add(&told),
             StreamId::SOCIAL => feed.add(&world, &told, faulty),
-            StreamId::FINANCE => bank.add_payment(&told, faulty),
+            StreamId::FINANCE => bank.add_payment(&world, &told, faulty),
             _ => {}
         }
     }
