@@ -10,6 +10,8 @@ pub struct Bank {
     /// Scores of honest payments, and of fraud.
     risks: [Vec<f64>; 2],
     windows: BTreeMap<String, BTreeMap<i64, f64>>,
+    /// Payments of each country outside of its spikes.
+    outside: HashMap<String, f64>,
     /// Beginnings of the spikes that the seed plans, each with its country, payments and fraud.
     spikes: BTreeMap<i64, (String, [f64; 2])>,
 }
@@ -45,16 +47,19 @@ impl Bank {
         let value = told.value();
         let fraud = told.noted("fraud").is_some();
         let spike = world.timeline.planned_spike(told.happened_ms());
-        if let Some(spike) = spike.filter(|spike| spike.target_name.as_deref() == value["country"].as_str()) {
-            let (_, counts) = self.spikes.entry(spike.from).or_insert_with(|| (told.text("country").to_owned(), [0.0; 2]));
+        let spike = spike.filter(|spike| spike.target_name.as_deref() == value["country"].as_str());
+        let country = told.text("country");
+        *self.windows.entry(country.to_owned()).or_default().entry(told.happened_ms() / 300_000).or_default() += 1.0;
+        if let Some(spike) = &spike {
+            let (_, counts) = self.spikes.entry(spike.from).or_insert_with(|| (country.to_owned(), [0.0; 2]));
             counts[usize::from(fraud)] += 1.0;
-            return;
+        } else {
+            self.payments += 1.0;
+            self.risks[usize::from(fraud)].push(value["risk_score"].as_f64().unwrap_or(0.0));
+            *self.outside.entry(country.to_owned()).or_default() += 1.0;
         }
-        self.payments += 1.0;
-        self.risks[usize::from(fraud)].push(value["risk_score"].as_f64().unwrap_or(0.0));
-        *self.windows.entry(told.text("country").to_owned()).or_default().entry(told.happened_ms() / 300_000).or_default() += 1.0;
         let Some(order) = value["order_id"].as_str() else {
-            self.without_order += 1.0;
+            self.without_order += f64::from(spike.is_none());
             return;
         };
         let purchase = self.purchases.entry(order.to_owned()).or_insert_with(Purchase::unknown);
@@ -98,8 +103,9 @@ impl Bank {
         let (mut counts, mut normal) = ([0.0; 2], 0.0);
         for (country, [honest, fraud]) in self.spikes.values() {
             counts = [counts[0] + honest, counts[1] + fraud];
-            // Six minutes at the country's mean rate.
-            normal += self.windows[country].values().sum::<f64>() / (SECONDS / 360.0);
+            // Six minutes at the country's mean rate outside of its own spikes.
+            let own = self.spikes.values().filter(|(other, _)| other == country).count() as f64;
+            normal += self.outside[country] / (SECONDS / 360.0 - own);
         }
         let all = counts[0] + counts[1];
         vec![
