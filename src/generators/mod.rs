@@ -40,7 +40,7 @@ pub use chronicle::{Chronicle, Event};
 pub use dirt::DirtLevel;
 pub use json_schema::json_schema;
 pub use partitioner::partition_of;
-pub use runner::{Clock, Gap, Phase, Runner, RunnerStatus, StreamStatus};
+pub use runner::{Clock, Gap, IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Phase, Request, Runner, RunnerStatus, StreamStatus};
 pub use schema::{Field, STREAMS, Stream, StreamId, Values};
 pub use world::World;
 #[cfg(test)]

@@ -8,6 +8,8 @@
 //! One kind happens by itself: every 20 to 30 minutes a country has a spike of payments, by the seed.
 
 mod effects;
+#[cfg(test)]
+mod page;
 mod stories;
 #[cfg(test)]
 mod tests;

@@ -97,6 +97,10 @@ impl Runner {
         }
     }
 
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
     pub fn kinds(&self) -> Vec<KindStatus> {
         let town = crate::generators::town::Town::new(self.status().seed);
         let row = |row: &crate::generators::incidents::KindRow| KindStatus {
