@@ -9,7 +9,7 @@ use super::identifier::{event_id, short_id};
 use super::incidents::Kind;
 use super::json::JsonObject;
 use super::random::{Dice, mix};
-use super::schema::{Field, StreamId};
+use super::schema::{Field, StreamId, Values};
 use super::town::people::{BROWSING, Person};
 use super::town::places::COUNTRIES;
 use super::town::products::CATEGORIES;
@@ -17,27 +17,41 @@ use super::truth::Labels;
 use super::world::{World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
-    Field::new("event_id", "string", "unique; sorts by time"),
-    Field::new("schema_version", "integer", "1"),
-    Field::new("user_id", "string", "who; the record's key"),
-    Field::new("event_type", "string", "view, search, add_to_cart, remove_from_cart, checkout or purchase"),
-    Field::new("product_id", "string", "which product; for a search the first one found, for a checkout the first one in the cart"),
-    Field::new("price", "number", "price of one, two decimals"),
+    Field::EVENT_ID,
+    Field::SCHEMA_VERSION,
+    Field::new("user_id", "string", "who; the record's key").with(Values::Like("^(u-[0-9]{4}|test-[0-9]{2})$")),
+    Field::new("event_type", "string", "view, search, add_to_cart, remove_from_cart, checkout or purchase")
+        .with(Values::OneOf(|| EventType::ALL.map(EventType::name).to_vec())),
+    Field::new("product_id", "string", "which product; for a search the first one found, for a checkout the first one in the cart")
+        .with(Values::Like("^p-[0-9]{3}$")),
+    Field::new("price", "number", "price of one, two decimals").in_unit("USD").with(Values::MoreThan(0.0)),
     Field::new("timestamp", "time", "when it happened; the record's timestamp says when it arrived"),
-    Field::new("session_id", "string", "the visit; it ends after 30 idle minutes at the latest"),
-    Field::new("quantity", "integer", "how many"),
-    Field::new("currency", "string", "USD"),
-    Field::new("order_id", "string", "the order, as its payment names it; purchases only").only_in_some(),
+    Field::new("session_id", "string", "the visit; it ends after 30 idle minutes at the latest")
+        .with(Values::Like("^s-[0-9a-hjkmnp-tv-z]{12}$")),
+    Field::new("quantity", "integer", "how many").with(Values::Between(1.0, 4.0)),
+    Field::new("currency", "string", "USD").with(Values::OneOf(|| vec!["USD"])),
+    Field::new("order_id", "string", "the order, as its payment names it; purchases only")
+        .only_in_some()
+        .with(Values::Like("^o-[0-9a-hjkmnp-tv-z]{12}$"))
+        .only_if("event_type", "purchase"),
     Field::new("is_test", "boolean", "made by one of the shop's own testers; accounts that begin with test- are theirs too"),
-    Field::new("product.category", "string", "one of twelve"),
-    Field::new("product.brand", "string", "its maker"),
-    Field::new("context.device.type", "string", "mobile, tablet or desktop"),
-    Field::new("context.device.os", "string", "operating system"),
-    Field::new("context.device.browser", "string", "browser"),
-    Field::new("context.geo.country", "string", "ISO code of the visitor's country"),
-    Field::new("context.geo.city", "string", "the visitor's city"),
-    Field::new("context.referrer", "string", "what led to the shop"),
-    Field::new("context.campaign", "string?", "the campaign that led to it, if one did"),
+    Field::new("product.category", "string", "one of twelve")
+        .with(Values::OneOf(|| CATEGORIES.iter().map(|category| category.name).collect())),
+    Field::new("product.brand", "string", "its maker")
+        .with(Values::OneOf(|| CATEGORIES.iter().flat_map(|category| category.makers.iter().copied()).collect())),
+    Field::new("context.device.type", "string", "mobile, tablet or desktop")
+        .with(Values::OneOf(|| BROWSING.iter().map(|browsing| browsing.kind).collect())),
+    Field::new("context.device.os", "string", "operating system")
+        .with(Values::OneOf(|| BROWSING.iter().map(|browsing| browsing.os).collect())),
+    Field::new("context.device.browser", "string", "browser")
+        .with(Values::OneOf(|| BROWSING.iter().map(|browsing| browsing.browser).collect())),
+    Field::new("context.geo.country", "string", "ISO code of the visitor's country")
+        .with(Values::OneOf(|| COUNTRIES.iter().map(|country| country.code).collect())),
+    Field::new("context.geo.city", "string", "the visitor's city")
+        .with(Values::OneOf(|| COUNTRIES.iter().flat_map(|country| country.cities.iter().copied()).collect())),
+    Field::new("context.referrer", "string", "what led to the shop").with(Values::OneOf(|| WAYS_IN.iter().map(|way| way.0).collect())),
+    Field::new("context.campaign", "string?", "the campaign that led to it, if one did")
+        .with(Values::OneOf(|| WAYS_IN.iter().filter_map(|way| way.1).collect())),
 ];
 
 pub static DIRT: Rates = Rates {
@@ -79,6 +93,9 @@ pub enum EventType {
 }
 
 impl EventType {
+    pub const ALL: [EventType; 6] =
+        [EventType::View, EventType::Search, EventType::AddToCart, EventType::RemoveFromCart, EventType::Checkout, EventType::Purchase];
+
     fn name(self) -> &'static str {
         match self {
             EventType::View => "view",

@@ -8,27 +8,30 @@ use super::identifier::{event_id, short_id};
 use super::incidents::Kind;
 use super::json::JsonObject;
 use super::random::{Dice, mix};
-use super::schema::{Field, StreamId};
+use super::schema::{Field, StreamId, Values};
 use super::town::places::{COUNTRIES, Country};
 use super::town::products::CATEGORIES;
 use super::truth::Labels;
 use super::world::{World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
-    Field::new("event_id", "string", "unique; sorts by time"),
-    Field::new("schema_version", "integer", "1"),
-    Field::new("transaction_id", "string", "unique; a second attempt at the same order has its own"),
-    Field::new("user_id", "string", "whose card; the record's key, as in ecommerce-events"),
-    Field::new("order_id", "string?", "the web shop's order; null for everything else"),
-    Field::new("amount", "number", "in `currency`, two decimals"),
-    Field::new("currency", "string", "USD in the web shop, the payer's own money elsewhere"),
-    Field::new("amount_usd", "number", "the amount in US dollars, two decimals"),
-    Field::new("merchant_category", "string", "what kind of merchant was paid"),
-    Field::new("channel", "string", "online, pos or atm"),
-    Field::new("status", "string", "approved, declined or reversed"),
-    Field::new("risk_score", "number", "0 to 1, the bank's guess whether it is fraud"),
-    Field::new("country", "string", "ISO code of the country in which the card was used"),
-    Field::new("card_last4", "string", "last four digits of a card that does not exist"),
+    Field::EVENT_ID,
+    Field::SCHEMA_VERSION,
+    Field::new("transaction_id", "string", "unique; a second attempt at the same order has its own")
+        .with(Values::Like("^t-[0-9a-hjkmnp-tv-z]{12}$")),
+    Field::new("user_id", "string", "whose card; the record's key, as in ecommerce-events").with(Values::Like("^u-[0-9]{4}$")),
+    Field::new("order_id", "string?", "the web shop's order; null for everything else").with(Values::Like("^o-[0-9a-hjkmnp-tv-z]{12}$")),
+    Field::new("amount", "number", "in `currency`, two decimals").in_unit("as `currency` says").with(Values::MoreThan(0.0)),
+    Field::new("currency", "string", "USD in the web shop, the payer's own money elsewhere")
+        .with(Values::OneOf(|| COUNTRIES.iter().map(|country| country.currency).collect())),
+    Field::new("amount_usd", "number", "the amount in US dollars, two decimals").in_unit("USD").with(Values::MoreThan(0.0)),
+    Field::new("merchant_category", "string", "what kind of merchant was paid").with(Values::OneOf(merchants)),
+    Field::new("channel", "string", "online, pos or atm").with(Values::OneOf(|| vec!["online", "pos", "atm"])),
+    Field::new("status", "string", "approved, declined or reversed").with(Values::OneOf(|| Status::ALL.map(Status::name).to_vec())),
+    Field::new("risk_score", "number", "0 to 1, the bank's guess whether it is fraud").with(Values::Between(0.0, 1.0)),
+    Field::new("country", "string", "ISO code of the country in which the card was used")
+        .with(Values::OneOf(|| COUNTRIES.iter().map(|country| country.code).collect())),
+    Field::new("card_last4", "string", "last four digits of a card that does not exist").with(Values::Like("^[0-9]{4}$")),
     Field::new("timestamp", "time", "when it happened; the record's timestamp says when it arrived"),
 ];
 
@@ -61,6 +64,8 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [Status; 3] = [Status::Approved, Status::Declined, Status::Reversed];
+
     fn name(self) -> &'static str {
         match self {
             Status::Approved => "approved",
@@ -161,6 +166,11 @@ const PLACES: [(&str, &str, f64, f64, f64); 12] = [
     ("travel", "online", 2.0, 210.0, 0.8),
     ("cash", "atm", 9.0, 70.0, 0.6),
 ];
+
+/// All that `merchant_category` can be.
+fn merchants() -> Vec<&'static str> {
+    PLACES.iter().map(|place| place.0).chain(CATEGORIES.iter().map(|category| category.merchant)).collect()
+}
 
 const TRAVELS: f64 = 0.04;
 const REVERSED: f64 = 0.01;

@@ -14,7 +14,7 @@
 //!
 //! `incidents` is what an instructor lets happen: stories that begin, and a step that changes drafts on their way.
 //!
-//! To add a stream: one file with `tell` and `write`, a row in [`STREAMS`]. Start at `chronicle.rs`, then `ecommerce.rs`.
+//! To add a stream: one file and a row in [`STREAMS`], see `docs/fifth-stream.md`. Start at `chronicle.rs`, then `ecommerce.rs`.
 
 mod chronicle;
 mod dirt;
@@ -25,6 +25,7 @@ mod identifier;
 pub mod incidents;
 mod iot;
 mod json;
+mod json_schema;
 mod partitioner;
 mod random;
 pub mod runner;
@@ -37,10 +38,13 @@ mod world;
 
 pub use chronicle::{Chronicle, Event};
 pub use dirt::DirtLevel;
+pub use json_schema::json_schema;
 pub use partitioner::partition_of;
 pub use runner::{Clock, Gap, IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Phase, Request, Runner, RunnerStatus, StreamStatus};
-pub use schema::{Field, STREAMS, Stream, StreamId};
+pub use schema::{Field, STREAMS, Stream, StreamId, Values};
 pub use world::World;
+#[cfg(test)]
+mod data_docs;
 #[cfg(test)]
 mod dirt_page;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::identifier::{event_id, short_id};
 use super::incidents::Incident;
 use super::json::JsonObject;
 use super::random::{Dice, mix};
-use super::schema::{Field, StreamId};
+use super::schema::{Field, StreamId, Values};
 use super::text::{self, Mood, Subject};
 use super::town::PEOPLE;
 use super::town::products::CATEGORIES;
@@ -16,17 +16,23 @@ use super::truth::Labels;
 use super::world::{World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
-    Field::new("event_id", "string", "unique; sorts by time"),
-    Field::new("schema_version", "integer", "1"),
-    Field::new("post_id", "string", "the post, comment or share itself, for a like the post that is liked; the record's key"),
-    Field::new("user_id", "string", "who did it"),
-    Field::new("action_type", "string", "post, like, share or comment"),
-    Field::new("content_preview", "string", "the first 140 characters; for a like those of the post"),
+    Field::EVENT_ID,
+    Field::SCHEMA_VERSION,
+    Field::new("post_id", "string", "the post, comment or share itself, for a like the post that is liked; the record's key")
+        .with(Values::Like("^post-[0-9a-hjkmnp-tv-z]{12}$")),
+    Field::new("user_id", "string", "who did it").with(Values::Like("^u-[0-9]{4}$")),
+    Field::new("action_type", "string", "post, like, share or comment")
+        .with(Values::OneOf(|| ActionType::ALL.map(ActionType::name).to_vec())),
+    Field::new("content_preview", "string", "the first 140 characters; for a like those of the post").with(Values::Length(1, 140)),
     Field::new("timestamp", "time", "when it happened; the record's timestamp says when it arrived"),
-    Field::new("engagement_score", "number", "what the post has gathered so far: 1 for a like, 2 for a comment, 3 for a share"),
-    Field::new("hashtags", "strings", "without the number sign"),
-    Field::new("lang", "string", "language of the text"),
-    Field::new("parent_post_id", "string?", "the post that is liked, shared or answered; null for a post"),
+    Field::new("engagement_score", "number", "what the post has gathered so far: 1 for a like, 2 for a comment, 3 for a share")
+        .in_unit("points")
+        .with(Values::Between(0.0, 1e6)),
+    Field::new("hashtags", "strings", "without the number sign")
+        .with(Values::OneOf(|| CATEGORIES.iter().flat_map(|category| category.hashtags).collect())),
+    Field::new("lang", "string", "language of the text").with(Values::OneOf(|| vec!["en"])),
+    Field::new("parent_post_id", "string?", "the post that is liked, shared or answered; null for a post")
+        .with(Values::Like("^post-[0-9a-hjkmnp-tv-z]{12}$")),
     Field::new("is_bot", "boolean", "written by a program"),
 ];
 
@@ -71,6 +77,8 @@ pub enum ActionType {
 }
 
 impl ActionType {
+    pub const ALL: [ActionType; 4] = [ActionType::Post, ActionType::Like, ActionType::Share, ActionType::Comment];
+
     fn name(self) -> &'static str {
         match self {
             ActionType::Post => "post",

@@ -193,7 +193,7 @@ fn every_event_has_the_fields_of_its_table() {
 
 #[test]
 fn fields_are_written_in_the_order_of_the_table() {
-    for stream in &STREAMS {
+    for stream in STREAMS {
         let (event, _) = two_hours().iter().find(|(event, _)| event.stream == stream.id).unwrap();
         let json = std::str::from_utf8(&event.value).unwrap();
         let position = |name: &str| json.find(&format!("\"{}\":", name.rsplit('.').next().unwrap()));

@@ -39,6 +39,8 @@ pub enum SensorType {
 }
 
 impl SensorType {
+    pub const ALL: [SensorType; 4] = [SensorType::Temperature, SensorType::Humidity, SensorType::Battery, SensorType::Vibration];
+
     pub fn name(self) -> &'static str {
         match self {
             SensorType::Temperature => "temperature",
