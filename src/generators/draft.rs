@@ -23,6 +23,8 @@ pub enum Story {
     Cascade = 1,
     Sensor = 2,
     Card = 3,
+    // 4 to 6 are spikes, viral posts and raids.
+    Fraud = 7,
 }
 
 /// Where in the town's history an event stands; unique within a stream.
@@ -30,8 +32,8 @@ pub enum Story {
 /// | bits | content |
 /// |---|---|
 /// | 32 | chapter, counted from 64 before the origin |
-/// | 2 | kind of story |
-/// | 14 | index of the story in its chapter |
+/// | 4 | kind of story |
+/// | 12 | index of the story in its chapter |
 /// | 16 | step of the story |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Serial(pub u64);
@@ -39,7 +41,7 @@ pub struct Serial(pub u64);
 impl Serial {
     pub fn new(story: Story, chapter: i64, index: usize, step: usize) -> Serial {
         let chapter = (chapter + 64).max(0) as u64 & 0xffff_ffff;
-        Serial((chapter << 32) | ((story as u64) << 30) | ((index as u64 & 0x3fff) << 16) | (step as u64 & 0xffff))
+        Serial((chapter << 32) | ((story as u64) << 28) | ((index as u64 & 0xfff) << 16) | (step as u64 & 0xffff))
     }
 }
 

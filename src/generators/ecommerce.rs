@@ -4,16 +4,16 @@ use bytes::Bytes;
 
 use super::dirt::{Edit, Fault, Rates};
 use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
-use super::finance;
+use super::finance::{self, Theft};
 use super::identifier::{event_id, short_id};
 use super::json::JsonObject;
-use super::random::{Dice, mix};
+use super::random::{Dice, Weights, mix};
 use super::schema::{Field, StreamId};
 use super::town::people::{BROWSING, Person};
 use super::town::places::COUNTRIES;
 use super::town::products::CATEGORIES;
 use super::truth::Labels;
-use super::world::{World, network_delay_ms};
+use super::world::{World, network_delay_ms, time_of_day};
 
 pub const FIELDS: &[Field] = &[
     Field::new("event_id", "string", "unique; sorts by time"),
@@ -92,7 +92,7 @@ impl EventType {
 }
 
 /// What led a visitor to the shop, and with which campaign.
-const WAYS_IN: [(&str, Option<&str>); 10] = [
+const WAYS_IN: [(&str, Option<&str>); 11] = [
     ("direct", None),
     ("direct", None),
     ("direct", None),
@@ -103,7 +103,10 @@ const WAYS_IN: [(&str, Option<&str>); 10] = [
     ("social", Some("share-and-save")),
     ("newsletter", Some("weekly-letter")),
     ("banner", Some("season-opening")),
+    ("newsletter", Some("your-cart-waits")),
 ];
+/// The last way in is for those who left something in a cart.
+const REMINDER: u8 = WAYS_IN.len() as u8 - 1;
 
 #[derive(Clone, Debug)]
 pub struct ShopEvent {
@@ -117,6 +120,8 @@ pub struct ShopEvent {
     way_in: u8,
     session: u64,
     tester: Option<Tester>,
+    /// From where a thief uses the account, if one does.
+    theft: Option<Theft>,
     /// The hash behind the order's id; purchases only.
     order: Option<u64>,
 }
@@ -140,11 +145,28 @@ const SET_ON_BUYING: Intent = Intent { adds: 0.30, buys: 0.825 };
 const JUST_LOOKING: Intent = Intent { adds: 0.078, buys: 0.37 };
 const SHARE_SET_ON_BUYING: f64 = 0.4;
 
+/// How many things a thief buys.
+const LOOT: (usize, usize) = (3, 6);
+
 const SEARCHES: f64 = 0.073;
 const LOOKS_AGAIN: f64 = 0.25;
 const REMOVES: f64 = 0.052;
 const CHECKS_OUT_BEFORE_BUYING: f64 = 0.2;
 const CHECKS_OUT_IN_VAIN: f64 = 0.2;
+
+/// Share of products looked at that are of a favourite category.
+const FAVOURITES: f64 = 0.35;
+
+/// Share of visits by somebody who may have been here before: half an hour to two hours ago, longer than any visit lasts.
+const MAY_COME_BACK: f64 = 0.25;
+const BACK_AFTER_CHAPTERS: (i64, i64) = (180, 720);
+/// Chance that they do, with something left in the cart and without.
+const BACK_FOR_CART: f64 = 0.9;
+const BACK_FOR_NOTHING: f64 = 0.2;
+/// Of those who come back for something, how many were reminded, put it into the cart again, and mean to buy.
+const REMINDED: f64 = 0.4;
+const ADDS_AGAIN: f64 = 0.6;
+const SHARE_SET_ON_BUYING_AGAIN: f64 = 0.6;
 
 pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
     for index in 0..world.beginnings(Story::Session, chapter, SESSIONS_PER_S) {
@@ -156,33 +178,58 @@ pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
 struct Session<'w> {
     world: &'w World,
     dice: Dice,
+    story: Story,
     chapter: i64,
     index: usize,
     step: usize,
     clock: i64,
     person: u16,
+    popularity: &'w Weights,
     device: u8,
     way_in: u8,
     session: u64,
     tester: Option<Tester>,
+    theft: Option<Theft>,
+    /// What somebody has come back for.
+    wanted: Vec<u16>,
     cart: Vec<(u16, u8)>,
+    /// What stayed in the cart at the end.
+    left: Vec<u16>,
+    /// Told before: only to see what was left.
+    replayed: bool,
+}
+
+/// A visitor who was here before, and what was left in the cart.
+struct Returning {
+    person: u16,
+    left: Vec<u16>,
 }
 
 impl<'w> Session<'w> {
     fn begin(world: &'w World, chapter: i64, index: usize) -> Session<'w> {
         let mut dice = world.story_dice(Story::Session, chapter, index);
-        let person = world.town.shoppers.pick(&mut dice) as u16;
+        let clock = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
+        let returning = returning(world, chapter, &mut dice);
+        let person = returning.as_ref().map_or_else(|| world.town.shopper(&mut dice, time_of_day(clock)) as u16, |visitor| visitor.person);
+        let wanted = returning.map(|visitor| visitor.left).unwrap_or_default();
+        let reminded = !wanted.is_empty() && dice.chance(REMINDED);
         Session {
+            story: Story::Session,
             chapter,
             index,
             step: 0,
-            clock: chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64,
+            clock,
             person,
+            popularity: world.town.popularity_at(clock),
             device: *dice.pick(&world.town.people[usize::from(person)].devices),
-            way_in: dice.below(WAYS_IN.len()) as u8,
+            way_in: if reminded { REMINDER } else { dice.below(WAYS_IN.len() - 1) as u8 },
             session: dice.word(),
             tester: tester(world, chapter, index),
+            theft: None,
+            wanted,
             cart: Vec::new(),
+            left: Vec::new(),
+            replayed: false,
             dice,
             world,
         }
@@ -192,8 +239,9 @@ impl<'w> Session<'w> {
         &self.world.town.people[usize::from(self.person)]
     }
 
-    fn tell(mut self, drafts: &mut Drafts<'_>) {
-        let intent = if self.dice.chance(SHARE_SET_ON_BUYING) { SET_ON_BUYING } else { JUST_LOOKING };
+    fn tell(&mut self, drafts: &mut Drafts<'_>) {
+        let set = if self.wanted.is_empty() { SHARE_SET_ON_BUYING } else { SHARE_SET_ON_BUYING_AGAIN };
+        let intent = if self.dice.chance(set) { SET_ON_BUYING } else { JUST_LOOKING };
         self.browse(&intent, drafts);
         self.close(&intent, drafts);
     }
@@ -201,10 +249,13 @@ impl<'w> Session<'w> {
     fn browse(&mut self, intent: &Intent, drafts: &mut Drafts<'_>) {
         let spread = STEPS_BROWSED_MAX - STEPS_BROWSED_MIN;
         let steps = STEPS_BROWSED_MIN + self.dice.below(spread / 2 + 1) + self.dice.below(spread - spread / 2 + 1);
-        let mut product = self.world.town.popularity.pick(&mut self.dice) as u16;
+        let mut adds = 0.0;
+        let mut product = 0;
         while self.step < steps {
-            if self.step > 0 && !self.dice.chance(LOOKS_AGAIN) {
-                product = self.world.town.popularity.pick(&mut self.dice) as u16;
+            if self.step == 0 || !self.dice.chance(LOOKS_AGAIN) {
+                let wanted = self.wanted.pop();
+                product = wanted.unwrap_or_else(|| self.find());
+                adds = if wanted.is_some() { ADDS_AGAIN } else { intent.adds * self.fancy(product) };
             }
             if self.dice.chance(SEARCHES) {
                 self.say(EventType::Search, product, 1, drafts);
@@ -213,7 +264,7 @@ impl<'w> Session<'w> {
             }
             self.say(EventType::View, product, 1, drafts);
             self.think(10.0, 0.9);
-            if self.step < steps && self.cart.len() < CART_MAX && self.dice.chance(intent.adds * self.fancy(product)) {
+            if self.step < steps && self.cart.len() < CART_MAX && self.dice.chance(adds) {
                 if self.cart.iter().all(|&(held, _)| held != product) {
                     let quantity = self.quantity(product);
                     self.cart.push((product, quantity));
@@ -228,10 +279,21 @@ impl<'w> Session<'w> {
         }
     }
 
+    /// A product that this visitor comes upon: one of those that sell at the time, or one of a favourite category.
+    fn find(&mut self) -> u16 {
+        if !self.dice.chance(FAVOURITES) {
+            return self.popularity.pick(&mut self.dice) as u16;
+        }
+        let category = *self.dice.pick(&self.person().favourites);
+        let (members, weights) = &self.world.town.by_category[usize::from(category)];
+        members[weights.pick(&mut self.dice)]
+    }
+
     fn close(&mut self, intent: &Intent, drafts: &mut Drafts<'_>) {
         let cart = std::mem::take(&mut self.cart);
         let Some(&(first, held)) = cart.first() else { return };
-        let bought: Vec<(u16, u8)> = cart.iter().copied().filter(|_| self.dice.chance(intent.buys)).collect();
+        let (bought, left): (Vec<(u16, u8)>, Vec<_>) = cart.into_iter().partition(|_| self.dice.chance(intent.buys));
+        self.left = left.into_iter().map(|(product, _)| product).collect();
         let checks_out = if bought.is_empty() { CHECKS_OUT_IN_VAIN } else { CHECKS_OUT_BEFORE_BUYING };
         if self.dice.chance(checks_out) {
             let (product, quantity) = bought.first().copied().unwrap_or((first, held));
@@ -253,11 +315,12 @@ impl<'w> Session<'w> {
             amount_cents: item.price_cents * i64::from(quantity),
             category: item.category,
             at: self.clock,
-            serial: Serial::new(Story::Session, self.chapter, self.index, self.step),
+            serial: self.serial(),
+            theft: self.theft,
         };
         self.draft(EventType::Purchase, product, quantity, Some(order), drafts);
         // The payment's dice are its own: how a purchase is paid changes nothing about the visit.
-        if self.tester.is_some() {
+        if self.tester.is_some() || self.replayed {
             return;
         }
         finance::pay(self.world, &purchase, &mut Dice::new(order), drafts);
@@ -277,16 +340,40 @@ impl<'w> Session<'w> {
             way_in: self.way_in,
             session: self.session,
             tester: self.tester,
+            theft: self.theft,
             order,
         };
         let delay = network_delay_ms(&mut self.dice, 15.0, 400.0);
-        drafts.add(self.clock, delay, Serial::new(Story::Session, self.chapter, self.index, self.step), Body::Shop(event));
+        drafts.add(self.clock, delay, self.serial(), Body::Shop(event));
         self.step += 1;
+    }
+
+    fn serial(&self) -> Serial {
+        Serial::new(self.story, self.chapter, self.index, self.step)
     }
 
     /// Time passes until the next step: most take seconds, none more than a minute.
     fn think(&mut self, median_s: f64, spread: f64) {
         self.clock += (self.dice.log_normal(median_s, spread).clamp(0.8, 60.0) * 1000.0) as i64;
+    }
+
+    fn wait(&mut self, least_s: f64, most_s: f64) {
+        self.clock += (self.dice.between(least_s, most_s) * 1000.0) as i64;
+    }
+
+    /// What a thief buys: the dearer half of some products that sell, cheap ones first.
+    fn loot(&mut self) -> Vec<u16> {
+        let count = LOOT.0 + self.dice.below(LOOT.1 - LOOT.0 + 1);
+        let mut found: Vec<u16> = Vec::new();
+        while found.len() < count + count / 2 {
+            let product = self.popularity.pick(&mut self.dice) as u16;
+            let price = self.world.town.products[usize::from(product)].price_cents;
+            if found.iter().all(|&other| self.world.town.products[usize::from(other)].price_cents != price) {
+                found.push(product);
+            }
+        }
+        found.sort_unstable_by_key(|&product| self.world.town.products[usize::from(product)].price_cents);
+        found.split_off(count / 2)
     }
 
     /// How much likelier than on average this person takes this product: the rich prefer the dear ones, the thrifty the cheap ones.
@@ -306,6 +393,58 @@ impl<'w> Session<'w> {
             _ => 4,
         };
         wanted.min(self.person().budget_cents / price_cents).max(1) as u8
+    }
+}
+
+/// Somebody who was here before: rather one who left something in the cart. What that was is found by telling the visit again,
+/// which may itself have been a return; chance ends that soon.
+fn returning(world: &World, chapter: i64, dice: &mut Dice) -> Option<Returning> {
+    if !dice.chance(MAY_COME_BACK) {
+        return None;
+    }
+    let (least, most) = BACK_AFTER_CHAPTERS;
+    let before = chapter - least - dice.below((most - least) as usize) as i64;
+    let visits = world.beginnings(Story::Session, before, SESSIONS_PER_S);
+    if visits == 0 {
+        return None;
+    }
+    let mut earlier = Session::begin(world, before, dice.below(visits));
+    earlier.replayed = true;
+    earlier.tell(&mut Drafts::new(&mut |_| {}));
+    let back = if earlier.left.is_empty() { BACK_FOR_NOTHING } else { BACK_FOR_CART };
+    dice.chance(back).then_some(Returning { person: earlier.person, left: earlier.left })
+}
+
+/// A thief in somebody's account buys one thing after the other, each dearer than the one before.
+pub fn tell_theft(world: &World, chapter: i64, index: usize, mut dice: Dice, theft: Theft, drafts: &mut Drafts<'_>) {
+    let clock = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
+    let mut visit = Session {
+        story: Story::Fraud,
+        chapter,
+        index,
+        step: 0,
+        clock,
+        person: theft.victim,
+        popularity: world.town.popularity_at(clock),
+        device: dice.below(BROWSING.len()) as u8,
+        way_in: 0,
+        session: dice.word(),
+        tester: None,
+        theft: Some(theft),
+        wanted: Vec::new(),
+        cart: Vec::new(),
+        left: Vec::new(),
+        replayed: false,
+        dice,
+        world,
+    };
+    for product in visit.loot() {
+        visit.say(EventType::View, product, 1, drafts);
+        visit.wait(4.0, 20.0);
+        visit.say(EventType::AddToCart, product, 1, drafts);
+        visit.wait(4.0, 15.0);
+        visit.buy(product, 1, drafts);
+        visit.wait(30.0, 170.0);
     }
 }
 
@@ -364,7 +503,8 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
                     inner.text("type", browsing.kind).text("os", browsing.os).text("browser", browsing.browser);
                 })
                 .object("geo", |inner| {
-                    inner.text("country", COUNTRIES[usize::from(person.country)].code).text("city", person.city);
+                    let (country, city) = event.theft.map_or((person.country, person.city), |theft| (theft.country, theft.city()));
+                    inner.text("country", COUNTRIES[usize::from(country)].code).text("city", city);
                 })
                 .text("referrer", referrer)
                 .maybe_text("campaign", campaign);

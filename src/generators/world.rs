@@ -51,6 +51,11 @@ impl World {
     }
 }
 
+/// The share of the day that has passed.
+pub fn time_of_day(at_ms: i64) -> f64 {
+    at_ms.rem_euclid(DAY_MS) as f64 / DAY_MS as f64
+}
+
 /// How busy the town is: 0.6 at night to 1.4 at the height of the day, 1 on average and at the origin.
 pub fn day_shape(at_ms: i64) -> f64 {
     1.0 + 0.4 * sin_turns(at_ms as f64 / DAY_MS as f64)

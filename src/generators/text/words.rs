@@ -4,8 +4,8 @@
 pub const OPENERS: &[&str] = &[
     "Honest report:", "Three weeks in,", "Small update:", "Quick note:", "Half a year later,", "Slightly late, but", "For the record,",
     "Day ten:", "In short,", "Not kidding:", "Weekend verdict:", "First impression:", "Second thoughts:", "To whom it helps:", "As promised,",
-    "Since you asked,", "After much testing,", "All in all,", "Between us,", "Plainly put,", "Month two:", "A confession:", "Good to know:",
-    "Fair warning:", "Today I learned", "So it seems", "My two cents:", "Once more:", "Out of interest,", "Without exaggeration,", "Hand on heart,",
+    "Since you asked,", "After much testing,", "All in all,", "Between us,", "Plainly put,", "Month two:", "A confession:", "For those who ask:",
+    "Seen with my own eyes:", "Today I learned", "So it seems", "My two cents:", "Once more:", "Out of interest,", "Without exaggeration,", "Hand on heart,",
     "After the rain,", "Over breakfast,", "By popular request,", "Before I forget,", "A note to myself:", "Just in:", "On reflection,",
     "Long story short:", "Field report:",
 ];
@@ -33,15 +33,18 @@ pub const GLAD: &[&str] = &[
     "wonderful", "reliable", "delightful", "sturdy", "lovely", "brilliant", "excellent", "superb", "charming", "handy", "comfortable", "graceful",
     "dependable", "fantastic", "marvellous", "great", "perfect", "pleasant", "smooth", "elegant", "clever", "solid", "splendid", "impressive",
     "amazing", "beautiful", "cheerful", "good", "satisfying", "neat", "useful", "practical", "generous", "outstanding", "enjoyable", "gentle",
-    "precise", "awesome", "well made",
+    "precise", "awesome", "well made", "a joy to hold", "spot on",
 ];
 
 pub const CROSS: &[&str] = &[
     "disappointing", "flimsy", "clumsy", "annoying", "dull", "awful", "poor", "frustrating", "wobbly", "fragile", "terrible", "useless", "bad",
     "boring", "awkward", "weak", "faulty", "shabby", "unreliable", "tiresome", "crooked", "rough", "stiff", "sad", "horrible", "messy", "broken",
     "uncomfortable", "overpriced", "dreadful", "mediocre", "creaky", "unfinished", "careless", "badly made", "impractical", "ugly", "cheap",
-    "irritating",
+    "irritating", "a letdown", "past its prime",
 ];
+
+/// Turns what follows into its opposite.
+pub const NOT_AT_ALL: &[&str] = &["anything but", "far from", "by no means", "nowhere near", "not in the least"];
 
 /// Leads from one adjective to another.
 pub const SECONDS: &[&str] = &["and", "and also", "as well as", "and still", "yet somehow also"];
@@ -68,18 +71,18 @@ pub const WHEN: &[&str] = &[
 /// People of the speaker's life.
 pub const FRIENDS: &[&str] = &[
     "my sister", "our neighbour", "my flatmate", "the whole office", "my brother", "grandma", "the postman", "my aunt", "our coach", "a colleague",
-    "my cousin", "the kids", "my uncle", "our choir", "the baker", "my best friend", "our landlady", "the librarian", "half the street", "my teacher",
+    "my cousin", "the kids", "my uncle", "our choir", "the baker", "my old friend", "our landlady", "the librarian", "half the street", "my teacher",
     "the twins", "our gardener", "my nephew", "the team", "a stranger", "my partner", "our dentist", "the caretaker", "my niece", "the night shift",
 ];
 
 pub const AGREES: &[&str] = &[
-    "agreed", "could not disagree more", "had warned me", "will not believe it", "laughed", "took notes", "wants to know why", "said so first",
+    "agreed", "could not disagree more", "had warned me", "will not believe it", "laughed out loud", "took notes", "wants to know why", "said so first",
     "keeps asking about it", "shrugged", "nodded", "has seen it too", "blames me", "is of two minds", "changed the subject", "noticed at once",
     "heard about it already", "just smiled", "made a list", "would like proof",
 ];
 
 pub const GAVE: &[&str] = &[
-    "lent me", "gave us", "passed on", "brought along", "recommended", "found", "repaired", "won", "swapped", "unpacked", "insisted on", "picked out",
+    "lent me", "gave us", "passed on", "brought along", "pointed out", "found", "repaired", "won", "swapped", "unpacked", "insisted on", "picked out",
     "borrowed", "ordered", "tried", "showed us", "mentioned", "chose", "wrapped up", "left behind",
 ];
 
@@ -98,6 +101,36 @@ pub const PLACES: &[&str] = &[
     "at the library", "in the workshop", "on the tram", "near the harbour", "at the school fair", "in the attic", "at the bus stop", "behind the bakery",
     "in the stairwell", "at the community hall", "under the old bridge", "by the fountain", "in the waiting room", "on the roof", "at the corner cafe",
     "in the garage", "at the flea market",
+];
+
+/// What goes on in the town; with a comma, as sentences begin with it.
+pub const EVENTS: &[&str] = &[
+    "at the spring fair,", "after the choir rehearsal,", "during the power cut,", "since the road works began,", "at the harbour festival,",
+    "on the evening of chess,", "while the bridge was closed,", "before the town meeting,", "at the school play,", "after the tram broke down,",
+    "at the cycling race,", "during the book fair,", "when the market moved,", "at the lantern walk,", "after the big sale,", "on the day of rowing,",
+    "when the lift stopped,", "at the pottery class,", "since the library reopened,", "after the fire drill,", "at the pumpkin weighing,",
+    "during the museum night,", "when the water was off,", "on moving day,", "at the neighbours' picnic,", "after the street concert,",
+];
+
+pub const FROSTY: &[&str] = &[
+    "frost on the windows in", "ice on the puddles in", "below zero in", "frozen taps in", "two pairs of socks in", "hot soup weather in", "gloves needed in",
+    "white roofs in",
+];
+pub const CHILLY: &[&str] = &[
+    "scarf weather in", "a fresh wind in", "ten degrees at best in", "the heating is on in", "coats and tea in", "a grey, cool day in", "the sensors say cool in",
+    "blankets out in",
+];
+pub const MILD: &[&str] = &[
+    "mild air in", "windows open in", "neither warm nor cold in", "shirt sleeves, almost, in", "a soft breeze in", "a calm day in", "bicycle weather in",
+    "laundry dries outside in",
+];
+pub const WARM: &[&str] = &[
+    "ice cream weather in", "a warm day in", "sandals again in", "the shade is taken in", "the fans are on in", "summer shirts in", "cats asleep outside in",
+    "warm stones in",
+];
+pub const HOT: &[&str] = &[
+    "too hot to walk in", "the tar is melting in", "forty degrees, nearly, in", "a heat wave in", "all blinds down in", "water bottles everywhere in",
+    "the sensors show red in", "nobody is outside in",
 ];
 
 pub const TOOK: &[&str] = &[
@@ -128,7 +161,7 @@ pub const CARES: &[&str] = &[
 ];
 
 pub const HOW: &[&str] = &[
-    "with care", "twice a week", "near a window", "away from the heater", "in its box", "on a flat surface", "with a soft cloth", "in good light",
+    "with care", "twice a week", "near a window", "away from the heater", "in its box", "on a flat surface", "with a soft cloth", "in plain daylight",
     "one step at a time", "with a friend", "before the weekend", "under a dry roof", "piece by piece", "at room temperature", "by the door",
     "where everyone sees it", "once a month", "on the top shelf", "slowly", "without any rush", "on a wooden tray",
     "next to the plants", "as the label shows", "in a linen bag", "at arm's length", "with clean hands", "before the guests arrive", "in the shade", "with both hands",
@@ -140,10 +173,30 @@ pub const OURS: &[&str] = &[
     "the one next door", "the travel size", "my spare", "the one I returned", "the second one",
 ];
 
+/// How somebody answers who neither agrees nor disagrees.
 pub const REACTIONS: &[&str] = &[
-    "same here:", "interesting,", "oh,", "good point,", "funny,", "thanks for this,", "hm,", "noted,", "fair enough,", "wait,", "that explains it:", "ha,", "indeed,",
-    "no idea, but", "seconded,", "small correction:", "well,", "exactly,", "maybe, but", "I wondered too:", "true,", "late to this, but", "odd,", "right,",
-    "curious,", "not here:", "ah,", "same question:", "who knew,", "to add,", "from my side:", "quick answer:", "understood,", "lucky you,", "one more thing:",
+    "interesting,", "oh,", "thanks for this,", "hm,", "noted,", "wait,", "ha,", "no idea, but", "well,", "maybe, but", "I wondered too:", "late to this, but",
+    "right,", "curious,", "ah,", "same question:", "who knew,", "to add,", "from my side:", "understood,", "one more thing:", "off topic, but", "by the way,",
+    "since you mention it,", "reading along:", "for comparison:", "not sure it helps, but", "my turn:", "hello neighbour,", "new here, but",
+];
+
+pub const AGREEING: &[&str] = &[
+    "same here:", "seconded,", "exactly,", "indeed,", "true,", "that explains it:", "can confirm:", "I can only agree:", "so it is,", "my words:",
+    "we say the same:", "quite so,", "you are right,", "no surprise:", "that matches:", "as you say,", "yes, and", "there you have it:", "likewise,", "agreed,",
+    "just what we saw:", "you took my words:", "count me in:", "that makes two:",
+];
+
+pub const DIFFERING: &[&str] = &[
+    "not here:", "small correction:", "odd,", "really? because", "funny, because", "I see it otherwise:", "that surprises me:", "hm, no:", "quite the opposite:",
+    "strange, as", "opinions differ:", "we had another one then:", "wait, what?", "not in our house:", "I would not say so:", "let me object:", "another view:",
+    "luck of the draw?", "are we talking of one thing?", "not my experience:", "on the contrary,", "I disagree:", "my turn to differ:", "sorry, but",
+];
+
+/// How somebody begins who was asked.
+pub const ANSWERS: &[&str] = &[
+    "quick answer:", "I can help:", "we have one:", "to your question:", "asked and answered:", "from an owner:", "yes, we do:", "I do:", "here is one:",
+    "as far as I know,", "speaking from experience,", "we looked it up:", "happens that I know:", "you asked:", "an attempt:", "short answer:", "I have one:",
+    "depends, but", "let me think:", "only this much:", "sort of:", "I might know:", "second hand news:", "hope it helps:",
 ];
 
 pub const REASONS: &[&str] = &[
@@ -157,6 +210,12 @@ pub const SHARES: &[&str] = &[
     "passing this on:", "worth a look:", "if you missed it:", "saving this for later:", "look at this:", "sharing again:", "bookmarked:", "more people should read:",
     "from my feed:", "this one stays:", "for the group:", "found while scrolling:", "read to the end:", "for tonight:", "a thread to follow:", "found it again:",
     "see below:", "for my neighbours:", "copied for the club:", "keeping track of this:", "a view worth hearing:", "to all who asked:", "spotted:", "for the archive:",
+];
+
+/// How somebody leads over to what another wrote of a thing.
+pub const REPORTS: &[&str] = &[
+    "word is that it", "they write that it", "one owner says it", "apparently it", "from what I read, it", "the verdict is that it", "rumour has it that it",
+    "an owner wrote that it", "I read here that it", "somebody found that it", "it is said that it", "the post says it",
 ];
 
 pub const WONDERS: &[&str] = &[
@@ -187,5 +246,6 @@ pub const PLAIN_CLOSERS: &[&str] = &[
 #[cfg(test)]
 pub const ALL: &[&[&str]] = &[
     OPENERS, DETERMINERS, ARTICLES, FROM, VERBS, ADVERBS, GLAD, CROSS, SECONDS, PLAIN, WHEN, FRIENDS, AGREES, GAVE, SAYS, TIMES, PLACES, TOOK, ASKS, QUESTIONS, TIPS, CARES, HOW, OURS,
-    REACTIONS, REASONS, SHARES, WONDERS, GLAD_CLOSERS, CROSS_CLOSERS, PLAIN_CLOSERS,
+    REACTIONS, REASONS, SHARES, WONDERS, GLAD_CLOSERS, CROSS_CLOSERS, PLAIN_CLOSERS, AGREEING, DIFFERING, ANSWERS, REPORTS, EVENTS, FROSTY, CHILLY, MILD, WARM, HOT,
+    NOT_AT_ALL,
 ];
