@@ -110,9 +110,9 @@ const REMINDER: u8 = WAYS_IN.len() as u8 - 1;
 
 #[derive(Clone, Debug)]
 pub struct ShopEvent {
-    kind: EventType,
-    person: u16,
-    product: u16,
+    pub(super) kind: EventType,
+    pub(super) person: u16,
+    pub(super) product: u16,
     quantity: u8,
     /// Index into `BROWSING`.
     device: u8,
@@ -141,8 +141,8 @@ struct Intent {
     buys: f64,
 }
 
-const SET_ON_BUYING: Intent = Intent { adds: 0.30, buys: 0.825 };
-const JUST_LOOKING: Intent = Intent { adds: 0.078, buys: 0.37 };
+const SET_ON_BUYING: Intent = Intent { adds: 0.29, buys: 0.815 };
+const JUST_LOOKING: Intent = Intent { adds: 0.076, buys: 0.36 };
 const SHARE_SET_ON_BUYING: f64 = 0.4;
 
 /// How many things a thief buys.
@@ -155,7 +155,7 @@ const CHECKS_OUT_BEFORE_BUYING: f64 = 0.2;
 const CHECKS_OUT_IN_VAIN: f64 = 0.2;
 
 /// Share of products looked at that are of a favourite category.
-const FAVOURITES: f64 = 0.35;
+const FAVOURITES: f64 = 0.25;
 
 /// Share of visits by somebody who may have been here before: half an hour to two hours ago, longer than any visit lasts.
 const MAY_COME_BACK: f64 = 0.25;
@@ -165,8 +165,8 @@ const BACK_FOR_CART: f64 = 0.9;
 const BACK_FOR_NOTHING: f64 = 0.2;
 /// Of those who come back for something, how many were reminded, put it into the cart again, and mean to buy.
 const REMINDED: f64 = 0.4;
-const ADDS_AGAIN: f64 = 0.6;
-const SHARE_SET_ON_BUYING_AGAIN: f64 = 0.6;
+const ADDS_AGAIN: f64 = 0.55;
+const SHARE_SET_ON_BUYING_AGAIN: f64 = 0.5;
 
 pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
     for index in 0..world.beginnings(Story::Session, chapter, SESSIONS_PER_S) {

@@ -34,7 +34,7 @@ impl Pattern {
 }
 
 /// Frauds that begin in a second. With 6, 4.4 and 10.5 payments in a mean one of each pattern they make 0.08 payments a second.
-const FRAUDS_PER_S: f64 = 0.0125;
+const FRAUDS_PER_S: f64 = 0.0131;
 /// Shares of the frauds; the rest are rings.
 const STOLEN_CARDS: f64 = 0.42;
 const TAKEOVERS: f64 = 0.37;
@@ -45,11 +45,11 @@ const SPREES: [&str; 3] = ["electronics", "electronics", "travel"];
 const SPREE_DECLINED: f64 = 0.15;
 
 /// Rings that are about, and how many accounts each has.
-const RINGS: usize = 8;
-const RING_ACCOUNTS: (usize, usize) = (5, 8);
+pub(super) const RINGS: usize = 8;
+pub(super) const RING_ACCOUNTS: (usize, usize) = (5, 8);
 const RING_PAYMENTS: (usize, usize) = (8, 13);
 const RING_MS: usize = 600_000;
-const RING_LIMITS: [f64; 4] = [200.0, 250.0, 300.0, 500.0];
+pub(super) const RING_LIMITS: [f64; 4] = [200.0, 250.0, 300.0, 500.0];
 const RING_MERCHANTS: [(&str, &str); 4] = [("electronics", "pos"), ("travel", "online"), ("clothing", "pos"), ("entertainment", "online")];
 
 pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
@@ -181,192 +181,4 @@ fn ring_accounts(world: &World, ring: usize) -> Vec<usize> {
     let mut dice = Dice::of(world.seed, &[0xf1, ring as u64]);
     let (least, most) = RING_ACCOUNTS;
     (0..least + dice.below(most - least + 1)).map(|_| dice.below(SHOPPERS)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, HashMap, HashSet};
-    use std::sync::OnceLock;
-
-    use super::*;
-    use crate::generators::dirt::DirtLevel;
-    use crate::generators::draft::Draft;
-    use crate::generators::finance;
-
-    const HOURS: i64 = 24;
-
-    struct Seen {
-        at: i64,
-        story: u64,
-        payment: Payment,
-    }
-
-    /// All payments of a day of seed 7.
-    fn day() -> &'static [Seen] {
-        static DAY: OnceLock<Vec<Seen>> = OnceLock::new();
-        DAY.get_or_init(|| {
-            let world = World::new(7, DirtLevel::None);
-            let mut seen = Vec::new();
-            let mut accept = |draft: Draft| {
-                if let Body::Payment(payment) = draft.body {
-                    seen.push(Seen { at: draft.happened, story: draft.serial.0 >> 16, payment });
-                }
-            };
-            for chapter in 0..HOURS * 3_600_000 / CHAPTER_MS {
-                ecommerce::tell(&world, chapter, &mut Drafts::new(&mut accept));
-                finance::tell(&world, chapter, &mut Drafts::new(&mut accept));
-            }
-            seen
-        })
-    }
-
-    /// The payments of each fraud of a pattern, in order of time.
-    fn stories(pattern: Pattern) -> Vec<Vec<&'static Seen>> {
-        let mut stories: BTreeMap<u64, Vec<&Seen>> = BTreeMap::new();
-        for seen in day().iter().filter(|seen| seen.payment.fraud == Some(pattern)) {
-            stories.entry(seen.story).or_default().push(seen);
-        }
-        stories.values_mut().for_each(|story| story.sort_by_key(|seen| seen.at));
-        stories.into_values().collect()
-    }
-
-    /// Where each person pays most, as anyone can see.
-    fn homes() -> HashMap<u16, u8> {
-        let mut counts: HashMap<u16, [u32; COUNTRIES.len()]> = HashMap::new();
-        for Seen { payment, .. } in day() {
-            counts.entry(payment.person).or_default()[usize::from(payment.country)] += 1;
-        }
-        let most = |counts: [u32; COUNTRIES.len()]| (0..counts.len()).max_by_key(|&country| counts[country]).unwrap() as u8;
-        counts.into_iter().map(|(person, counts)| (person, most(counts))).collect()
-    }
-
-    struct Score {
-        precision: f64,
-        recall: f64,
-    }
-
-    impl Score {
-        fn f1(&self) -> f64 {
-            2.0 * self.precision * self.recall / (self.precision + self.recall)
-        }
-    }
-
-    fn score(suspects: impl Fn(&Payment) -> bool) -> Score {
-        let (mut right, mut suspected, mut frauds) = (0.0, 0.0, 0.0);
-        for Seen { payment, .. } in day() {
-            let (suspect, fraud) = (suspects(payment), payment.fraud.is_some());
-            suspected += f64::from(u8::from(suspect));
-            frauds += f64::from(u8::from(fraud));
-            right += f64::from(u8::from(suspect && fraud));
-        }
-        Score { precision: right / suspected, recall: right / frauds }
-    }
-
-    #[test]
-    fn two_in_a_hundred_payments_are_fraud_and_risk_scores_are_as_stated() {
-        let share = |of: &dyn Fn(&Payment) -> bool, among: &dyn Fn(&Payment) -> bool| {
-            let among: Vec<&Seen> = day().iter().filter(|seen| among(&seen.payment)).collect();
-            among.iter().filter(|seen| of(&seen.payment)).count() as f64 / among.len() as f64
-        };
-        let risky = |payment: &Payment| payment.risk > 7_000;
-        let all = share(&|payment| payment.fraud.is_some(), &|_| true);
-        let (legit, fraud) = (share(&risky, &|payment| payment.fraud.is_none()), share(&risky, &|payment| payment.fraud.is_some()));
-        let per_s = day().len() as f64 / (HOURS * 3600) as f64;
-        println!("{per_s:.2} payments a second, {:.2} % fraud; above 0.7: {:.2} % and {:.1} %", 100.0 * all, 100.0 * legit, 100.0 * fraud);
-        assert!((0.0185..0.0215).contains(&all) && (0.003..0.005).contains(&legit) && (0.78..0.82).contains(&fraud));
-        assert!((3.9..4.25).contains(&per_s));
-        for pattern in [Pattern::StolenCard, Pattern::AccountTakeover, Pattern::Ring] {
-            let share = share(&|payment| payment.fraud == Some(pattern), &|payment| payment.fraud.is_some());
-            println!("{}: {:.1} % of the frauds' payments, {} frauds", pattern.name(), 100.0 * share, stories(pattern).len());
-            assert!(share > 0.2);
-        }
-    }
-
-    #[test]
-    fn a_rule_on_three_features_beats_the_risk_score_alone() {
-        let homes = homes();
-        let rule = score(|payment| {
-            let away = payment.country != homes[&payment.person];
-            payment.risk > RULE_RISK && (away || payment.amount_usd_cents > RULE_USD_CENTS)
-        });
-        let alone: Vec<(u16, Score)> =
-            (50..100).map(|hundredth| (hundredth * 100, score(|payment| payment.risk > hundredth * 100))).collect();
-        let (threshold, best) = alone.iter().max_by(|a, b| a.1.f1().total_cmp(&b.1.f1())).unwrap();
-        let usual = &alone.iter().find(|(threshold, _)| *threshold == 7_000).unwrap().1;
-        let show = |what: &str, score: &Score| {
-            println!("{what}: precision {:.3}, recall {:.3}, F1 {:.3}", score.precision, score.recall, score.f1());
-        };
-        show("risk_score > 0.7", usual);
-        show(&format!("best threshold {threshold}"), best);
-        show("rule", &rule);
-        assert!(rule.f1() > best.f1() + 0.08);
-        assert!(rule.precision > usual.precision && rule.recall > usual.recall);
-    }
-
-    /// The rule of docs/fraud.md.
-    const RULE_RISK: u16 = 5_500;
-    const RULE_USD_CENTS: i64 = 40_000;
-
-    #[test]
-    fn a_stolen_card_is_tried_and_then_used_up_abroad() {
-        for story in stories(Pattern::StolenCard) {
-            let small = story.iter().take_while(|seen| seen.payment.amount_usd_cents <= 201).count();
-            let large = &story[small..];
-            assert!((2..=4).contains(&small) && (2..=4).contains(&large.len()));
-            assert!(
-                large
-                    .iter()
-                    .all(|seen| seen.payment.amount_usd_cents > 10_000 && ["electronics", "travel"].contains(&seen.payment.merchant))
-            );
-            assert!(story[small - 1].at - story[0].at < 4 * 60_000 && story[story.len() - 1].at - story[0].at < 25 * 60_000);
-            let first = &story[0].payment;
-            assert!(story.iter().all(|Seen { payment, .. }| {
-                (payment.card, payment.person, payment.country) == (first.card, first.person, first.country)
-                    && payment.country != payment.money
-            }));
-        }
-    }
-
-    #[test]
-    fn a_taken_account_buys_dearer_and_dearer_from_abroad() {
-        let world = World::new(7, DirtLevel::None);
-        let mut at_other_hours = 0.0;
-        let stories = stories(Pattern::AccountTakeover);
-        for story in &stories {
-            let person = &world.town.people[usize::from(story[0].payment.person)];
-            at_other_hours += f64::from(u8::from(person.activity(time_of_day(story[0].at)) < 1.0));
-            assert!(story[story.len() - 1].at - story[0].at < 30 * 60_000);
-            let mut amounts: HashMap<u64, (i64, i64)> = HashMap::new();
-            for Seen { at, payment, .. } in story {
-                assert!(payment.country != person.country && payment.channel == "online");
-                amounts.entry(payment.order.unwrap()).or_insert((payment.amount_cents, *at));
-            }
-            assert!(amounts.len() <= 6);
-            let mut amounts: Vec<(i64, i64)> = amounts.into_values().collect();
-            amounts.sort_unstable();
-            // A payment can overtake the one before, as a bank takes its time.
-            assert!(amounts.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1 + 100_000));
-        }
-        assert!(at_other_hours / stories.len() as f64 > 0.9);
-    }
-
-    #[test]
-    fn a_ring_pays_one_kind_of_merchant_just_under_a_limit() {
-        let mut members: HashSet<u16> = HashSet::new();
-        let stories = stories(Pattern::Ring);
-        for story in &stories {
-            let first = &story[0].payment;
-            assert!((8..=13).contains(&story.len()) && story[story.len() - 1].at - story[0].at < 600_000);
-            let payers: HashSet<u16> = story.iter().map(|seen| seen.payment.person).collect();
-            assert!((2..=8).contains(&payers.len()));
-            members.extend(payers);
-            let limit = RING_LIMITS.iter().map(|limit| (limit * 100.0) as i64).find(|&limit| first.amount_usd_cents < limit).unwrap();
-            for Seen { payment, .. } in story {
-                assert_eq!((payment.country, payment.merchant), (first.country, first.merchant));
-                assert!((limit * 96 / 100..limit).contains(&payment.amount_usd_cents), "{payment:?}");
-            }
-        }
-        // The same accounts come back.
-        assert!(stories.len() > 100 && members.len() <= RINGS * RING_ACCOUNTS.1);
-    }
 }

@@ -40,6 +40,8 @@ pub use runner::{Clock, Gap, Phase, Runner, RunnerStatus, StreamStatus};
 pub use schema::{Field, STREAMS, Stream, StreamId};
 pub use world::World;
 #[cfg(test)]
+mod day_tests;
+#[cfg(test)]
 mod dirt_tests;
 #[cfg(test)]
 mod tests;

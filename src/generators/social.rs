@@ -335,7 +335,11 @@ mod tests {
                 let texts = written.iter().filter(|(kind, ..)| kinds.contains(kind)).map(|(.., text)| text.as_str());
                 texts.take(10_000).collect()
             };
-            for kinds in [&[ActionType::Post][..], &[ActionType::Comment], &[ActionType::Post, ActionType::Comment, ActionType::Share]] {
+            for kinds in [
+                &[ActionType::Post][..],
+                &[ActionType::Post, ActionType::Comment],
+                &[ActionType::Post, ActionType::Comment, ActionType::Share],
+            ] {
                 let texts = only(kinds);
                 assert_eq!(texts.len(), 10_000);
                 let (distinct, count, run) = variety(&texts);

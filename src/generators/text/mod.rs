@@ -53,7 +53,7 @@ pub struct Post {
     pub mood: Mood,
     /// Ends in a question to all.
     pub asks: bool,
-    /// What it says of its product, in at most five words.
+    /// What it says of its product, in a few words.
     verdict: Option<String>,
 }
 
@@ -103,11 +103,7 @@ impl<'d> Sentence<'d> {
     }
 
     fn adjective(&mut self, mood: Mood) -> &mut Self {
-        match mood {
-            Mood::Glad => self.any(GLAD),
-            Mood::Cross => self.any(CROSS),
-            Mood::Neutral => self.any(PLAIN),
-        }
+        self.any(if mood == Mood::Glad { GLAD } else { CROSS })
     }
 
     /// Names the product: "my Talverin camera", "the camera from Talverin".
@@ -124,36 +120,36 @@ impl<'d> Sentence<'d> {
         if self.dice.chance(0.3) { self.say(subject.noun).any(FROM).say(subject.maker) } else { self.say(subject.maker).say(subject.noun) }
     }
 
-    /// "turned out remarkably sturdy"
+    /// "turned out remarkably sturdy and also elegant", "is probably in the van"
     fn verdict(&mut self, mood: Mood) -> &mut Self {
+        if mood == Mood::Neutral {
+            return self.any(PLAIN_VERBS).any(PLAIN);
+        }
         let start = self.text.len() + 1;
         self.any(VERBS);
-        self.judgement(mood);
-        self.verdict.get_or_insert(start..self.text.len());
-        self
-    }
-
-    fn judgement(&mut self, mood: Mood) -> &mut Self {
+        let roundabout = self.dice.chance(ROUNDABOUT);
         match mood {
-            Mood::Neutral => return self.any(PLAIN),
-            Mood::Glad if self.dice.chance(ROUNDABOUT) => return self.any(NOT_AT_ALL).any(CROSS),
-            Mood::Cross if self.dice.chance(ROUNDABOUT) => return self.any(NOT_AT_ALL).any(GLAD),
-            _ => {}
-        }
-        if self.dice.chance(0.6) {
-            self.any(ADVERBS);
-        }
-        let before = self.text.len();
-        self.adjective(mood);
-        if self.dice.chance(0.25) {
-            let first = self.text.split_at(before).1.to_owned();
+            Mood::Glad if roundabout => self.any(NOT_AT_ALL).any(CROSS),
+            Mood::Cross if roundabout => self.any(NOT_AT_ALL).any(GLAD),
+            _ if self.dice.chance(0.6) => self.any(ADVERBS).adjective(mood),
+            _ => self.adjective(mood),
+        };
+        let end = self.text.len();
+        self.verdict.get_or_insert(start..end);
+        if !roundabout && self.dice.chance(0.25) {
+            let first = self.text.get(start..end).and_then(|words| words.rsplit(' ').next()).unwrap_or_default().to_owned();
             self.any(SECONDS).adjective(mood);
             // The same word twice would say nothing: once is enough.
             if self.text.ends_with(&first) {
-                self.text.truncate(before + first.len());
+                self.text.truncate(end);
             }
         }
         self
+    }
+
+    /// On what occasion something is so.
+    fn when(&mut self, mood: Mood) -> &mut Self {
+        if mood == Mood::Neutral { self.any(PLAIN_WHEN) } else { self.any(WHEN) }
     }
 
     /// Gives each sentence its capital.
@@ -179,7 +175,7 @@ impl<'d> Sentence<'d> {
 }
 
 /// Share of verdicts that say the opposite of the opposite: "far from flimsy". A list of words takes them for the wrong mood.
-const ROUNDABOUT: f64 = 0.03;
+const ROUNDABOUT: f64 = 0.02;
 
 pub fn post(dice: &mut Dice, topic: &Topic) -> Post {
     let Topic { subject, mood, scene } = *topic;
@@ -189,7 +185,7 @@ pub fn post(dice: &mut Dice, topic: &Topic) -> Post {
         None => post_about(&mut s, subject, mood),
     };
     s.closing(mood);
-    let verdict = s.verdict.clone().and_then(|range| s.text.get(range)).filter(|words| words.split(' ').count() <= 5).map(str::to_owned);
+    let verdict = s.verdict.clone().and_then(|range| s.text.get(range)).map(str::to_owned);
     Post { text: s.done(), mood, asks, verdict }
 }
 
@@ -197,11 +193,11 @@ pub fn post(dice: &mut Dice, topic: &Topic) -> Post {
 fn post_about(s: &mut Sentence<'_>, subject: Subject, mood: Mood) -> bool {
     let form = s.dice.below(if mood == Mood::Neutral { 9 } else { 6 });
     match form {
-        0 => s.any(OPENERS).subject(subject).verdict(mood).any(WHEN).mark("."),
-        1 => s.subject(subject).verdict(mood).any(WHEN).mark(", and").any(FRIENDS).any(AGREES).mark("."),
-        2 => s.any(FRIENDS).any(GAVE).subject(subject).mark(";").say("it").verdict(mood).any(WHEN).mark("."),
+        0 => s.any(OPENERS).subject(subject).verdict(mood).when(mood).mark("."),
+        1 => s.subject(subject).verdict(mood).when(mood).mark(", and").any(FRIENDS).any(AGREES).mark("."),
+        2 => s.any(FRIENDS).any(GAVE).subject(subject).mark(";").say("it").verdict(mood).when(mood).mark("."),
         3 => s.any(TIMES).any(PLACES).mark(":").subject(subject).verdict(mood).mark("."),
-        4 => s.any(OPENERS).any(FRIENDS).any(SAYS).subject(subject).verdict(mood).any(WHEN).mark("."),
+        4 => s.any(OPENERS).any(FRIENDS).any(SAYS).subject(subject).verdict(mood).when(mood).mark("."),
         5 => s.any(EVENTS).subject(subject).verdict(mood).mark(".").any(FRIENDS).any(AGREES).mark("."),
         6 => s.any(ASKS).any_such(subject).any(WHEN).mark("?").any(QUESTIONS).mark("?"),
         7 => s.any(FRIENDS).any(TOOK).subject(subject).any(PLACES).any(TIMES).mark("."),
@@ -222,7 +218,7 @@ fn post_from(s: &mut Sentence<'_>, scene: Scene, subject: Subject, mood: Mood) -
     let form = s.dice.below(if mood == Mood::Neutral { 3 } else { 2 });
     match form {
         0 => s.any(weather).say(scene.site).any(TIMES).mark(", and").subject(subject).verdict(mood).mark("."),
-        1 => s.any(weather).say(scene.site).mark(".").any(FRIENDS).any(SAYS).subject(subject).verdict(mood).any(WHEN).mark("."),
+        1 => s.any(weather).say(scene.site).mark(".").any(FRIENDS).any(SAYS).subject(subject).verdict(mood).when(mood).mark("."),
         _ => s.any(weather).say(scene.site).any(TIMES).mark(".").any(ASKS).any_such(subject).any(WHEN).mark("?"),
     };
     form == 2
@@ -239,11 +235,11 @@ pub fn comment(dice: &mut Dice, subject: Subject, mood: Mood, post: &Post) -> St
         false => REACTIONS,
     };
     match s.dice.below(if post.asks { 3 } else { 4 }) {
-        0 => s.any(reactions).any(OURS).verdict(mood).any(WHEN).mark("."),
+        0 => s.any(reactions).any(OURS).verdict(mood).when(mood).mark("."),
         1 => s.any(reactions).any(FRIENDS).any(SAYS).any(OURS).verdict(mood).mark("."),
         2 => s.any(reactions).any(OURS).verdict(mood).mark(",").any(REASONS).mark("."),
         _ if mood != Mood::Neutral => s.any(reactions).any(OURS).verdict(mood).mark(".").any(QUESTIONS).mark("?"),
-        _ => s.any(reactions).any(QUESTIONS).any(WHEN).mark("?").any(FRIENDS).any(WONDERS).any_such(subject).mark("."),
+        _ => s.any(reactions).any(QUESTIONS).mark("?").any(FRIENDS).any(WONDERS).any_such(subject).mark("."),
     };
     if s.dice.chance(0.35) {
         s.closing(mood);
@@ -266,7 +262,7 @@ pub fn share(dice: &mut Dice, subject: Subject, post: &Post) -> String {
     }
     match form {
         0 => s.any(SHARES).any(FRIENDS).any(WONDERS).subject(subject).any(WHEN).mark("."),
-        1 => s.any(SHARES).any(FRIENDS).any(SAYS).any_such(subject).verdict(Mood::Neutral).any(WHEN).mark("."),
+        1 => s.any(SHARES).any(FRIENDS).any(SAYS).any_such(subject).verdict(Mood::Neutral).any(PLAIN_WHEN).mark("."),
         _ => s.any(TIMES).any(PLACES).any(FRIENDS).any(WONDERS).subject(subject).mark(".").any(FRIENDS).any(AGREES).mark("."),
     };
     s.done()

@@ -253,23 +253,7 @@ const UNWANTED: &[&str] = &[
     "beyonce",
 ];
 /// Harmless words that begin like one of those.
-const INNOCENT: &[&str] = &[
-    "assembled",
-    "asserted",
-    "assertive",
-    "fathom",
-    "warm",
-    "warmly",
-    "warned",
-    "warning",
-    "diet",
-    "diedrich",
-    "lament",
-    "sucked",
-    "diary",
-    "dictionary",
-    "warmer",
-];
+const INNOCENT: &[&str] = &["assembled", "dumbbell", "hello", "wardrobe", "warm", "warmly", "warned"];
 
 #[test]
 fn no_word_is_offensive_or_names_somebody_real() {

@@ -11,11 +11,11 @@ pub const OPENERS: &[&str] = &[
 ];
 
 pub const DETERMINERS: &[&str] = &[
-    "my", "our", "the", "this", "that", "our new", "my old", "the little", "my second", "the big", "our shared", "the blue", "my trusty", "the latest",
+    "my", "our", "the", "this", "their", "our new", "my old", "the little", "my second", "the big", "our shared", "the blue", "my trusty", "the latest",
     "our spare", "my first",
 ];
 
-pub const ARTICLES: &[&str] = &["the", "this", "that", "the little", "the big", "the latest", "the blue", "the green", "the new"];
+pub const ARTICLES: &[&str] = &["the", "this", "the little", "the big", "the latest", "the blue", "the green", "the new"];
 
 pub const FROM: &[&str] = &["from", "by"];
 
@@ -26,21 +26,21 @@ pub const VERBS: &[&str] = &[
 
 pub const ADVERBS: &[&str] = &[
     "really", "quite", "surprisingly", "honestly", "remarkably", "rather", "unexpectedly", "truly", "pretty", "wholly", "oddly", "thoroughly",
-    "clearly", "somehow", "consistently", "very", "undeniably", "rarely less than", "unusually", "plainly", "simply", "decidedly", "strangely", "fairly",
+    "clearly", "somehow", "consistently", "very", "undeniably", "unusually", "plainly", "simply", "decidedly", "strangely", "fairly",
 ];
 
 pub const GLAD: &[&str] = &[
     "wonderful", "reliable", "delightful", "sturdy", "lovely", "brilliant", "excellent", "superb", "charming", "handy", "comfortable", "graceful",
     "dependable", "fantastic", "marvellous", "great", "perfect", "pleasant", "smooth", "elegant", "clever", "solid", "splendid", "impressive",
     "amazing", "beautiful", "cheerful", "good", "satisfying", "neat", "useful", "practical", "generous", "outstanding", "enjoyable", "gentle",
-    "precise", "awesome", "well made", "a joy to hold", "spot on",
+    "precise", "awesome", "well made", "spot on",
 ];
 
 pub const CROSS: &[&str] = &[
     "disappointing", "flimsy", "clumsy", "annoying", "dull", "awful", "poor", "frustrating", "wobbly", "fragile", "terrible", "useless", "bad",
     "boring", "awkward", "weak", "faulty", "shabby", "unreliable", "tiresome", "crooked", "rough", "stiff", "sad", "horrible", "messy", "broken",
     "uncomfortable", "overpriced", "dreadful", "mediocre", "creaky", "unfinished", "careless", "badly made", "impractical", "ugly", "cheap",
-    "irritating", "a letdown", "past its prime",
+    "irritating", "a letdown",
 ];
 
 /// Turns what follows into its opposite.
@@ -51,28 +51,42 @@ pub const SECONDS: &[&str] = &["and", "and also", "as well as", "and still", "ye
 
 pub const PLAIN: &[&str] = &[
     "smaller than expected", "larger than expected", "lighter than expected", "much as described", "a different shade", "on its way", "back in stock",
-    "sold out", "in the hallway", "unpacked", "still boxed up", "heavier than the picture", "about average", "ready for use", "on the shelf", "in daily use",
+    "sold out", "in the hallway", "being unpacked", "boxed up", "heavier than the picture", "about average", "ready for use", "on the shelf", "in daily use",
     "the usual size", "new to me", "second hand", "under the table", "three years old", "next on my list", "in the van", "the older model", "as expected",
     "wrapped in paper", "due on Friday", "packed away", "on display", "parked outside",
 ];
 
+/// What goes before those.
+pub const PLAIN_VERBS: &[&str] = &[
+    "is", "was", "still is", "must be", "is probably", "seems to be", "is apparently", "was recently", "is once again", "could be", "will soon be", "is now",
+    "is, it seems,", "was, until today,", "might be", "ought to be",
+];
+
+/// When, or according to whom.
+pub const PLAIN_WHEN: &[&str] = &[
+    "since Monday", "until the weekend", "for the time being", "as of this morning", "according to the label", "as far as I see", "for three weeks now",
+    "says the list", "if nothing changes", "at the moment", "once more", "for reasons unknown", "since the delivery", "until further notice", "by my notes",
+    "ever since March", "so they told me", "at the time of writing", "unless I am mistaken", "these days", "for now", "as always", "until somebody asks",
+    "to my knowledge", "on paper", "since the stocktaking", "as the photo shows", "till Thursday", "going by the receipt", "from what I heard",
+];
+
 /// On what occasion, or for how long.
 pub const WHEN: &[&str] = &[
-    "after a week of use", "on busy mornings", "when guests come over", "through the whole winter", "at this price", "on rainy days", "for a small flat",
-    "now that spring is here", "even in a hurry", "with two children around", "after the third attempt", "before the first coffee", "late at night",
+    "after some weeks", "on busy mornings", "when guests come over", "through the whole winter", "at this price", "on rainy days", "for a small flat",
+    "now in spring", "even in a hurry", "with two children around", "after the third attempt", "before the first coffee", "late at night",
     "on a tight budget", "during the holidays", "with the window open", "for a beginner", "by candlelight", "after all these years", "on Sunday afternoons",
-    "when the bus is late", "between two meetings", "in the early hours", "with a bit of patience", "for somebody my height", "despite the wet weather",
+    "with the bus late", "between two meetings", "in the early hours", "with some patience", "for somebody my height", "despite the wet weather",
     "since the last move", "under the kitchen light", "with wet hands", "after a long shift", "for a whole family", "on the first try", "while it lasts",
-    "against my expectations", "during the heat wave", "as a birthday present", "next to the old one", "for left-handed people", "when the power fails",
+    "against my expectations", "during the heat wave", "as a birthday present", "beside the old one", "for left-handed people", "when the power fails",
     "without any manual", "for quiet evenings", "out in the yard", "once the novelty fades", "after one careful wash", "in a shared house",
-    "on the way home", "for the autumn fair", "when nobody is watching", "at the second look", "in all kinds of weather",
+    "on the way home", "for the autumn fair", "when nobody is watching", "at the second look", "in any weather",
 ];
 
 /// People of the speaker's life.
 pub const FRIENDS: &[&str] = &[
     "my sister", "our neighbour", "my flatmate", "the whole office", "my brother", "grandma", "the postman", "my aunt", "our coach", "a colleague",
-    "my cousin", "the kids", "my uncle", "our choir", "the baker", "my old friend", "our landlady", "the librarian", "half the street", "my teacher",
-    "the twins", "our gardener", "my nephew", "the team", "a stranger", "my partner", "our dentist", "the caretaker", "my niece", "the night shift",
+    "my cousin", "the youngest", "my uncle", "our choir", "the baker", "my old friend", "our landlady", "the librarian", "half the street", "my teacher",
+    "one of the twins", "our gardener", "my nephew", "the team", "a stranger", "my partner", "our dentist", "the caretaker", "my niece", "the night shift",
 ];
 
 pub const AGREES: &[&str] = &[
@@ -93,7 +107,7 @@ pub const SAYS: &[&str] = &[
 
 pub const TIMES: &[&str] = &[
     "this morning", "yesterday", "on Monday", "last weekend", "tonight", "at lunch", "this evening", "on Tuesday", "around noon", "after work", "last night",
-    "on Wednesday", "at sunrise", "on Thursday", "just now", "on Friday", "before dinner", "on Saturday", "at half past six", "all afternoon",
+    "on Wednesday", "at sunrise", "on Thursday", "just now", "on Friday", "before dinner", "on Saturday", "at six", "all afternoon",
 ];
 
 pub const PLACES: &[&str] = &[
@@ -106,10 +120,10 @@ pub const PLACES: &[&str] = &[
 /// What goes on in the town; with a comma, as sentences begin with it.
 pub const EVENTS: &[&str] = &[
     "at the spring fair,", "after the choir rehearsal,", "during the power cut,", "since the road works began,", "at the harbour festival,",
-    "on the evening of chess,", "while the bridge was closed,", "before the town meeting,", "at the school play,", "after the tram broke down,",
-    "at the cycling race,", "during the book fair,", "when the market moved,", "at the lantern walk,", "after the big sale,", "on the day of rowing,",
+    "on chess evening,", "while the bridge was closed,", "before the town meeting,", "at the school play,", "after the tram stopped,",
+    "at the cycling race,", "during the book fair,", "when the market moved,", "at the lantern walk,", "after the big sale,", "at the regatta,",
     "when the lift stopped,", "at the pottery class,", "since the library reopened,", "after the fire drill,", "at the pumpkin weighing,",
-    "during the museum night,", "when the water was off,", "on moving day,", "at the neighbours' picnic,", "after the street concert,",
+    "during the museum night,", "when water was short,", "on moving day,", "at the neighbours' picnic,", "after the street concert,",
 ];
 
 pub const FROSTY: &[&str] = &[
@@ -117,7 +131,7 @@ pub const FROSTY: &[&str] = &[
     "white roofs in",
 ];
 pub const CHILLY: &[&str] = &[
-    "scarf weather in", "a fresh wind in", "ten degrees at best in", "the heating is on in", "coats and tea in", "a grey, cool day in", "the sensors say cool in",
+    "scarf weather in", "a fresh wind in", "ten degrees, if that, in", "the heating is on in", "coats and tea in", "a grey, cool day in", "the sensors say cool in",
     "blankets out in",
 ];
 pub const MILD: &[&str] = &[
@@ -177,7 +191,7 @@ pub const OURS: &[&str] = &[
 pub const REACTIONS: &[&str] = &[
     "interesting,", "oh,", "thanks for this,", "hm,", "noted,", "wait,", "ha,", "no idea, but", "well,", "maybe, but", "I wondered too:", "late to this, but",
     "right,", "curious,", "ah,", "same question:", "who knew,", "to add,", "from my side:", "understood,", "one more thing:", "off topic, but", "by the way,",
-    "since you mention it,", "reading along:", "for comparison:", "not sure it helps, but", "my turn:", "hello neighbour,", "new here, but",
+    "since you mention it,", "reading along:", "for comparison:", "not quite sure, but", "my turn:", "hello neighbour,", "new here, but",
 ];
 
 pub const AGREEING: &[&str] = &[
@@ -188,20 +202,20 @@ pub const AGREEING: &[&str] = &[
 
 pub const DIFFERING: &[&str] = &[
     "not here:", "small correction:", "odd,", "really? because", "funny, because", "I see it otherwise:", "that surprises me:", "hm, no:", "quite the opposite:",
-    "strange, as", "opinions differ:", "we had another one then:", "wait, what?", "not in our house:", "I would not say so:", "let me object:", "another view:",
-    "luck of the draw?", "are we talking of one thing?", "not my experience:", "on the contrary,", "I disagree:", "my turn to differ:", "sorry, but",
+    "strange, as", "opinions differ:", "we had another one:", "wait, what?", "not in our house:", "I say otherwise:", "let me object:", "another view:",
+    "luck of the draw?", "the same thing?", "not my experience:", "on the contrary,", "I disagree:", "my turn to differ:", "sorry, but",
 ];
 
 /// How somebody begins who was asked.
 pub const ANSWERS: &[&str] = &[
     "quick answer:", "I can help:", "we have one:", "to your question:", "asked and answered:", "from an owner:", "yes, we do:", "I do:", "here is one:",
-    "as far as I know,", "speaking from experience,", "we looked it up:", "happens that I know:", "you asked:", "an attempt:", "short answer:", "I have one:",
+    "as far as I know,", "from experience,", "we looked it up:", "happens that I know:", "you asked:", "an attempt:", "short answer:", "I have one:",
     "depends, but", "let me think:", "only this much:", "sort of:", "I might know:", "second hand news:", "hope it helps:",
 ];
 
 pub const REASONS: &[&str] = &[
     "so I kept it", "which surprised nobody", "or so I hear", "as the label says", "in case you wonder", "which settles it", "if memory serves", "at least here",
-    "and that is that", "as you would expect", "though opinions differ", "and I counted", "unless I missed something", "so take your pick", "for better or worse",
+    "and that is that", "as you would expect", "though opinions differ", "and I counted", "unless I missed something", "so take your pick", "for what it is worth",
     "but ask again tomorrow", "which says a lot", "and the box agrees", "so we drew lots", "as far as I know", "and nobody argued", "give or take",
     "which I wrote down", "but that was before", "so I asked around",
 ];
@@ -220,7 +234,7 @@ pub const REPORTS: &[&str] = &[
 
 pub const WONDERS: &[&str] = &[
     "was asking about", "has questions about", "told me about", "waited for", "wrote about", "dreams of", "compared notes on", "keeps an eye on", "argued about",
-    "made a drawing of", "wants to borrow", "has news of", "is curious about", "remembered", "looked up", "pointed at", "could tell stories about",
+    "made a drawing of", "wants to borrow", "has news of", "is curious about", "remembered", "read up on", "pointed at", "could tell stories about",
 ];
 
 pub const GLAD_CLOSERS: &[&str] = &[
@@ -247,5 +261,5 @@ pub const PLAIN_CLOSERS: &[&str] = &[
 pub const ALL: &[&[&str]] = &[
     OPENERS, DETERMINERS, ARTICLES, FROM, VERBS, ADVERBS, GLAD, CROSS, SECONDS, PLAIN, WHEN, FRIENDS, AGREES, GAVE, SAYS, TIMES, PLACES, TOOK, ASKS, QUESTIONS, TIPS, CARES, HOW, OURS,
     REACTIONS, REASONS, SHARES, WONDERS, GLAD_CLOSERS, CROSS_CLOSERS, PLAIN_CLOSERS, AGREEING, DIFFERING, ANSWERS, REPORTS, EVENTS, FROSTY, CHILLY, MILD, WARM, HOT,
-    NOT_AT_ALL,
+    NOT_AT_ALL, PLAIN_VERBS, PLAIN_WHEN,
 ];
