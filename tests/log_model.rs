@@ -230,7 +230,7 @@ impl<D: Disk> Run<D> {
         let stop = if self.dice.roll(4) == 0 { LastStop::OtherBoot } else { LastStop::SameBoot };
         let (log, report) = open(&self.disk, stop, &self.model);
         assert!(!report.is_alarming(), "{report:?}");
-        let existed = self.disk.store().exists();
+        let existed = self.disk.store().exists().unwrap();
         assert_eq!(report.epoch_bumped, stop == LastStop::OtherBoot && existed, "a power cut counts as a loss");
         self.log = log;
         self.check();

@@ -125,7 +125,7 @@ async fn serve(sources: &[Source], limits: &Limits, request: &FetchRequest) -> V
                 .any(|(s, source)| source.partition.is_ok() && (s.error != ErrorCode::None || s.diverging.is_some()))
             || served.iter().map(|s| s.bytes as u64).sum::<u64>() >= min_bytes
     };
-    let served = read_all(sources, limits);
+    let mut served = read_all(sources, limits);
     if enough(&served) {
         return served;
     }
@@ -134,14 +134,21 @@ async fn serve(sources: &[Source], limits: &Limits, request: &FetchRequest) -> V
         for partition in sources.iter().filter_map(|s| s.partition.as_ref().ok()) {
             partition.bell().hang(&waiter);
         }
-        let served = read_all(sources, limits);
-        if enough(&served) || Instant::now() >= deadline {
+        // What came in before the bells hung has rung nowhere.
+        let in_time = moved(sources, &served) || tokio::time::timeout_at(deadline, waiter.woken()).await.is_ok();
+        if !in_time && !moved(sources, &served) {
             return served;
         }
-        if tokio::time::timeout_at(deadline, waiter.woken()).await.is_err() {
-            return read_all(sources, limits);
+        served = read_all(sources, limits);
+        if !in_time || enough(&served) || Instant::now() >= deadline {
+            return served;
         }
     }
+}
+
+/// Whether a read would find something else than was read.
+fn moved(sources: &[Source], served: &[Served]) -> bool {
+    sources.iter().zip(served).any(|(source, served)| source.partition.as_ref().is_ok_and(|partition| served.is_stale(partition)))
 }
 
 fn finish(ctx: &Context, version: i16, scope: FetchScope, by_id: bool, sources: Vec<Source>, served: Vec<Served>) -> Result<Reply, HangUp> {

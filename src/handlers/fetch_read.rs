@@ -75,6 +75,15 @@ impl Served {
         }
     }
 
+    /// Whether the partition has moved on since this was read from it.
+    pub fn is_stale(&self, partition: &Partition) -> bool {
+        let view = partition.view();
+        partition.is_deleted()
+            || view.end_offset() != self.high_watermark
+            || view.last_stable_offset() != self.last_stable
+            || view.start_offset() != self.log_start
+    }
+
     pub fn into_response(self, partition: PartitionId) -> FetchedPartition {
         FetchedPartition {
             index: partition,

@@ -88,8 +88,8 @@ fn absent_is_fine(outcome: io::Result<()>) -> io::Result<()> {
 }
 
 impl Store for FolderStore {
-    fn exists(&self) -> bool {
-        self.path.exists()
+    fn exists(&self) -> io::Result<bool> {
+        self.path.try_exists()
     }
 
     fn list(&self) -> io::Result<Vec<String>> {

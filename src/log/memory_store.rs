@@ -317,8 +317,8 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn exists(&self) -> bool {
-        self.machine().disk.exists
+    fn exists(&self) -> io::Result<bool> {
+        Ok(self.machine().disk.exists)
     }
 
     fn list(&self) -> io::Result<Vec<String>> {

@@ -58,7 +58,7 @@ impl Rehearsal {
 }
 
 impl Store for Rehearsal {
-    fn exists(&self) -> bool {
+    fn exists(&self) -> io::Result<bool> {
         self.folder.exists()
     }
 

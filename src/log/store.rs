@@ -12,7 +12,7 @@ use crate::model::Timestamp;
 /// One partition's folder. It need not exist until something is written.
 pub trait Store: Debug + Send + Sync {
     /// Whether anything was ever written. Durable from the first write on.
-    fn exists(&self) -> bool;
+    fn exists(&self) -> io::Result<bool>;
     /// The names of the files. A folder that does not exist has none.
     fn list(&self) -> io::Result<Vec<String>>;
     /// A small file's bytes, `None` if there is no such file.

@@ -46,7 +46,7 @@ impl Filmed {
 }
 
 impl Store for Filmed {
-    fn exists(&self) -> bool {
+    fn exists(&self) -> io::Result<bool> {
         self.disk.exists()
     }
     fn rewrite(&self, name: &str, position: u64) -> io::Result<()> {

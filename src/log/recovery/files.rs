@@ -51,17 +51,15 @@ impl Recovery {
         Ok(self.store.read(name)?.filter(|bytes| bytes.iter().any(|byte| *byte != 0)))
     }
 
-    /// Whether the folder was this topic's before.
-    pub(super) fn check_metadata(&mut self, expected: TopicId) -> Result<bool, LogError> {
-        let Some(bytes) = self.read_unless_blank(METADATA)? else { return Ok(false) };
+    pub(super) fn check_metadata(&mut self, expected: TopicId) -> Result<(), LogError> {
+        let Some(bytes) = self.read_unless_blank(METADATA)? else { return Ok(()) };
         match parse_metadata(&bytes)? {
-            Some(found) if found == expected => Ok(true),
+            Some(found) if found == expected => Ok(()),
             Some(found) if !differ_in_one_sign(found, expected) => Err(LogError::OtherTopic { expected, found }),
             _ => {
                 self.set_aside(METADATA)?;
                 let text = format!("version: 0\ntopic_id: {expected}");
-                self.store.replace(METADATA, text.as_bytes())?;
-                Ok(true)
+                Ok(self.store.replace(METADATA, text.as_bytes())?)
             }
         }
     }

@@ -19,6 +19,7 @@ use super::damage;
 use super::error::LogError;
 use super::log_view::LogView;
 use super::partition_log::{PartitionLog, SYNC_FAILED};
+use super::producer_state::ProducerStates;
 use super::segment::{Indexes, LOG, Segment, file_name};
 use super::store::Store;
 use crate::config::LogConfig;
@@ -78,8 +79,11 @@ impl PartitionLog {
         config: LogConfig,
         facts: OpenFacts,
     ) -> Result<(PartitionLog, RecoveryReport), LogError> {
+        // Without a folder this is a new partition, whatever a checkpoint says about a former one of its name.
+        if !store.exists()? {
+            return Ok((PartitionLog::empty(store, partition, topic_id, config), RecoveryReport::default()));
+        }
         Recovery {
-            existed: store.exists(),
             store,
             config,
             facts,
@@ -93,6 +97,33 @@ impl PartitionLog {
         }
         .run(partition, topic_id)
     }
+
+    fn empty(store: Arc<dyn Store>, partition: TopicPartition, topic_id: TopicId, config: LogConfig) -> PartitionLog {
+        let view = LogView {
+            start_offset: Offset::ZERO,
+            end_offset: Offset::ZERO,
+            last_stable_offset: Offset::ZERO,
+            leader_epoch: LeaderEpoch(0),
+            epochs: Arc::default(),
+            segments: Arc::default(),
+            active_len: 0,
+        };
+        PartitionLog {
+            partition,
+            topic_id,
+            config,
+            store,
+            view,
+            producers: ProducerStates::default(),
+            recovery_point: Offset::ZERO,
+            last_snapshot: None,
+            active_since: None,
+            folder_is_dirty: false,
+            sealed: Vec::new(),
+            offline: None,
+            damage_stored: 0,
+        }
+    }
 }
 
 struct Recovery {
@@ -105,7 +136,6 @@ struct Recovery {
     scanned_from: Option<Offset>,
     /// Compaction may have left gaps in segments below.
     gaps_below: Offset,
-    existed: bool,
     epochs_unreadable: bool,
     /// As it was told before this start, and where it began.
     newest_epoch: Option<(LeaderEpoch, Offset)>,
@@ -137,7 +167,7 @@ impl Recovery {
         self.gaps_below = self.load_gaps()?;
         let sync_failed = listing.sync_failed;
         self.distrust |= sync_failed;
-        let known_before = self.check_metadata(topic_id)?;
+        self.check_metadata(topic_id)?;
         let known_epochs = self.load_epochs()?;
         // What was synced needs no such look, and is not lost to a file of epochs that was damaged itself.
         let newest = known_epochs.newest().filter(|_| self.distrust);
@@ -147,9 +177,7 @@ impl Recovery {
         self.drop_below_start(&mut listing)?;
         self.drop_blank_end(&mut listing)?;
         let (mut segments, tail) = self.load_segments(&listing)?;
-        // Without a folder this is a new partition, whatever a checkpoint says about a former one of its name.
-        let known = known_before || self.existed;
-        let given_out = if known { self.facts.recovery_point.max(self.facts.log_start) } else { Offset::ZERO };
+        let given_out = self.facts.recovery_point.max(self.facts.log_start);
         // Offsets that were given out and synced are never given out again.
         let end = tail.end_offset.max(given_out);
         self.report.lost = (tail.end_offset < given_out).then_some((tail.end_offset, given_out));

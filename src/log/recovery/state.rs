@@ -35,7 +35,7 @@ impl Recovery {
         }
         // A power cut can take whole batches from the end and leave no trace of them. So every one counts as a loss: readers may have
         // seen what is gone. The folder itself is on disk before the first batch is.
-        let power_cut = self.facts.last_stop == LastStop::OtherBoot && self.existed;
+        let power_cut = self.facts.last_stop == LastStop::OtherBoot;
         if self.report.lost.is_some() || power_cut || self.epochs_unreadable {
             let next = epochs.latest().map_or(1, |latest| latest.0.saturating_add(1));
             epochs.assign(LeaderEpoch(next), end);

@@ -532,3 +532,13 @@ fn arbitrary_bytes_as_segment_index_snapshot_and_marks_never_panic() {
         }
     }
 }
+
+#[test]
+fn a_folder_that_cannot_be_looked_at_is_no_empty_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let store = Arc::new(crate::log::folder::FolderStore::new(file.join("t-0")));
+    let opened = PartitionLog::open(store, TopicPartition::new("t", 0), ID, config(), facts(LastStop::SameBoot, 7));
+    assert!(matches!(opened, Err(LogError::Io(_))), "{:?}", opened.map(|(log, _)| log.view().end_offset()));
+}
