@@ -88,7 +88,7 @@ const FASHION_STEPS: usize = 216;
 /// How many waves of a product's fashion fit into the cycle: from nine hours each down to four.
 const FASHION_WAVES: (usize, usize) = (4, 9);
 /// How much a wave adds and takes.
-const FASHION_SWING: f64 = 0.7;
+const FASHION_SWING: f64 = 0.6;
 
 /// Lets each product's popularity rise and fall in its own rhythm. Cheap and dear products, of electronics and of the rest, keep
 /// their shares of the sales at all times, so that prices stay as stated.
