@@ -338,6 +338,15 @@ fn shown_settings() -> Vec<Shown> {
                 assert!(begun.elapsed() < Duration::from_secs(30), "no topic");
                 std::thread::sleep(Duration::from_millis(50));
             }
+            // The ledger is there for who knows it, and in no list.
+            let mut client = Client::connect(running.kafka);
+            while client.list_offset(FIRST_TOPIC, 0, -1).1 <= 0 {
+                assert!(begun.elapsed() < Duration::from_secs(30), "no record");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            assert!(topics().iter().all(|t| t.name.as_ref().is_some_and(|n| !n.0.starts_with('_'))) && topics().len() == 4);
+            let ledger = &client.metadata(Some(&["_truth"])).topics[0];
+            assert_eq!((ledger.is_internal, ledger.partitions.len()), (true, 1));
         }),
         shown("generators", "off", |running, _, _| assert!(Client::connect(running.kafka).metadata(None).topics.is_empty())),
         // What it does is for the generators' own tests.

@@ -156,6 +156,7 @@ fn a_rule_on_three_features_beats_the_risk_score_alone() {
     show("risk_score > 0.7", usual);
     show(&format!("best threshold {threshold}"), best);
     show("rule", &rule);
+    println!("{} payments", day().payments.len());
     assert!(rule.f1() > best.f1() + 0.08);
     assert!(rule.precision > usual.precision && rule.recall > usual.recall);
 }

@@ -55,9 +55,8 @@ pub static DIRT: Rates = Rates {
     ],
 };
 
-/// Visits of the shop's own testers: marked as such, or with an account of theirs.
-const MARKED_TESTS: f64 = 0.005;
-const TEST_ACCOUNTS: f64 = 0.005;
+/// Share of visits by the shop's own testers: half are marked as such, half have an account of theirs.
+pub const TESTS: f64 = 0.01;
 const TEST_ACCOUNTS_COUNT: usize = 12;
 
 /// Visits that begin in a second: 25 events a second, at 12.3 events in a mean visit.
@@ -451,8 +450,8 @@ pub fn tell_theft(world: &World, chapter: i64, index: usize, mut dice: Dice, the
 fn tester(world: &World, chapter: i64, index: usize) -> Option<Tester> {
     let mut dice = world.dirt_dice(Story::Session, chapter, index);
     match dice.unit() / world.dirt.factor() {
-        u if u < MARKED_TESTS => Some(Tester::Marked),
-        u if u < MARKED_TESTS + TEST_ACCOUNTS => Some(Tester::Account(dice.below(TEST_ACCOUNTS_COUNT) as u8 + 1)),
+        u if u < TESTS / 2.0 => Some(Tester::Marked),
+        u if u < TESTS => Some(Tester::Account(dice.below(TEST_ACCOUNTS_COUNT) as u8 + 1)),
         _ => None,
     }
 }

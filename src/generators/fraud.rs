@@ -3,7 +3,7 @@
 //! | pattern | payments | who | where | amounts in dollars | within |
 //! |---|---|---|---|---|---|
 //! | `stolen-card` | 2 to 4, then 2 to 4 | one card of one person | one country, not the person's | 1 to 2, then some hundreds | 25 minutes |
-//! | `account-takeover` | 3 to 6, each of a purchase | one person, not at their hour | another country and city | growing | 20 minutes |
+//! | `account-takeover` | 3 to 6, each of a purchase | one person, not at their hour | another country and city | growing | 25 minutes |
 //! | `ring` | 8 to 13 | 5 to 8 accounts, the same again and again | one country, one kind of merchant | just under a round limit | 10 minutes |
 //!
 //! Together they are 2 % of all payments. What the bank thinks of each (`risk_score`) is drawn as for any fraudulent payment.

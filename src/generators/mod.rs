@@ -10,7 +10,7 @@
 //! Invariants: no draft arrives before it happened or happens before its chapter; (arrival, stream, serial) orders drafts
 //! totally; no event refers to something from before the origin.
 //!
-//! `dirt` is a step between a draft and its bytes. `truth` notes what the bytes do not say: an event's label follows it at once.
+//! `dirt` is a step between a draft and its bytes. `truth` notes what the bytes do not say: an event's note follows it at once.
 //!
 //! To add a stream: one file with `tell` and `write`, a row in [`STREAMS`]. Start at `chronicle.rs`, then `ecommerce.rs`.
 
@@ -41,6 +41,8 @@ pub use schema::{Field, STREAMS, Stream, StreamId};
 pub use world::World;
 #[cfg(test)]
 mod day_tests;
+#[cfg(test)]
+mod dirt_page;
 #[cfg(test)]
 mod dirt_tests;
 #[cfg(test)]

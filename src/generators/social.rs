@@ -42,7 +42,7 @@ pub static DIRT: Rates = Rates {
 };
 
 /// Share of what is done that programs do, and how many accounts they have.
-const BOTS: f64 = 0.03;
+pub const BOTS: f64 = 0.03;
 const BOT_ACCOUNTS: usize = 40;
 
 /// Posts that begin in a second. With 11.5 reactions to each they make 17 events.
