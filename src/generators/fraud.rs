@@ -92,7 +92,7 @@ impl<'w> Scheme<'w> {
         let victim = self.world.town.shoppers.pick(&mut self.dice);
         let card = *self.dice.pick(&self.world.town.people[victim].cards);
         let country = abroad(self.world, victim, &mut self.dice);
-        let mut till = Till { merchant: *self.dice.pick(&TRIALS), channel: "online", country, pattern: Pattern::StolenCard };
+        let mut till = Till { merchant: self.dice.pick::<&'static str>(&TRIALS), channel: "online", country, pattern: Pattern::StolenCard };
         for _ in 0..2 + self.dice.below(3) {
             let dollars = self.dice.between(1.0, 2.0);
             self.pay(&till, victim, card, dollars, Status::Approved, drafts);
