@@ -8,7 +8,7 @@ use super::identifier::{event_id, short_id};
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
-use super::text::{self, Mood, Post, Scene, Subject, Topic, Weather};
+use super::text::{self, Mood, Scene, Subject, Topic, Weather};
 use super::town::PEOPLE;
 use super::town::products::CATEGORIES;
 use super::town::sites::SITES;
@@ -264,19 +264,16 @@ fn mood_of(world: &World, action: &Action, dice: &mut Dice) -> Mood {
 fn content(world: &World, action: &Action) -> String {
     let product = &world.town.products[usize::from(action.product)];
     let subject = Subject { maker: product.maker, noun: product.noun };
-    let post = || -> Post {
-        let mut dice = text_dice(action.post);
-        let mood = mood_of(world, action, &mut dice);
-        text::post(&mut dice, &Topic { subject, mood, scene: action.scene })
-    };
+    let mut posts_dice = text_dice(action.post);
+    let topic = Topic { subject, mood: mood_of(world, action, &mut posts_dice), scene: action.scene };
     let mut dice = text_dice(action.own);
     text::preview(match action.kind {
-        ActionType::Post | ActionType::Like => post().text,
+        ActionType::Post | ActionType::Like => text::post(&mut posts_dice, &topic).text,
         ActionType::Comment => {
             let mood = mood_of(world, action, &mut dice);
-            text::comment(&mut dice, subject, mood, &post())
+            text::comment(&mut dice, subject, mood, text::gist(&mut posts_dice, &topic))
         }
-        ActionType::Share => text::share(&mut dice, subject, &post()),
+        ActionType::Share => text::share(&mut dice, subject, &text::post(&mut posts_dice, &topic)),
     })
 }
 

@@ -47,12 +47,17 @@ pub struct Topic {
     pub scene: Option<Scene>,
 }
 
-/// A post as those who answer it have read it.
+/// What those who answer a post go by.
+#[derive(Clone, Copy, Debug)]
+pub struct Gist {
+    pub mood: Mood,
+    /// Has a question to all.
+    pub asks: bool,
+}
+
 pub struct Post {
     pub text: String,
-    pub mood: Mood,
-    /// Ends in a question to all.
-    pub asks: bool,
+    pub gist: Gist,
     /// What it says of its product, in a few words.
     verdict: Option<String>,
 }
@@ -179,19 +184,34 @@ const ROUNDABOUT: f64 = 0.02;
 
 pub fn post(dice: &mut Dice, topic: &Topic) -> Post {
     let Topic { subject, mood, scene } = *topic;
+    let (form, gist) = form(dice, topic);
     let mut s = Sentence::new(dice);
-    let asks = match scene {
-        Some(scene) => post_from(&mut s, scene, subject, mood),
-        None => post_about(&mut s, subject, mood),
-    };
+    match scene {
+        Some(scene) => post_from(&mut s, form, scene, subject, mood),
+        None => post_about(&mut s, form, subject, mood),
+    }
     s.closing(mood);
     let verdict = s.verdict.clone().and_then(|range| s.text.get(range)).map(str::to_owned);
-    Post { text: s.done(), mood, asks, verdict }
+    Post { text: s.done(), gist, verdict }
 }
 
-/// True if it asks something.
-fn post_about(s: &mut Sentence<'_>, subject: Subject, mood: Mood) -> bool {
-    let form = s.dice.below(if mood == Mood::Neutral { 9 } else { 6 });
+/// What the post of these dice is about, without writing it.
+pub fn gist(dice: &mut Dice, topic: &Topic) -> Gist {
+    form(dice, topic).1
+}
+
+/// A post's first throw.
+fn form(dice: &mut Dice, topic: &Topic) -> (usize, Gist) {
+    let neutral = topic.mood == Mood::Neutral;
+    let (count, question) = match topic.scene {
+        Some(_) => (if neutral { 3 } else { 2 }, 2),
+        None => (if neutral { 9 } else { 6 }, 6),
+    };
+    let form = dice.below(count);
+    (form, Gist { mood: topic.mood, asks: form == question })
+}
+
+fn post_about(s: &mut Sentence<'_>, form: usize, subject: Subject, mood: Mood) {
     match form {
         0 => s.any(OPENERS).subject(subject).verdict(mood).when(mood).mark("."),
         1 => s.subject(subject).verdict(mood).when(mood).mark(", and").any(FRIENDS).any(AGREES).mark("."),
@@ -203,11 +223,10 @@ fn post_about(s: &mut Sentence<'_>, subject: Subject, mood: Mood) -> bool {
         7 => s.any(FRIENDS).any(TOOK).subject(subject).any(PLACES).any(TIMES).mark("."),
         _ => s.any(TIPS).any(CARES).subject(subject).any(HOW).mark(",").any(WHEN).mark("."),
     };
-    form == 6
 }
 
 /// The same, from one of the town's places.
-fn post_from(s: &mut Sentence<'_>, scene: Scene, subject: Subject, mood: Mood) -> bool {
+fn post_from(s: &mut Sentence<'_>, form: usize, scene: Scene, subject: Subject, mood: Mood) {
     let weather = match scene.weather {
         Weather::Frosty => FROSTY,
         Weather::Chilly => CHILLY,
@@ -215,26 +234,24 @@ fn post_from(s: &mut Sentence<'_>, scene: Scene, subject: Subject, mood: Mood) -
         Weather::Warm => WARM,
         Weather::Hot => HOT,
     };
-    let form = s.dice.below(if mood == Mood::Neutral { 3 } else { 2 });
     match form {
         0 => s.any(weather).say(scene.site).any(TIMES).mark(", and").subject(subject).verdict(mood).mark("."),
         1 => s.any(weather).say(scene.site).mark(".").any(FRIENDS).any(SAYS).subject(subject).verdict(mood).when(mood).mark("."),
         _ => s.any(weather).say(scene.site).any(TIMES).mark(".").any(ASKS).any_such(subject).any(WHEN).mark("?"),
     };
-    form == 2
 }
 
 /// An answer: it helps who asked, and agrees or not with who judged.
-pub fn comment(dice: &mut Dice, subject: Subject, mood: Mood, post: &Post) -> String {
+pub fn comment(dice: &mut Dice, subject: Subject, mood: Mood, on: Gist) -> String {
     let mut s = Sentence::new(dice);
-    let judged = mood != Mood::Neutral && post.mood != Mood::Neutral;
+    let judged = mood != Mood::Neutral && on.mood != Mood::Neutral;
     let reactions = match judged {
-        true if mood == post.mood => AGREEING,
+        true if mood == on.mood => AGREEING,
         true => DIFFERING,
-        false if post.asks => ANSWERS,
+        false if on.asks => ANSWERS,
         false => REACTIONS,
     };
-    match s.dice.below(if post.asks { 3 } else { 4 }) {
+    match s.dice.below(if on.asks { 3 } else { 4 }) {
         0 => s.any(reactions).any(OURS).verdict(mood).when(mood).mark("."),
         1 => s.any(reactions).any(FRIENDS).any(SAYS).any(OURS).verdict(mood).mark("."),
         2 => s.any(reactions).any(OURS).verdict(mood).mark(",").any(REASONS).mark("."),
@@ -251,7 +268,7 @@ pub fn comment(dice: &mut Dice, subject: Subject, mood: Mood, post: &Post) -> St
 pub fn share(dice: &mut Dice, subject: Subject, post: &Post) -> String {
     let mut s = Sentence::new(dice);
     let form = s.dice.below(3);
-    if let Some(verdict) = post.verdict.as_ref().filter(|_| post.mood != Mood::Neutral) {
+    if let Some(verdict) = post.verdict.as_ref().filter(|_| post.gist.mood != Mood::Neutral) {
         let quote = format!("\"{verdict}\"");
         match form {
             0 => s.any(SHARES).any_such(subject).say(&quote).mark(".").any(FRIENDS).any(WONDERS).say("it").any(WHEN).mark("."),

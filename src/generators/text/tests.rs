@@ -24,7 +24,7 @@ fn posts(mood: Mood) -> Vec<String> {
 fn comments(mood: Mood, on: Mood) -> Vec<String> {
     texts(|dice| {
         let post = post(dice, &topic(on));
-        comment(dice, SUBJECT, mood, &post)
+        comment(dice, SUBJECT, mood, post.gist)
     })
 }
 
@@ -89,14 +89,14 @@ fn who_was_asked_answers_and_who_agrees_says_so() {
     for seed in 0..2_000 {
         let mut dice = Dice::new(seed);
         let [glad, cross, neutral] = MOODS.map(|mood| post(&mut dice, &topic(mood)));
-        let told = comment(&mut dice, SUBJECT, Mood::Glad, &glad);
+        let told = comment(&mut dice, SUBJECT, Mood::Glad, glad.gist);
         assert!(begins(&told, AGREEING), "{} {told}", glad.text);
-        let told = comment(&mut dice, SUBJECT, Mood::Glad, &cross);
+        let told = comment(&mut dice, SUBJECT, Mood::Glad, cross.gist);
         assert!(begins(&told, DIFFERING), "{} {told}", cross.text);
-        if neutral.asks {
+        if neutral.gist.asks {
             asked += 1;
             assert!(neutral.text.contains('?'));
-            answered += usize::from(begins(&comment(&mut dice, SUBJECT, Mood::Glad, &neutral), ANSWERS));
+            answered += usize::from(begins(&comment(&mut dice, SUBJECT, Mood::Glad, neutral.gist), ANSWERS));
         }
     }
     assert!(asked > 150 && answered == asked, "{answered} of {asked}");
@@ -285,7 +285,7 @@ fn read_aloud() {
         println!("\n{}", preview(post.text.clone()));
         for _ in 0..2 {
             let mood = *dice.pick(&MOODS);
-            println!("   > {}", preview(comment(&mut dice, subject, mood, &post)));
+            println!("   > {}", preview(comment(&mut dice, subject, mood, post.gist)));
         }
         println!("   \u{21bb} {}", preview(share(&mut dice, subject, &post)));
     }
