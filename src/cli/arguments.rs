@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::incident::{self, IncidentCommand};
 use super::log::LogCommand;
 use crate::config::settings::{SETTING_ROWS, SettingKind, SettingRow, setting_row};
 use crate::config::{Given, SettingError, Settings};
@@ -14,6 +15,7 @@ use crate::config::{Given, SettingError, Settings};
 pub enum Invocation {
     Serve(Box<Settings>),
     Log(LogCommand),
+    Incident(IncidentCommand),
     /// The help or the version.
     Print(String),
 }
@@ -37,6 +39,9 @@ pub fn parse(
     if let Some(command) = matches.subcommand_matches("log").and_then(log_command) {
         return Ok(Invocation::Log(command));
     }
+    if let Some(command) = matches.subcommand_matches("incident").and_then(incident::command) {
+        return Ok(Invocation::Incident(command));
+    }
     let matches = matches.subcommand_matches("serve").unwrap_or(&matches);
     let mut given = Given { flags: flags(matches), variables: own_variables(variables)?, file: None };
     given.file = settings_file(&given)?;
@@ -49,6 +54,7 @@ fn command() -> Command {
     with_settings(Command::new("headwater").about(ABOUT).version(env!("CARGO_PKG_VERSION")).args_conflicts_with_subcommands(true))
         .subcommand(serve)
         .subcommand(log_commands())
+        .subcommand(incident::commands())
 }
 
 fn log_commands() -> Command {
@@ -134,6 +140,7 @@ mod tests {
             Ok(Invocation::Serve(settings)) => Ok(*settings),
             Ok(Invocation::Print(text)) => Err(text),
             Ok(Invocation::Log(command)) => Err(format!("{command:?}")),
+            Ok(Invocation::Incident(command)) => Err(format!("{command:?}")),
             Err(error) => Err(error.to_string()),
         }
     }

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use crate::model::{PartitionId, Timestamp};
 
 use super::dirt::{self, Dirt};
-use super::draft::{CHAPTER_MS, Draft, Drafts, REACH_MS, STORY_REACH_MS};
+use super::draft::{Body, CHAPTER_MS, Draft, Drafts, REACH_MS, STORY_REACH_MS};
+use super::incidents;
 use super::partitioner::partition_of;
 use super::random::Dice;
 use super::schema::{STREAMS, StreamId};
@@ -51,7 +52,7 @@ impl Chronicle {
         let from = from.since(origin).max(0);
         let first = from.div_euclid(CHAPTER_MS);
         // Before the origin only sensors were at work, and their stories are short of the reach like all others.
-        let reach = if world.dirt.factor() > 0.0 { REACH_MS } else { STORY_REACH_MS };
+        let reach = world.timeline.reach_ms() + if world.dirt.factor() > 0.0 { REACH_MS } else { STORY_REACH_MS };
         let untold = (first - reach / CHAPTER_MS).max(-EARLIEST_CHAPTERS);
         Chronicle {
             world,
@@ -99,7 +100,9 @@ impl Chronicle {
     fn tell(&mut self) {
         let (chapter, from, world, waiting) = (self.untold, self.from, &self.world, &mut self.waiting);
         let front = chapter.max(self.first);
+        let reach = dirt::REACH_MS + world.timeline.reach_ms();
         let mut place = |draft: Draft| {
+            let Some(draft) = incidents::apply(world, draft) else { return };
             if draft.arrival < from {
                 return;
             }
@@ -112,10 +115,12 @@ impl Chronicle {
             }
         };
         let mut accept = |mut draft: Draft| {
-            if draft.arrival + dirt::REACH_MS < from {
+            if draft.arrival + reach < from {
                 return;
             }
-            draft.dirt = Dirt::of(world.seed, world.dirt, STREAMS[draft.stream().0].dirt, &draft);
+            if !matches!(draft.body, Body::Pill(..) | Body::Begun(_) | Body::EndedEarly(_)) {
+                draft.dirt = Dirt::of(world.seed, world.dirt, STREAMS[draft.stream().0].dirt, &draft);
+            }
             draft.arrival += draft.dirt.delay_ms;
             if let Some(after) = draft.dirt.copy_after_ms {
                 place(Draft { arrival: draft.arrival + after, copy: true, ..draft.clone() });
@@ -126,16 +131,43 @@ impl Chronicle {
         for stream in &STREAMS {
             (stream.tell)(world, chapter, &mut drafts);
         }
+        incidents::tell(world, chapter, &mut drafts);
         self.untold += 1;
+    }
+
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// The start of the first chapter, in the town's time, of which nothing has been handed out: what is ordered now begins there.
+    pub fn next_page(&mut self) -> i64 {
+        // Turns the page of the next event, if that is still to be done.
+        self.next_arrival();
+        self.untold * CHAPTER_MS
     }
 
     fn write(&mut self, draft: &Draft) -> Event {
         let id = draft.stream();
+        let arrival = Timestamp(self.origin_ms + draft.arrival);
+        let line = match &draft.body {
+            Body::Begun(incident) => Some(truth::begun(incident, self.origin_ms)),
+            Body::EndedEarly(incident) => Some(truth::ended_early(incident, self.origin_ms)),
+            _ => None,
+        };
+        if let Some((key, value)) = line {
+            return Event { stream: id, partition: PartitionId(0), key, value, arrival };
+        }
         let stream = &STREAMS[id.0];
+        self.note = truth::note(&self.world, draft, self.origin_ms);
+        if let Body::Pill(_, number) = draft.body {
+            let (key, value) = (Bytes::from_static(incidents::PILL_KEY), Bytes::from(incidents::pill(number)));
+            return Event { stream: id, partition: partition_of(&key, stream.partitions), key, value, arrival };
+        }
         self.buffer.clear();
         let key = (stream.write)(&self.world, draft, self.origin_ms, &mut self.buffer);
-        let arrival = Timestamp(self.origin_ms + draft.arrival);
-        self.note = truth::note(&self.world, draft, self.origin_ms);
+        if draft.drifted {
+            stream.drift.apply(&mut self.buffer, draft.serial);
+        }
         if let Some(fault) = draft.dirt.fault {
             let mut dice = Dice::of(self.world.seed, &[0xd2, id.0 as u64, draft.serial.0]);
             fault.edit.apply(&mut self.buffer, self.origin_ms + draft.happened, &mut dice);

@@ -3,6 +3,7 @@
 use super::dirt::{self, Dirt};
 use super::ecommerce::ShopEvent;
 use super::finance::Payment;
+use super::incidents::{Incident, Kind};
 use super::iot::Reading;
 use super::schema::StreamId;
 use super::social::Action;
@@ -23,9 +24,14 @@ pub enum Story {
     Cascade = 1,
     Sensor = 2,
     Card = 3,
-    // 4 to 6 are spikes, viral posts and raids.
+    Spike = 4,
+    Raid = 5,
+    Incident = 6,
     Fraud = 7,
 }
+
+/// Stories of one kind that can begin in a chapter.
+pub const STORIES_MAX: usize = 1 << 12;
 
 /// Where in the town's history an event stands; unique within a stream.
 ///
@@ -52,6 +58,11 @@ pub enum Body {
     Reading(Reading),
     Action(Action),
     Payment(Payment),
+    /// A record that is no event: which one, in which stream.
+    Pill(StreamId, usize),
+    /// Lines of the ledger.
+    Begun(Incident),
+    EndedEarly(Incident),
 }
 
 /// Times are milliseconds of the town's time: since its clock origin.
@@ -63,6 +74,10 @@ pub struct Draft {
     /// Sent again: the same bytes a second time.
     pub copy: bool,
     pub dirt: Dirt,
+    /// What of an instructor's doing changed it.
+    pub incident: Option<Kind>,
+    /// Written under the next version of the schema.
+    pub drifted: bool,
     pub body: Body,
 }
 
@@ -73,6 +88,8 @@ impl Draft {
             Body::Reading(_) => StreamId::IOT,
             Body::Action(_) => StreamId::SOCIAL,
             Body::Payment(_) => StreamId::FINANCE,
+            Body::Pill(stream, _) => stream,
+            Body::Begun(_) | Body::EndedEarly(_) => StreamId::TRUTH,
         }
     }
 
@@ -94,6 +111,21 @@ impl<'a> Drafts<'a> {
 
     /// Adds an event that arrives `delay_ms` after it happened.
     pub fn add(&mut self, happened: i64, delay_ms: i64, serial: Serial, body: Body) {
-        (self.accept)(Draft { arrival: happened + delay_ms.max(0), happened, serial, copy: false, dirt: Dirt::default(), body });
+        (self.accept)(Draft {
+            arrival: happened + delay_ms.max(0),
+            happened,
+            serial,
+            copy: false,
+            dirt: Dirt::default(),
+            incident: None,
+            drifted: false,
+            body,
+        });
+    }
+
+    /// Adds an event that an incident caused.
+    pub fn add_for(&mut self, kind: Kind, happened: i64, delay_ms: i64, serial: Serial, body: Body) {
+        let arrival = happened + delay_ms.max(0);
+        (self.accept)(Draft { arrival, happened, serial, copy: false, dirt: Dirt::default(), incident: Some(kind), drifted: false, body });
     }
 }

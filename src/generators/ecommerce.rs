@@ -6,6 +6,7 @@ use super::dirt::{Edit, Fault, Rates};
 use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
 use super::finance::{self, Theft};
 use super::identifier::{event_id, short_id};
+use super::incidents::Kind;
 use super::json::JsonObject;
 use super::random::{Dice, Weights, mix};
 use super::schema::{Field, StreamId};
@@ -91,7 +92,7 @@ impl EventType {
 }
 
 /// What led a visitor to the shop, and with which campaign.
-const WAYS_IN: [(&str, Option<&str>); 11] = [
+const WAYS_IN: [(&str, Option<&str>); 12] = [
     ("direct", None),
     ("direct", None),
     ("direct", None),
@@ -102,16 +103,27 @@ const WAYS_IN: [(&str, Option<&str>); 11] = [
     ("social", Some("share-and-save")),
     ("newsletter", Some("weekly-letter")),
     ("banner", Some("season-opening")),
+    ("newsletter", Some("flash-sale")),
     ("newsletter", Some("your-cart-waits")),
 ];
 /// The last way in is for those who left something in a cart.
 const REMINDER: u8 = WAYS_IN.len() as u8 - 1;
+
+/// Only while something is on sale.
+const SALE_WAY_IN: u8 = 10;
+/// Share of the visits during a sale that it led to.
+const SALE_SHARE: f64 = 2.0 / 3.0;
+/// What is left of the price, in hundredths.
+const SALE_PRICE: i64 = 70;
+/// Chance that who came for the sale looks at something that is on sale.
+const SALE_INTEREST: f64 = 0.8;
 
 #[derive(Clone, Debug)]
 pub struct ShopEvent {
     pub(super) kind: EventType,
     pub(super) person: u16,
     pub(super) product: u16,
+    price_cents: i64,
     quantity: u8,
     /// Index into `BROWSING`.
     device: u8,
@@ -189,6 +201,8 @@ struct Session<'w> {
     session: u64,
     tester: Option<Tester>,
     theft: Option<Theft>,
+    /// The category that is on sale when the visit begins, and whether that led to it.
+    sale: Option<(usize, bool)>,
     /// What somebody has come back for.
     wanted: Vec<u16>,
     cart: Vec<(u16, u8)>,
@@ -212,6 +226,7 @@ impl<'w> Session<'w> {
         let person = returning.as_ref().map_or_else(|| world.town.shopper(&mut dice, time_of_day(clock)) as u16, |visitor| visitor.person);
         let wanted = returning.map(|visitor| visitor.left).unwrap_or_default();
         let reminded = !wanted.is_empty() && dice.chance(REMINDED);
+        let sale = category_on_sale(world, chapter).map(|category| (category, dice.chance(SALE_SHARE)));
         Session {
             story: Story::Session,
             chapter,
@@ -221,10 +236,15 @@ impl<'w> Session<'w> {
             person,
             popularity: world.town.popularity_at(clock),
             device: *dice.pick(&world.town.people[usize::from(person)].devices),
-            way_in: if reminded { REMINDER } else { dice.below(WAYS_IN.len() - 1) as u8 },
+            way_in: match sale {
+                Some((_, true)) => SALE_WAY_IN,
+                _ if reminded => REMINDER,
+                _ => dice.below(usize::from(SALE_WAY_IN)) as u8,
+            },
             session: dice.word(),
             tester: tester(world, chapter, index),
             theft: None,
+            sale,
             wanted,
             cart: Vec::new(),
             left: Vec::new(),
@@ -239,8 +259,9 @@ impl<'w> Session<'w> {
     }
 
     fn tell(&mut self, drafts: &mut Drafts<'_>) {
+        let came_for_sale = matches!(self.sale, Some((_, true)));
         let set = if self.wanted.is_empty() { SHARE_SET_ON_BUYING } else { SHARE_SET_ON_BUYING_AGAIN };
-        let intent = if self.dice.chance(set) { SET_ON_BUYING } else { JUST_LOOKING };
+        let intent = if self.dice.chance(set) || came_for_sale { SET_ON_BUYING } else { JUST_LOOKING };
         self.browse(&intent, drafts);
         self.close(&intent, drafts);
     }
@@ -278,13 +299,21 @@ impl<'w> Session<'w> {
         }
     }
 
-    /// A product that this visitor comes upon: one of those that sell at the time, or one of a favourite category.
+    /// A product that this visitor comes upon: one of those that sell at the time, one of a favourite category, or one on sale.
     fn find(&mut self) -> u16 {
+        match self.sale {
+            Some((category, true)) if self.dice.chance(SALE_INTEREST) => return self.find_in(category),
+            _ => {}
+        }
         if !self.dice.chance(FAVOURITES) {
             return self.popularity.pick(&mut self.dice) as u16;
         }
         let category = *self.dice.pick(&self.person().favourites);
-        let (members, weights) = &self.world.town.by_category[usize::from(category)];
+        self.find_in(usize::from(category))
+    }
+
+    fn find_in(&mut self, category: usize) -> u16 {
+        let (members, weights) = &self.world.town.by_category[category];
         members[weights.pick(&mut self.dice)]
     }
 
@@ -311,7 +340,7 @@ impl<'w> Session<'w> {
         let purchase = finance::Purchase {
             person: usize::from(self.person),
             order,
-            amount_cents: item.price_cents * i64::from(quantity),
+            amount_cents: self.price_cents(product) * i64::from(quantity),
             category: item.category,
             at: self.clock,
             serial: self.serial(),
@@ -334,6 +363,7 @@ impl<'w> Session<'w> {
             kind,
             person: self.person,
             product,
+            price_cents: self.price_cents(product),
             quantity,
             device: self.device,
             way_in: self.way_in,
@@ -351,6 +381,15 @@ impl<'w> Session<'w> {
         Serial::new(self.story, self.chapter, self.index, self.step)
     }
 
+    /// The price that a visit sees from its beginning to its end.
+    fn price_cents(&self, product: u16) -> i64 {
+        let item = &self.world.town.products[usize::from(product)];
+        match self.sale {
+            Some((category, _)) if category == item.category => (item.price_cents * SALE_PRICE + 50) / 100,
+            _ => item.price_cents,
+        }
+    }
+
     /// Time passes until the next step: most take seconds, none more than a minute.
     fn think(&mut self, median_s: f64, spread: f64) {
         self.clock += (self.dice.log_normal(median_s, spread).clamp(0.8, 60.0) * 1000.0) as i64;
@@ -366,12 +405,12 @@ impl<'w> Session<'w> {
         let mut found: Vec<u16> = Vec::new();
         while found.len() < count + count / 2 {
             let product = self.popularity.pick(&mut self.dice) as u16;
-            let price = self.world.town.products[usize::from(product)].price_cents;
-            if found.iter().all(|&other| self.world.town.products[usize::from(other)].price_cents != price) {
+            let price = self.price_cents(product);
+            if found.iter().all(|&other| self.price_cents(other) != price) {
                 found.push(product);
             }
         }
-        found.sort_unstable_by_key(|&product| self.world.town.products[usize::from(product)].price_cents);
+        found.sort_unstable_by_key(|&product| self.price_cents(product));
         found.split_off(count / 2)
     }
 
@@ -393,6 +432,10 @@ impl<'w> Session<'w> {
         };
         wanted.min(self.person().budget_cents / price_cents).max(1) as u8
     }
+}
+
+fn category_on_sale(world: &World, chapter: i64) -> Option<usize> {
+    world.timeline.on(Kind::FlashSale, chapter * CHAPTER_MS).next().map(|sale| sale.target)
 }
 
 /// Somebody who was here before: rather one who left something in the cart. What that was is found by telling the visit again,
@@ -430,6 +473,7 @@ pub fn tell_theft(world: &World, chapter: i64, index: usize, mut dice: Dice, the
         session: dice.word(),
         tester: None,
         theft: Some(theft),
+        sale: category_on_sale(world, chapter).map(|category| (category, false)),
         wanted: Vec::new(),
         cart: Vec::new(),
         left: Vec::new(),
@@ -483,7 +527,7 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
         .text("user_id", &user)
         .text("event_type", event.kind.name())
         .text("product_id", &product.id)
-        .decimal("price", product.price_cents, 2)
+        .decimal("price", event.price_cents, 2)
         .time("timestamp", happened_ms)
         .text("session_id", short_id("s", event.session))
         .integer("quantity", i64::from(event.quantity))

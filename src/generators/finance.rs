@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::dirt::{Edit, Fault, Rates};
-use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
+use super::draft::{Body, CHAPTER_MS, Draft, Drafts, STORIES_MAX, Serial, Story};
 use super::fraud::{self, Pattern};
 use super::identifier::{event_id, short_id};
+use super::incidents::Kind;
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
@@ -86,6 +87,8 @@ pub struct Payment {
     /// In ten-thousandths.
     pub(super) risk: u16,
     pub(super) card: u16,
+    /// When the purchase happened that it pays for.
+    pub(super) caused_at: Option<i64>,
     /// Of a fraudulent payment.
     pub(super) fraud: Option<Pattern>,
 }
@@ -142,6 +145,7 @@ pub fn pay(world: &World, purchase: &Purchase, dice: &mut Dice, drafts: &mut Dra
         status,
         risk: risk(dice, purchase.theft.is_some()),
         card: *dice.pick(&person.cards),
+        caused_at: Some(purchase.at),
         fraud: purchase.theft.map(|_| Pattern::AccountTakeover),
     };
     let paid_at = purchase.at + (dice.log_normal(3.0, 0.8).min(100.0) * 1000.0) as i64;
@@ -191,10 +195,51 @@ pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
     fraud::tell(world, chapter, drafts);
 }
 
+/// How many times a country's payments come during a spike, and which share of them is fraudulent.
+const SPIKE_FACTOR: f64 = 5.0;
+const SPIKE_FRAUD: f64 = 0.3;
+const PAYMENTS_PER_S: f64 = 4.2;
+/// Where a spike's stolen cards are spent: merchant, channel, median and spread of the amount in dollars.
+const SPIKE_PLACE: (&str, &str, f64, f64) = ("electronics", "online", 160.0, 0.9);
+
+/// The payments that a spike adds to a country's own.
+pub fn tell_spike(world: &World, chapter: i64, number: usize, country: usize, drafts: &mut Drafts<'_>) {
+    let (residents, weights) = &world.town.by_country[country];
+    let added = SPIKE_FACTOR - 1.0;
+    let per_s = PAYMENTS_PER_S * world.town.country_shares[country] * added;
+    for index in 0..world.beginnings(Story::Spike, chapter, per_s) {
+        let index = (number * STORIES_MAX / 4 + index) % STORIES_MAX;
+        let mut dice = world.story_dice(Story::Spike, chapter, index);
+        let at = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
+        // All of the fraud comes on top.
+        let fraud = dice.chance(SPIKE_FRAUD * SPIKE_FACTOR / added).then_some(Pattern::CountrySpike);
+        let (person, place) = match fraud {
+            Some(_) => (world.town.shoppers.pick(&mut dice), SPIKE_PLACE),
+            None => (usize::from(residents[weights.pick(&mut dice)]), place(&mut dice)),
+        };
+        let payment = Payment { country: country as u8, ..card_use_of(world, person, at, place, fraud, &mut dice) };
+        let delay = network_delay_ms(&mut dice, 10.0, 120.0);
+        drafts.add_for(Kind::FraudSpike, at, delay, Serial::new(Story::Spike, chapter, index, 0), Body::Payment(payment));
+    }
+}
+
+/// When the purchase happened that a payment pays for, if it pays for one.
+pub fn caused_at(payment: &Payment) -> Option<i64> {
+    payment.caused_at
+}
+
 fn card_use(world: &World, at: i64, dice: &mut Dice) -> Payment {
     let index = world.town.shopper(dice, time_of_day(at));
+    let place = place(dice);
+    card_use_of(world, index, at, place, None, dice)
+}
+
+/// Merchant, channel, median and spread of the amount in dollars.
+type Place = (&'static str, &'static str, f64, f64);
+
+fn card_use_of(world: &World, index: usize, at: i64, place: Place, fraud: Option<Pattern>, dice: &mut Dice) -> Payment {
     let person = &world.town.people[index];
-    let (merchant, channel, _, median, spread) = place(dice);
+    let (merchant, channel, median, spread) = place;
     let home = &COUNTRIES[usize::from(person.country)];
     // The rest of the spread is between people.
     let dollars = person.spending * dice.log_normal(median, (spread * spread - SPENDING_SPREAD * SPENDING_SPREAD).sqrt());
@@ -213,9 +258,10 @@ fn card_use(world: &World, at: i64, dice: &mut Dice) -> Payment {
             u if u < REVERSED + DECLINED => Status::Declined,
             _ => Status::Approved,
         },
-        risk: risk(dice, false),
+        risk: risk(dice, fraud.is_some()),
         card: *dice.pick(&person.cards),
-        fraud: None,
+        caused_at: None,
+        fraud,
     }
 }
 
@@ -229,15 +275,14 @@ pub(super) fn in_dollars(country: &Country, amount_cents: i64) -> i64 {
     (amount_cents * 10_000 + country.rate / 2) / country.rate
 }
 
-fn place(dice: &mut Dice) -> (&'static str, &'static str, f64, f64, f64) {
+fn place(dice: &mut Dice) -> Place {
     let mut target = dice.unit() * PLACES.iter().map(|place| place.2).sum::<f64>();
-    for place in PLACES {
-        target -= place.2;
-        if target < 0.0 {
-            return place;
-        }
-    }
-    PLACES[0]
+    let passed = |&&(_, _, weight, ..): &&(&str, &str, f64, f64, f64)| {
+        target -= weight;
+        target < 0.0
+    };
+    let (merchant, channel, _, median, spread) = *PLACES.iter().find(passed).unwrap_or(&PLACES[0]);
+    (merchant, channel, median, spread)
 }
 
 /// An amount in the country's money, in hundredths: whole where the money has none, round at cash machines.

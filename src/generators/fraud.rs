@@ -21,6 +21,8 @@ pub enum Pattern {
     StolenCard,
     AccountTakeover,
     Ring,
+    /// No story, but one of many payments while an incident lasts.
+    CountrySpike,
 }
 
 impl Pattern {
@@ -29,6 +31,7 @@ impl Pattern {
             Pattern::StolenCard => "stolen-card",
             Pattern::AccountTakeover => "account-takeover",
             Pattern::Ring => "ring",
+            Pattern::CountrySpike => "country-spike",
         }
     }
 }
@@ -144,6 +147,7 @@ impl<'w> Scheme<'w> {
             status,
             risk: risk(&mut self.dice, true),
             card,
+            caused_at: None,
             fraud: Some(till.pattern),
         };
         let delay = network_delay_ms(&mut self.dice, 10.0, 120.0);

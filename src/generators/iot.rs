@@ -8,7 +8,7 @@ use super::identifier::event_id;
 use super::json::JsonObject;
 use super::random::{Dice, sin_turns};
 use super::schema::{Field, StreamId};
-use super::town::sites::{Device, SensorType};
+use super::town::sites::{DEVICES, Device, SensorType, Site};
 use super::truth::Labels;
 use super::world::{DAY_MS, World, network_delay_ms};
 
@@ -37,6 +37,8 @@ pub static DIRT: Rates = Rates {
         Fault::new("not-json", 0.000_25, Edit::Unquote),
     ],
 };
+
+const NEW_FIRMWARE: &str = "4.0.0";
 
 const PERIOD_MS: i64 = 5_000;
 
@@ -72,14 +74,18 @@ impl Status {
 pub struct Reading {
     device: u16,
     seq: i64,
-    /// In hundredths of the device's unit.
+    /// In hundredths of the unit.
     value: i64,
+    fahrenheit: bool,
+    /// Has the firmware of the incident `fahrenheit-firmware`.
+    updated: bool,
     status: Status,
 }
 
 pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
     let turn = chapter.rem_euclid(STORY_CHAPTERS) as usize;
-    for index in (turn..world.town.devices.len()).step_by(STORY_CHAPTERS as usize) {
+    let ordered = reporting(world.timeline.rate(StreamId::IOT, chapter * CHAPTER_MS));
+    for index in (turn..ordered.max(DEVICES)).step_by(STORY_CHAPTERS as usize) {
         tell_sensor(world, chapter, index, drafts);
     }
 }
@@ -104,9 +110,54 @@ fn tell_sensor(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'_
             continue;
         }
         let value = (level(device, at, noise) * 100.0).round() as i64;
-        let reading = Reading { device: index as u16, seq: number + 1, value, status };
+        let reading = Reading { device: index as u16, seq: number + 1, value, fahrenheit: device.fahrenheit, updated: false, status };
         drafts.add(at, delay, Serial::new(Story::Sensor, chapter, index, step as usize), Body::Reading(reading));
     }
+}
+
+/// How many devices report under a factor: fewer than all, or more than there were.
+fn reporting(factor: f64) -> usize {
+    (DEVICES as f64 * factor).round() as usize
+}
+
+/// Whether the reading's device is one of those that report under a factor. A lower one silences some at each site.
+pub fn reports(reading: &Reading, factor: f64) -> bool {
+    const STRIDE: usize = 37;
+    let index = usize::from(reading.device);
+    let rank = if index < DEVICES { index * STRIDE % DEVICES } else { index };
+    rank < reporting(factor)
+}
+
+pub fn is_of(reading: &Reading, device: usize) -> bool {
+    usize::from(reading.device) == device
+}
+
+pub fn is_at(world: &World, reading: &Reading, site: &Site) -> bool {
+    world.town.devices[usize::from(reading.device)].site.name == site.name
+}
+
+/// Makes it the value that the device had at a time.
+pub fn stick(world: &World, reading: &mut Reading, at: i64) {
+    reading.value = (level(&world.town.devices[usize::from(reading.device)], at, 0.0) * 100.0).round() as i64;
+}
+
+/// When a site's next thermometer gets new firmware.
+const ROLLOUT_STEP_MS: i64 = 20_000;
+
+/// Makes it a reading by the new firmware, if the device has it so long after the rollout began.
+pub fn update_firmware(world: &World, reading: &mut Reading, after_ms: i64) -> bool {
+    let index = usize::from(reading.device);
+    let device = &world.town.devices[index];
+    let place = world.town.devices[..index].iter().filter(|other| other.is_beside(device)).count() as i64;
+    if device.sensor_type != SensorType::Temperature || after_ms < place * ROLLOUT_STEP_MS {
+        return false;
+    }
+    if !reading.fahrenheit {
+        reading.value = reading.value * 9 / 5 + 3_200;
+        reading.fahrenheit = true;
+    }
+    reading.updated = true;
+    true
 }
 
 fn noise_dice(world: &World, chapter: i64, index: usize) -> Dice {
@@ -141,10 +192,9 @@ fn level(device: &Device, at: i64, noise: f64) -> f64 {
     }
 }
 
-pub fn labels(world: &World, draft: &Draft) -> Labels {
+pub fn labels(_: &World, draft: &Draft) -> Labels {
     let Body::Reading(reading) = &draft.body else { return [None; 2] };
-    let fahrenheit = world.town.devices[usize::from(reading.device)].fahrenheit;
-    [fahrenheit.then_some(("unit", "F")), None]
+    [reading.fahrenheit.then_some(("unit", "F")), None]
 }
 
 pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {
@@ -158,12 +208,12 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
         .text("device_id", &device.id)
         .text("sensor_type", device.sensor_type.name())
         .decimal("value", reading.value, 2)
-        .text("unit", device.unit())
+        .text("unit", device.sensor_type.unit(reading.fahrenheit))
         .text("location", device.site.name)
         .time("timestamp", happened_ms)
         .integer("seq", reading.seq)
         .text("status", reading.status.name())
-        .text("firmware", device.firmware);
+        .text("firmware", if reading.updated { NEW_FIRMWARE } else { device.firmware });
     object.close();
     device.id.clone()
 }

@@ -12,6 +12,8 @@
 //!
 //! `dirt` is a step between a draft and its bytes. `truth` notes what the bytes do not say: an event's note follows it at once.
 //!
+//! `incidents` is what an instructor lets happen: stories that begin, and a step that changes drafts on their way.
+//!
 //! To add a stream: one file with `tell` and `write`, a row in [`STREAMS`]. Start at `chronicle.rs`, then `ecommerce.rs`.
 
 mod chronicle;
@@ -21,6 +23,7 @@ mod ecommerce;
 mod finance;
 mod fraud;
 mod identifier;
+pub mod incidents;
 mod iot;
 mod json;
 mod partitioner;
@@ -36,7 +39,7 @@ mod world;
 pub use chronicle::{Chronicle, Event};
 pub use dirt::DirtLevel;
 pub use partitioner::partition_of;
-pub use runner::{Clock, Gap, Phase, Runner, RunnerStatus, StreamStatus};
+pub use runner::{Clock, Gap, IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Phase, Request, Runner, RunnerStatus, StreamStatus};
 pub use schema::{Field, STREAMS, Stream, StreamId};
 pub use world::World;
 #[cfg(test)]

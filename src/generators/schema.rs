@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::dirt::Rates;
-use super::draft::{Draft, Drafts};
+use super::draft::{Draft, Drafts, Serial};
+use super::random::mix;
 use super::truth::{self, Labels};
 use super::world::World;
 use super::{ecommerce, finance, iot, social};
@@ -46,6 +47,28 @@ impl Field {
     }
 }
 
+/// What the next version of a stream's schema adds: an optional field, and the JSON values that it takes.
+pub struct Drift {
+    pub field: Field,
+    pub values: &'static [&'static str],
+}
+
+impl Drift {
+    /// Writes an event of version 1 as one of version 2.
+    pub(super) fn apply(&self, value: &mut Vec<u8>, serial: Serial) {
+        const VERSION: &[u8] = b"\"schema_version\":1";
+        if let Some(at) = value.windows(VERSION.len()).position(|window| window == VERSION)
+            && let Some(digit) = value.get_mut(at + VERSION.len() - 1)
+        {
+            *digit = b'2';
+        }
+        let number = mix(serial.0, 0xdf) as usize % self.values.len().max(1);
+        if let (Some(b'}'), Some(new)) = (value.pop(), self.values.get(number)) {
+            value.extend_from_slice(format!(",\"{}\":{new}}}", self.field.name).as_bytes());
+        }
+    }
+}
+
 /// One of the town's streams, a row of [`STREAMS`].
 pub struct Stream {
     pub id: StreamId,
@@ -62,6 +85,8 @@ pub struct Stream {
     /// What is true of an event and not in its bytes.
     pub(super) labels: fn(&World, &Draft) -> Labels,
     pub(super) dirt: &'static Rates,
+    /// What comes with version 2, while the incident `schema-drift` is on.
+    pub drift: Drift,
 }
 
 pub static STREAMS: [Stream; 4] = [
@@ -76,6 +101,10 @@ pub static STREAMS: [Stream; 4] = [
         write: ecommerce::write,
         labels: ecommerce::labels,
         dirt: &ecommerce::DIRT,
+        drift: Drift {
+            field: Field::new("loyalty_tier", "string", "the visitor's rank with the shop").only_in_some(),
+            values: &["\"none\"", "\"silver\"", "\"gold\""],
+        },
     },
     Stream {
         id: StreamId::IOT,
@@ -88,6 +117,10 @@ pub static STREAMS: [Stream; 4] = [
         write: iot::write,
         labels: iot::labels,
         dirt: &iot::DIRT,
+        drift: Drift {
+            field: Field::new("signal_dbm", "integer", "strength of the radio signal, dBm").only_in_some(),
+            values: &["-48", "-57", "-63", "-71", "-84"],
+        },
     },
     Stream {
         id: StreamId::SOCIAL,
@@ -100,6 +133,7 @@ pub static STREAMS: [Stream; 4] = [
         write: social::write,
         labels: social::labels,
         dirt: &social::DIRT,
+        drift: Drift { field: Field::new("client", "string", "what it was written with").only_in_some(), values: &["\"app\"", "\"web\""] },
     },
     Stream {
         id: StreamId::FINANCE,
@@ -112,5 +146,9 @@ pub static STREAMS: [Stream; 4] = [
         write: finance::write,
         labels: finance::labels,
         dirt: &finance::DIRT,
+        drift: Drift {
+            field: Field::new("wallet", "string", "what held the card").only_in_some(),
+            values: &["\"card\"", "\"phone\"", "\"watch\""],
+        },
     },
 ];

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::dirt::{Edit, Fault, Rates};
-use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
+use super::draft::{Body, CHAPTER_MS, Draft, Drafts, STORIES_MAX, Serial, Story};
 use super::identifier::{event_id, short_id};
+use super::incidents::Incident;
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
@@ -117,6 +118,71 @@ pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
     }
 }
 
+const VIRAL_REACTIONS: usize = 1_500;
+/// Steps of an incident's story below are its own.
+const VIRAL_STEP: usize = 16;
+
+/// One post on a category's best-known product, and how it goes round until the incident's end.
+pub fn tell_viral(world: &World, chapter: i64, incident: &Incident, drafts: &mut Drafts<'_>) {
+    let index = incident.id as usize;
+    let mut dice = world.story_dice(Story::Incident, chapter, index);
+    let post = dice.word();
+    let product = world.town.by_category[incident.target].0[0];
+    let mut action = Action {
+        kind: ActionType::Post,
+        person: writer(world, &mut dice),
+        bot: None,
+        post,
+        own: post,
+        product,
+        hashtags: 0b011,
+        scene: None,
+        engagement: 0,
+    };
+    let lasts = (incident.ordered_to - incident.from) as f64;
+    let mut delays: Vec<i64> =
+        (0..VIRAL_REACTIONS).map(|_| dice.log_normal(lasts / 4.0, 0.7).min(lasts * dice.unit().max(0.5)) as i64).collect();
+    delays.sort_unstable();
+    delays.insert(0, 0);
+    for (step, after) in delays.into_iter().enumerate() {
+        if step > 0 {
+            react(world, &mut action, None, &mut dice);
+        }
+        let happened = incident.from + after;
+        let delay = network_delay_ms(&mut dice, 20.0, 500.0);
+        if happened < incident.to {
+            let serial = Serial::new(Story::Incident, chapter, index, VIRAL_STEP + step);
+            drafts.add_for(incident.kind, happened, delay, serial, Body::Action(action.clone()));
+        }
+    }
+}
+
+const RAID_POSTS_PER_S: f64 = 15.0;
+const RAID_TEXTS: usize = 5;
+
+/// Bots that all say the same.
+pub fn tell_raid(world: &World, chapter: i64, number: usize, raid: &Incident, drafts: &mut Drafts<'_>) {
+    for index in 0..world.beginnings(Story::Raid, chapter, RAID_POSTS_PER_S) {
+        let index = (number * STORIES_MAX / 4 + index) % STORIES_MAX;
+        let mut dice = world.story_dice(Story::Raid, chapter, index);
+        let at = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
+        let action = Action {
+            kind: ActionType::Post,
+            person: 0,
+            bot: Some(dice.below(BOT_ACCOUNTS) as u8 + 1),
+            // The text is one of a few, and the post its own.
+            post: mix(u64::from(raid.id), dice.below(RAID_TEXTS) as u64),
+            own: dice.word(),
+            product: world.town.by_category[raid.target].0[0],
+            hashtags: 0b111,
+            scene: None,
+            engagement: 0,
+        };
+        let delay = network_delay_ms(&mut dice, 20.0, 500.0);
+        drafts.add_for(raid.kind, at, delay, Serial::new(Story::Raid, chapter, index, 0), Body::Action(action));
+    }
+}
+
 fn tell_cascade(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'_>) {
     let mut dice = world.story_dice(Story::Cascade, chapter, index);
     let mut dirt_dice = world.dirt_dice(Story::Cascade, chapter, index);
@@ -142,18 +208,23 @@ fn tell_cascade(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'
     let mut delays: Vec<i64> = (0..size).map(|_| attention_ms(&mut dice)).collect();
     delays.sort_unstable();
     for (step, after) in delays.into_iter().enumerate() {
-        action.kind = match dice.unit() {
-            u if u < COMMENTS => ActionType::Comment,
-            u if u < COMMENTS + SHARES => ActionType::Share,
-            _ => ActionType::Like,
-        };
-        action.person = writer(world, &mut dice);
-        action.bot = bot();
-        action.own = if action.kind == ActionType::Like { post } else { dice.word() };
-        action.engagement += action.kind.engagement();
+        react(world, &mut action, bot(), &mut dice);
         let delay = network_delay_ms(&mut dice, 20.0, 500.0);
         drafts.add(posted_at + after, delay, serial(step + 1), Body::Action(action.clone()));
     }
+}
+
+/// Makes of an action the next that follows the same post.
+fn react(world: &World, action: &mut Action, bot: Option<u8>, dice: &mut Dice) {
+    action.kind = match dice.unit() {
+        u if u < COMMENTS => ActionType::Comment,
+        u if u < COMMENTS + SHARES => ActionType::Share,
+        _ => ActionType::Like,
+    };
+    action.person = writer(world, dice);
+    action.bot = bot;
+    action.own = if action.kind == ActionType::Like { action.post } else { dice.word() };
+    action.engagement += action.kind.engagement();
 }
 
 fn writer(world: &World, dice: &mut Dice) -> u16 {

@@ -3,23 +3,35 @@
 use std::sync::Arc;
 
 use super::dirt::DirtLevel;
-use super::draft::{CHAPTER_MS, Story};
+use super::draft::{CHAPTER_MS, STORIES_MAX, Story};
+use super::incidents::{Command, Kind, Timeline};
 use super::random::{Dice, sin_turns};
+use super::schema::StreamId;
 use super::town::Town;
 
 /// The workshop's day: it lasts an hour, so that a class sees one go by.
 pub const DAY_MS: i64 = 3_600_000;
 
-/// A seed and the town that it stands for.
+/// How many times the visits come while something is on sale.
+const SALE_VISITS: f64 = 3.0;
+
+/// A seed and the town that it stands for, and what is ordered to happen in it.
 pub struct World {
     pub(super) seed: u64,
     pub(super) dirt: DirtLevel,
-    pub(super) town: Town,
+    pub(super) town: Arc<Town>,
+    pub(super) timeline: Timeline,
 }
 
 impl World {
     pub fn new(seed: u64, dirt: DirtLevel) -> Arc<World> {
-        Arc::new(World { seed, dirt, town: Town::new(seed) })
+        Arc::new(World { seed, dirt, town: Arc::new(Town::new(seed)), timeline: Timeline::default() }).with_commands(&[])
+    }
+
+    /// The same town under this log of commands.
+    pub fn with_commands(&self, commands: &[Command]) -> Arc<World> {
+        let timeline = Timeline::new(self.seed, &self.town, commands);
+        Arc::new(World { seed: self.seed, dirt: self.dirt, town: Arc::clone(&self.town), timeline })
     }
 
     pub fn seed(&self) -> u64 {
@@ -46,8 +58,26 @@ impl World {
         if chapter < 0 {
             return 0;
         }
-        let expected = per_s * (CHAPTER_MS / 1000) as f64 * day_shape(chapter * CHAPTER_MS + CHAPTER_MS / 2);
-        self.chapter_dice(story, chapter).poisson(expected)
+        let at = chapter * CHAPTER_MS;
+        let ordered = self.ordered_factor(story, at);
+        if ordered == 0.0 {
+            return 0;
+        }
+        let expected = per_s * (CHAPTER_MS / 1000) as f64 * day_shape(at + CHAPTER_MS / 2) * ordered;
+        self.chapter_dice(story, chapter).poisson(expected).min(STORIES_MAX)
+    }
+
+    /// What rates and incidents make of the number of a kind's stories.
+    fn ordered_factor(&self, story: Story, at: i64) -> f64 {
+        match story {
+            Story::Session if self.timeline.on(Kind::FlashSale, at).next().is_some() => {
+                SALE_VISITS * self.timeline.rate(StreamId::ECOMMERCE, at)
+            }
+            Story::Session => self.timeline.rate(StreamId::ECOMMERCE, at),
+            Story::Cascade | Story::Raid => self.timeline.rate(StreamId::SOCIAL, at),
+            Story::Card | Story::Spike | Story::Fraud => self.timeline.rate(StreamId::FINANCE, at),
+            Story::Sensor | Story::Incident => 1.0,
+        }
     }
 }
 

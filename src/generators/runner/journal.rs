@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Cluster, ClusterError, NewRecord};
 use crate::generators::dirt::DirtLevel;
+use crate::generators::incidents::Command;
 use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
 
 pub const TOPIC: &str = "_headwater";
@@ -26,7 +27,8 @@ pub struct Gap {
 /// | `dirt` | 0 to 2; absent: 0 |
 /// | `origin` | the town's time 0, in milliseconds since 1970 |
 /// | `gaps` | pairs `from`, `to`: nothing that arrived in between is ever written; the last ones, oldest first |
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// | `commands` | what was ordered (incidents, rates, pauses), oldest first; absent: nothing |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Journal {
     version: u32,
     pub seed: u64,
@@ -34,6 +36,8 @@ pub struct Journal {
     pub dirt: u8,
     pub origin: Timestamp,
     pub gaps: Vec<Gap>,
+    #[serde(default)]
+    pub commands: Vec<Command>,
 }
 
 /// More gaps than this are not shown.
@@ -41,7 +45,7 @@ const GAPS_KEPT: usize = 20;
 
 impl Journal {
     pub fn begin(seed: u64, dirt: DirtLevel, origin: Timestamp) -> Journal {
-        Journal { version: 1, seed, dirt: dirt.number(), origin, gaps: Vec::new() }
+        Journal { version: 1, seed, dirt: dirt.number(), origin, gaps: Vec::new(), commands: Vec::new() }
     }
 
     pub fn dirt(&self) -> DirtLevel {

@@ -7,6 +7,7 @@
 //! crash tore is written again as a whole.
 
 mod journal;
+mod orders;
 mod resume;
 #[cfg(test)]
 mod tests;
@@ -19,8 +20,13 @@ use crate::model::{PartitionId, Timestamp, TopicName};
 
 use super::chronicle::{Chronicle, Event};
 use super::dirt::DirtLevel;
+use super::incidents::Timeline;
 use super::schema::{STREAMS, StreamId};
 pub use journal::Gap;
+use journal::Journal;
+pub use orders::{IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Request};
+use orders::{WAITING_MAX, Waiting};
+use tokio::sync::mpsc;
 
 /// Tells the present.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -33,6 +39,9 @@ const GRACE_MS: i64 = 10 * 60_000;
 
 const TICK: Duration = Duration::from_millis(100);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// How long somebody who gives an order waits for the answer.
+const ORDER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Records in a batch of history.
 const BATCH_RECORDS: usize = 500;
@@ -77,6 +86,7 @@ pub struct RunnerStatus {
     pub dirt: DirtLevel,
     pub dirt_ignored: Option<DirtLevel>,
     pub origin: Option<Timestamp>,
+    pub(super) timeline: Timeline,
     /// How much of what was due at the last (re)start has been written, from 0 to 1.
     pub backfilled: f64,
     /// Gaps that were too long to fill, oldest first.
@@ -95,6 +105,8 @@ pub struct Runner {
     seed: u64,
     dirt: DirtLevel,
     status: Mutex<RunnerStatus>,
+    orders: mpsc::Sender<Waiting>,
+    waiting: tokio::sync::Mutex<mpsc::Receiver<Waiting>>,
 }
 
 impl Runner {
@@ -110,13 +122,15 @@ impl Runner {
             dirt,
             dirt_ignored: None,
             origin: None,
+            timeline: Timeline::default(),
             backfilled: 0.0,
             gaps: Vec::new(),
             trouble: None,
             streams,
             measured: None,
         };
-        Runner { cluster, clock, seed, dirt, status: Mutex::new(status) }
+        let (orders, waiting) = mpsc::channel(WAITING_MAX);
+        Runner { cluster, clock, seed, dirt, status: Mutex::new(status), orders, waiting: tokio::sync::Mutex::new(waiting) }
     }
 
     pub fn status(&self) -> RunnerStatus {
@@ -152,7 +166,14 @@ impl Runner {
             if let Err(error) = self.catch_up(&mut writer, now).await {
                 return Some(error);
             }
-            tokio::time::sleep(TICK).await;
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                Some(order) = self.next_order() => {
+                    if let Err(error) = self.obey(&mut writer, order).await {
+                        return Some(error);
+                    }
+                }
+            }
         }
     }
 
@@ -250,6 +271,7 @@ struct Lane {
 /// Sorts the chronicle's events into batches.
 struct Writer {
     chronicle: Chronicle,
+    journal: Journal,
     lanes: Vec<Lane>,
 }
 

@@ -30,7 +30,8 @@ impl Runner {
     pub(super) async fn resume(&self) -> Result<Writer, ClusterError> {
         let now = (self.clock)();
         let mut journal = self.journal(now).await?;
-        let world = World::new(journal.seed, journal.dirt());
+        let world = World::new(journal.seed, journal.dirt()).with_commands(&journal.commands);
+        self.change_status(|status| status.timeline = world.timeline.clone());
         let mut lanes = self.lanes().await?;
         let newest = self.recognise(&world, &journal, now, &mut lanes).await?;
 
@@ -44,7 +45,7 @@ impl Runner {
         let from = lanes.iter().map(|lane| next(lane, &journal)).min().unwrap_or(now);
         self.change_status(|status| status.gaps = journal.gaps.clone());
         let chronicle = prepared(Chronicle::new(world, journal.origin, from)).await;
-        Ok(Writer { chronicle, lanes })
+        Ok(Writer { chronicle, journal, lanes })
     }
 
     /// What is remembered, or a new beginning two hours ago. A folder keeps its seed: other events under the same ids and orders
@@ -168,7 +169,7 @@ impl Runner {
 }
 
 /// The chronicle with everything from before its start told, in slices.
-async fn prepared(mut chronicle: Chronicle) -> Chronicle {
+pub(super) async fn prepared(mut chronicle: Chronicle) -> Chronicle {
     loop {
         for _ in 0..SLICE_CHAPTERS {
             if chronicle.prepare() {

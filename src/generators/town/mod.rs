@@ -7,6 +7,7 @@ pub mod sites;
 
 use super::random::{Dice, Weights, sin_turns};
 use people::Person;
+use places::COUNTRIES;
 use products::Product;
 use sites::Device;
 
@@ -30,6 +31,10 @@ pub struct Town {
     fashion: Vec<Weights>,
     /// For each category, its products' indexes and their popularity among themselves.
     pub by_category: Vec<(Vec<u16>, Weights)>,
+    /// For each country, the shoppers at home there and how often each pays.
+    pub by_country: Vec<(Vec<u16>, Weights)>,
+    /// For each country, the share of payments by those at home there.
+    pub country_shares: Vec<f64>,
     pub devices: Vec<Device>,
 }
 
@@ -49,10 +54,25 @@ impl Town {
         let categories = Weights::new(by_category.iter().map(|(members, _)| sold(members)));
         let mut writer_by_rank: Vec<u16> = (0..PEOPLE as u16).collect();
         dice.shuffle(&mut writer_by_rank);
+        let people = people::draw(&mut dice, &categories);
+        // The shift keeps the busiest of 2,000 shoppers at about one visit a minute.
+        let shoppers = Weights::zipf(SHOPPERS, 0.8, 20.0);
+        let of_country = |country: usize| -> Vec<u16> {
+            (0..SHOPPERS).filter(|&i| usize::from(people[i].country) == country).map(|i| i as u16).collect()
+        };
+        let by_country: Vec<(Vec<u16>, Weights)> = (0..COUNTRIES.len())
+            .map(of_country)
+            .map(|members| {
+                let weights = Weights::new(members.iter().map(|&i| shoppers.share(usize::from(i))));
+                (members, weights)
+            })
+            .collect();
+        let share = |(members, _): &(Vec<u16>, Weights)| members.iter().map(|&i| shoppers.share(usize::from(i))).sum();
         Town {
-            people: people::draw(&mut dice, &categories),
-            // The shift keeps the busiest of 2,000 shoppers at about one visit a minute.
-            shoppers: Weights::zipf(SHOPPERS, 0.8, 20.0),
+            country_shares: by_country.iter().map(share).collect(),
+            by_country,
+            people,
+            shoppers,
             writers: Weights::zipf(PEOPLE, 1.2, 8.0),
             writer_by_rank,
             fashion: fashion(&mut Dice::of(seed, &[0x71]), &products, &popularity),

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::generators::incidents::FACTOR_MAX;
 use crate::generators::random::{Dice, sin_turns};
 
 pub struct Site {
@@ -75,10 +76,10 @@ pub struct Device {
     pub phase_ms: i64,
 }
 
-impl Device {
-    pub fn unit(&self) -> &'static str {
-        match self.sensor_type {
-            SensorType::Temperature if self.fahrenheit => "F",
+impl SensorType {
+    pub fn unit(self, fahrenheit: bool) -> &'static str {
+        match self {
+            SensorType::Temperature if fahrenheit => "F",
             SensorType::Temperature => "C",
             SensorType::Humidity => "%",
             SensorType::Battery => "V",
@@ -87,21 +88,41 @@ impl Device {
     }
 }
 
+impl Device {
+    /// Another of the same kind at the same site.
+    pub fn is_beside(&self, other: &Device) -> bool {
+        self.site.name == other.site.name && self.sensor_type == other.sensor_type
+    }
+}
+
+/// Devices that report unless a higher rate is ordered.
+pub const DEVICES: usize = 96;
+
+/// The devices that hang at the sites, then those that are added when a higher rate is ordered, as many again at a time.
 pub fn draw(dice: &mut Dice) -> Vec<Device> {
+    let mut devices = Vec::with_capacity(DEVICES * RINGS);
+    for ring in 0..RINGS {
+        draw_ring(dice, ring, &mut devices);
+    }
+    devices
+}
+
+const RINGS: usize = FACTOR_MAX as usize;
+
+fn draw_ring(dice: &mut Dice, ring: usize, devices: &mut Vec<Device>) {
     const FIRMWARE: [&str; 4] = ["2.3.1", "2.4.0", "2.4.2", "3.0.0"];
     let mut sites: Vec<usize> = (0..SITES.len()).collect();
     dice.shuffle(&mut sites);
     sites.truncate(FAHRENHEIT_SITES);
-    let mut devices = Vec::new();
     for (site_index, site) in SITES.iter().enumerate() {
         for (sensor_type, count) in EQUIPMENT {
             let odd_one = dice.below(count) + 1;
             for number in 1..=count {
                 devices.push(Device {
-                    id: Bytes::from(format!("{}-{}-{number}", site.name.to_ascii_lowercase(), sensor_type.name())),
+                    id: Bytes::from(format!("{}-{}-{}", site.name.to_ascii_lowercase(), sensor_type.name(), ring * count + number)),
                     site,
                     sensor_type,
-                    fahrenheit: sensor_type == SensorType::Temperature && number == odd_one && sites.contains(&site_index),
+                    fahrenheit: ring == 0 && sensor_type == SensorType::Temperature && number == odd_one && sites.contains(&site_index),
                     offset: 0.6 * ((number as f64 - 0.5) / count as f64 - 0.5),
                     firmware: dice.pick::<&'static str>(&FIRMWARE),
                     phase_ms: dice.below(4_800) as i64,
@@ -109,5 +130,4 @@ pub fn draw(dice: &mut Dice) -> Vec<Device> {
             }
         }
     }
-    devices
 }
