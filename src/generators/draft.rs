@@ -30,6 +30,7 @@ pub enum Story {
     Spike = 4,
     Raid = 5,
     Incident = 6,
+    Fraud = 7,
 }
 
 /// Stories of one kind that can begin in a chapter.

@@ -3,7 +3,7 @@
 //! Seed and clock origin in, events out: the same bytes on every machine. Only `runner` knows the present and a cluster.
 //!
 //! The town's time starts at its origin and is cut into chapters of ten seconds. In each, stories begin: a visit to the shop, a
-//! post and its cascade, five minutes of a sensor, a card payment. A story has its own dice, seeded by (seed, kind, chapter,
+//! post and its cascade, five minutes of a sensor, a card payment, a fraud. A story has its own dice, seeded by (seed, kind, chapter,
 //! index), and drafts all its events at once; a purchase drafts its payment. `chronicle` puts drafts in order of arrival and
 //! encodes them. To start at any time, only the chapters within reach are told again.
 //!
@@ -21,6 +21,7 @@ mod dirt;
 mod draft;
 mod ecommerce;
 mod finance;
+mod fraud;
 mod identifier;
 pub mod incidents;
 mod iot;
@@ -45,6 +46,8 @@ pub use schema::{Field, STREAMS, Stream, StreamId, Values};
 pub use world::World;
 #[cfg(test)]
 mod data_docs;
+#[cfg(test)]
+mod day_tests;
 #[cfg(test)]
 mod dirt_page;
 #[cfg(test)]
