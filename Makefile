@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -21,6 +21,11 @@ clients: build
 # Instructions a record under valgrind, against tests/budget/budget.toml.
 budget: build
 	python3 tests/budget/instructions.py --binary $(BINARY)
+
+# Everything in docs/ that is made from the code, with the day that is measured; fails if a row of it is out of its bounds.
+docs:
+	UPDATE_DOCS=1 cargo test --locked --lib -- data_docs page
+	UPDATE_DOCS=1 cargo test --locked --test wire_support
 
 # Each fuzz target for FUZZ_SECONDS (60 without).
 fuzz:
