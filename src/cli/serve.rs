@@ -11,7 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::startup::{StartError, banner, bound, listen};
 use crate::broker::{Broker, BrokerOptions, clock};
-use crate::cluster::{Cluster, Embedded};
+use crate::cluster::{Cluster, Embedded, Topics};
 use crate::config::Settings;
 use crate::generators::{DirtLevel, Runner};
 use crate::handlers::APIS;
@@ -55,11 +55,12 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let pages = web.map(|listener| start_pages(&broker, &cluster, settings, listener, kafka_address.clone()));
     let generators = settings.generators.then(|| {
         let runner = Runner::new(
-            Arc::clone(&cluster),
+            Arc::clone(&cluster) as Arc<dyn Topics>,
             Arc::new(clock::now),
             settings.seed,
             DirtLevel::from_number(settings.dirt).unwrap_or_default(),
-        );
+        )
+        .with_clock(settings.clock);
         tokio::spawn(async move { runner.run().await })
     });
     // A closed terminal is no reason to stop.
@@ -124,7 +125,7 @@ fn connections_within(configured: usize, open_files: u64) -> usize {
 }
 
 /// The log goes to the error output, so that what is printed stays clean.
-fn start_log(level: &str) {
+pub(super) fn start_log(level: &str) {
     let level = level.parse().unwrap_or(LevelFilter::INFO);
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
     // A line that cannot be written (a file on the full disk) is lost; to complain about it would be a panic.

@@ -37,8 +37,9 @@ mod world;
 
 pub use chronicle::{Chronicle, Event};
 pub use dirt::DirtLevel;
+pub use json::rfc3339_ms;
 pub use partitioner::partition_of;
-pub use runner::{Clock, Gap, Phase, Runner, RunnerStatus, StreamStatus};
+pub use runner::{Clock, End, Gap, Phase, Runner, RunnerStatus, StreamStatus, VIRTUAL_START};
 pub use schema::{Field, STREAMS, Stream, StreamId};
 pub use world::World;
 #[cfg(test)]

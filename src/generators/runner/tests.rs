@@ -8,9 +8,8 @@ use bytes::Bytes;
 
 use super::journal::Journal;
 use super::*;
-use crate::cluster::{BoxFuture, GroupSummary, StoredRecord, TopicSummary};
+use crate::cluster::{BoxFuture, StoredRecord};
 use crate::generators::world::World;
-use crate::model::metrics::MetricsSnapshot;
 use crate::model::{ErrorCode, Offset};
 
 const NOW: Timestamp = Timestamp(1_795_435_200_321);
@@ -66,23 +65,7 @@ impl MemoryCluster {
     }
 }
 
-impl Cluster for MemoryCluster {
-    fn health(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn topics(&self) -> Vec<TopicSummary> {
-        Vec::new()
-    }
-
-    fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>> {
-        Box::pin(async { Vec::new() })
-    }
-
-    fn metrics(&self) -> MetricsSnapshot {
-        MetricsSnapshot::default()
-    }
-
+impl Topics for MemoryCluster {
     fn ensure_topic<'a>(
         &'a self,
         name: &'a TopicName,
@@ -155,7 +138,7 @@ impl Bench {
     fn runner(&self, seed: u64) -> Runner {
         let now = Arc::clone(&self.now);
         Runner::new(
-            Arc::clone(&self.cluster) as Arc<dyn Cluster>,
+            Arc::clone(&self.cluster) as Arc<dyn Topics>,
             Arc::new(move || Timestamp(now.load(Ordering::Relaxed))),
             seed,
             DirtLevel::Stated,
@@ -322,7 +305,7 @@ fn the_folders_seed_stays_in_use_until_a_reset() {
 #[test]
 fn the_folders_dirt_stays_in_use_until_a_reset() {
     let bench = Bench::that_began(1);
-    let cluster = Arc::clone(&bench.cluster) as Arc<dyn Cluster>;
+    let cluster = Arc::clone(&bench.cluster) as Arc<dyn Topics>;
     let now = bench.now();
     let runner = Runner::new(cluster, Arc::new(move || now), 7, DirtLevel::Heavy);
     bench.runtime.block_on(async {
@@ -365,6 +348,8 @@ fn a_note_that_a_crash_kept_from_its_event_is_written_later_and_once() {
 fn no_batch_splits_a_millisecond_and_none_of_history_is_huge() {
     let mut writer = Writer {
         chronicle: Chronicle::new(World::new(7, DirtLevel::Stated), NOW, NOW),
+        taken: 0,
+        last: Timestamp::NONE,
         lanes: vec![Lane { stream: StreamId::IOT, partition: PartitionId(0), written_to: Timestamp::NONE, records: Vec::new() }],
     };
     let event = |arrival: i64| Event {
