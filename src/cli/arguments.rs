@@ -67,13 +67,19 @@ fn command() -> Command {
 const GENERATE_SETTINGS: &[&str] = &["seed", "dirt", "clock", "speed", "log-level"];
 
 fn generate_arguments() -> Command {
-    let option = |name: &'static str, value: &'static str, help: &'static str| Arg::new(name).long(name).value_name(value).help(help);
+    let option = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help).allow_hyphen_values(true)
+    };
     let own = Command::new("generate")
         .about("Feed the town's four topics into a Kafka cluster that is already there")
         .arg(option("to", "HOST:PORT[,...]", "Where the cluster is").required(true))
         .arg(option("topic-prefix", "TEXT", "Put before every topic's name").default_value("").hide_default_value(true))
         .arg(option("events", "NUMBER", "Stop after so many events"))
-        .arg(option("until", "DURATION", "Stop after so much of the town's time, such as 90s, 15m, 2h, 1d: a virtual clock's since the history's end"));
+        .arg(option(
+            "until",
+            "DURATION",
+            "Stop after so much of the town's time, such as 90s, 15m, 2h, 1d: a virtual clock's since the history's end",
+        ));
     let shared = SETTING_ROWS.iter().filter(|row| GENERATE_SETTINGS.contains(&row.name));
     shared.fold(own, |command, row| command.arg(argument(row)))
 }
@@ -191,7 +197,9 @@ mod tests {
             Ok(Invocation::Serve(settings)) => Ok(*settings),
             Ok(Invocation::Print(text)) => Err(text),
             Ok(Invocation::Log(command)) => Err(format!("{command:?}")),
-            Ok(Invocation::Generate(command)) => Err(format!("{} {} {:?} {:?}", command.to, command.topic_prefix, command.settings.clock, command.end)),
+            Ok(Invocation::Generate(command)) => {
+                Err(format!("{} {} {:?} {:?}", command.to, command.topic_prefix, command.settings.clock, command.end))
+            }
             Err(error) => Err(error.to_string()),
         }
     }
@@ -217,7 +225,8 @@ mod tests {
 
     #[test]
     fn another_cluster_is_fed_with_the_settings_of_the_town() {
-        let flags = ["generate", "--to", "a:9092,[::1]:9093", "--topic-prefix", "x.", "--clock", "virtual", "--speed", "max", "--until", "2h"];
+        let flags =
+            ["generate", "--to", "a:9092,[::1]:9093", "--topic-prefix", "x.", "--clock", "virtual", "--speed", "max", "--until", "2h"];
         let shown = parsed(&flags, &[]).unwrap_err();
         assert_eq!(shown, "a:9092,[::1]:9093 x. Virtual(Max) End { events: None, after_ms: Some(7200000) }");
         for (flags, message) in [

@@ -4,7 +4,7 @@
 //! it has sent by then is neither lost nor there twice. An append is one batch, as the port promises: the messages linger in the
 //! queue until the last one is there, and a flush sends them together.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -112,13 +112,21 @@ impl Remote {
         format!("{}{topic}", self.prefix)
     }
 
-    /// How many partitions the topic has; none if it does not exist.
+    /// How many partitions the topic has; none if it does not exist. Asked by the reader: a producer's question would create it.
     async fn partition_count(&self, name: &str) -> Result<Option<usize>, ClusterError> {
-        // Asked for all topics: a question about one could create it.
-        let producer = self.producer.clone();
-        let metadata = blocking(move || producer.client().fetch_metadata(None, ANSWER_WITHIN)).await?;
-        let metadata = metadata.map_err(|error| refused(&error, &format!("{} does not list its topics", self.address)))?;
-        Ok(metadata.topics().iter().find(|topic| topic.name() == name).map(|topic| topic.partitions().len()))
+        let (reader, asked) = (Arc::clone(&self.reader), name.to_owned());
+        let ask = move || {
+            let metadata = locked(&reader).fetch_metadata(Some(&asked), ANSWER_WITHIN)?;
+            let topic = metadata.topics().iter().find(|topic| topic.name() == asked);
+            match topic.map(|topic| (topic.error().map(RDKafkaErrorCode::from), topic.partitions().len())) {
+                None | Some((Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic), _)) => Ok(None),
+                Some((None, count)) => Ok(Some(count)),
+                // A leader is still being chosen.
+                Some((Some(RDKafkaErrorCode::LeaderNotAvailable), _)) => Ok(Some(0)),
+                Some((Some(code), _)) => Err(KafkaError::MetadataFetch(code)),
+            }
+        };
+        blocking(ask).await?.map_err(|error| refused(&error, &format!("cannot look at {name} at {}", self.address)))
     }
 
     async fn ensure(&self, topic: &TopicName, partitions: i32, configs: &[(&str, String)]) -> Result<(), ClusterError> {
@@ -192,6 +200,10 @@ impl Remote {
     }
 }
 
+fn locked(reader: &Mutex<BaseConsumer<Talk>>) -> MutexGuard<'_, BaseConsumer<Talk>> {
+    reader.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn message<'a>(name: &'a str, partition: PartitionId, record: &'a NewRecord) -> FutureRecord<'a, [u8], [u8]> {
     let mut message = FutureRecord::to(name).partition(partition.0).timestamp(record.timestamp.0);
     message.key = record.key.as_deref();
@@ -204,12 +216,7 @@ fn message<'a>(name: &'a str, partition: PartitionId, record: &'a NewRecord) -> 
 }
 
 /// The last records of a partition. Compaction leaves fewer records than offsets, so it looks further back until there are enough.
-fn read_tail(
-    reader: &BaseConsumer<Talk>,
-    name: &str,
-    partition: PartitionId,
-    count: usize,
-) -> Result<Vec<StoredRecord>, KafkaError> {
+fn read_tail(reader: &BaseConsumer<Talk>, name: &str, partition: PartitionId, count: usize) -> Result<Vec<StoredRecord>, KafkaError> {
     let (start, end) = reader.fetch_watermarks(name, partition.0, ANSWER_WITHIN)?;
     let mut reach = i64::try_from(count).unwrap_or(i64::MAX);
     loop {
@@ -286,10 +293,9 @@ fn refused(error: &KafkaError, what: &str) -> ClusterError {
 }
 
 async fn blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> Result<T, ClusterError> {
-    tokio::task::spawn_blocking(what).await.map_err(|_| ClusterError {
-        code: ErrorCode::UnknownServerError,
-        message: "the Kafka client failed at this request".to_owned(),
-    })
+    tokio::task::spawn_blocking(what)
+        .await
+        .map_err(|_| ClusterError { code: ErrorCode::UnknownServerError, message: "the Kafka client failed at this request".to_owned() })
 }
 
 impl Topics for Remote {
@@ -320,8 +326,7 @@ impl Topics for Remote {
         Box::pin(async move {
             let (reader, name) = (Arc::clone(&self.reader), self.name(topic));
             let read = move || {
-                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-                read_tail(&reader, &name, partition, count).map_err(|error| refused(&error, &format!("cannot read {name}-{partition}")))
+                read_tail(&locked(&reader), &name, partition, count).map_err(|error| refused(&error, &format!("cannot read {name}-{partition}")))
             };
             blocking(read).await?
         })

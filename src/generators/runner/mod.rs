@@ -12,6 +12,8 @@ mod orders;
 mod resume;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod virtual_tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,13 +24,13 @@ use crate::model::{PartitionId, Timestamp, TopicName};
 
 use super::chronicle::{Chronicle, Event};
 use super::dirt::DirtLevel;
-use super::schema::{STREAMS, StreamId};
 use super::incidents::Timeline;
+use super::schema::{STREAMS, StreamId};
+use clock::TownClock;
 pub use clock::{Clock, VIRTUAL_START};
 pub use journal::Gap;
 use journal::Journal;
 pub use orders::{IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Request};
-use clock::TownClock;
 use orders::{WAITING_MAX, Waiting};
 use tokio::sync::mpsc;
 
@@ -108,7 +110,7 @@ pub struct RunnerStatus {
 /// When a run is over. Without either it never is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct End {
-    /// This many events of the four topics are written, and those that arrive in the last one's millisecond.
+    /// This many events of the four topics are written, and then those that arrived no later than any other that is there.
     pub events: Option<u64>,
     /// So much of the town's time has passed: since the start of the run, or, of a virtual clock, since the end of the history.
     pub after_ms: Option<i64>,
@@ -149,7 +151,16 @@ impl Runner {
         };
         let (orders, waiting) = mpsc::channel(WAITING_MAX);
         let clock = TownClock::new(clock, ClockSetting::Real);
-        Runner { cluster, clock, end: End::default(), seed, dirt, status: Mutex::new(status), orders, waiting: tokio::sync::Mutex::new(waiting) }
+        Runner {
+            cluster,
+            clock,
+            end: End::default(),
+            seed,
+            dirt,
+            status: Mutex::new(status),
+            orders,
+            waiting: tokio::sync::Mutex::new(waiting),
+        }
     }
 
     /// With the clock that was asked for; the topics' own stays in use.
@@ -348,8 +359,9 @@ struct Writer {
     chronicle: Chronicle,
     journal: Journal,
     lanes: Vec<Lane>,
-    /// Events of the four topics taken, and those that this process had written before; and the last one's arrival.
+    /// Events of the four topics taken, and those that this process had written before.
     taken: u64,
+    /// Arrival of the last event that any lane has.
     last: Timestamp,
 }
 
@@ -361,7 +373,7 @@ impl Writer {
             return None;
         }
         self.taken += u64::from(event.stream != StreamId::TRUTH);
-        self.last = event.arrival;
+        self.last = self.last.max(event.arrival);
         let full = lane.records.len() >= BATCH_RECORDS && lane.records.last().is_some_and(|last| last.timestamp < event.arrival);
         let batch = full.then(|| lane.batch());
         lane.records.push(NewRecord { key: Some(event.key), value: Some(event.value), timestamp: event.arrival, headers: Vec::new() });

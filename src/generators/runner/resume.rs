@@ -8,8 +8,8 @@ use bytes::Bytes;
 use crate::cluster::{ClusterError, StoredRecord};
 use crate::model::{PartitionId, Timestamp, TopicName};
 
-use super::journal::{Gap, Journal};
 use super::clock::VIRTUAL_START;
+use super::journal::{Gap, Journal};
 use super::{GRACE_MS, HISTORY_MS, Lane, Runner, SLICE_EVENTS, Writer};
 use crate::generators::chronicle::Chronicle;
 use crate::generators::schema::{STREAMS, StreamId};
@@ -60,7 +60,8 @@ impl Runner {
         let from = lanes.iter().map(|lane| next(lane, &journal)).min().unwrap_or(now);
         self.change_status(|status| status.gaps = journal.gaps.clone());
         let chronicle = prepared(Chronicle::new(world, journal.origin, from)).await;
-        Ok(Writer { chronicle, journal, lanes, taken: self.written(), last: Timestamp::NONE })
+        let last = lanes.iter().map(|lane| lane.written_to).max().unwrap_or(Timestamp::NONE);
+        Ok(Writer { chronicle, journal, lanes, taken: self.written(), last })
     }
 
     /// What is remembered, or a new beginning two hours ago. A folder keeps its seed: other events under the same ids and orders

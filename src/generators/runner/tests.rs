@@ -16,26 +16,26 @@ const NOW: Timestamp = Timestamp(1_795_435_200_321);
 const MINUTE_MS: i64 = 60_000;
 
 /// A topic, a partition, and the arrivals and values that it holds.
-type Held = (&'static str, i32, Vec<(Timestamp, Bytes)>);
+pub(super) type Held = (&'static str, i32, Vec<(Timestamp, Bytes)>);
 
 /// Keeps records in memory. After a number of appends it fails, as if the process had died before the write.
 #[derive(Default)]
-struct MemoryCluster {
+pub(super) struct MemoryCluster {
     topics: Mutex<BTreeMap<(String, i32), Vec<StoredRecord>>>,
-    configs: Mutex<HashMap<String, HashMap<String, String>>>,
+    pub(super) configs: Mutex<HashMap<String, HashMap<String, String>>>,
     appends_left: Mutex<Option<usize>>,
 }
 
 impl MemoryCluster {
-    fn dies_after(&self, appends: Option<usize>) {
+    pub(super) fn dies_after(&self, appends: Option<usize>) {
         *self.appends_left.lock().unwrap() = appends;
     }
 
-    fn records(&self, topic: &str, partition: i32) -> Vec<StoredRecord> {
+    pub(super) fn records(&self, topic: &str, partition: i32) -> Vec<StoredRecord> {
         self.topics.lock().unwrap().get(&(topic.to_owned(), partition)).cloned().unwrap_or_default()
     }
 
-    fn push(&self, topic: &str, partition: i32, records: Vec<NewRecord>) -> Offset {
+    pub(super) fn push(&self, topic: &str, partition: i32, records: Vec<NewRecord>) -> Offset {
         let mut topics = self.topics.lock().unwrap();
         let log = topics.entry((topic.to_owned(), partition)).or_default();
         let base = Offset(log.len() as i64);
@@ -53,7 +53,7 @@ impl MemoryCluster {
     }
 
     /// What all partitions of the four topics and of the ledger hold.
-    fn all(&self) -> Vec<Held> {
+    pub(super) fn all(&self) -> Vec<Held> {
         let lanes = STREAMS.iter().flat_map(|stream| (0..stream.partitions).map(move |partition| (stream.topic, partition)));
         let lanes = lanes.chain([(StreamId::TRUTH.topic(), 0)]);
         lanes
@@ -348,9 +348,10 @@ fn a_note_that_a_crash_kept_from_its_event_is_written_later_and_once() {
 fn no_batch_splits_a_millisecond_and_none_of_history_is_huge() {
     let mut writer = Writer {
         chronicle: Chronicle::new(World::new(7, DirtLevel::Stated), NOW, NOW),
+        journal: Journal::begin(7, DirtLevel::Stated, NOW),
+        lanes: vec![Lane { stream: StreamId::IOT, partition: PartitionId(0), written_to: Timestamp::NONE, records: Vec::new() }],
         taken: 0,
         last: Timestamp::NONE,
-        lanes: vec![Lane { stream: StreamId::IOT, partition: PartitionId(0), written_to: Timestamp::NONE, records: Vec::new() }],
     };
     let event = |arrival: i64| Event {
         stream: StreamId::IOT,
