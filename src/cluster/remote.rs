@@ -326,7 +326,8 @@ impl Topics for Remote {
         Box::pin(async move {
             let (reader, name) = (Arc::clone(&self.reader), self.name(topic));
             let read = move || {
-                read_tail(&locked(&reader), &name, partition, count).map_err(|error| refused(&error, &format!("cannot read {name}-{partition}")))
+                let records = read_tail(&locked(&reader), &name, partition, count);
+                records.map_err(|error| refused(&error, &format!("cannot read {name}-{partition}")))
             };
             blocking(read).await?
         })
