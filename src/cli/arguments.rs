@@ -6,6 +6,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::generate::GenerateCommand;
+use super::incident::{self, IncidentCommand};
 use super::log::LogCommand;
 use crate::config::clock::parse_duration;
 use crate::config::settings::{SETTING_ROWS, SettingKind, SettingRow, setting_row};
@@ -18,6 +19,7 @@ pub enum Invocation {
     Serve(Box<Settings>),
     Log(LogCommand),
     Generate(GenerateCommand),
+    Incident(IncidentCommand),
     /// The help or the version.
     Print(String),
 }
@@ -44,6 +46,9 @@ pub fn parse(
     if let Some(matches) = matches.subcommand_matches("generate") {
         return generate_command(matches, variables).map(Invocation::Generate);
     }
+    if let Some(command) = matches.subcommand_matches("incident").and_then(incident::command) {
+        return Ok(Invocation::Incident(command));
+    }
     let matches = matches.subcommand_matches("serve").unwrap_or(&matches);
     let mut given = Given { flags: flags(matches), variables: own_variables(variables)?, file: None };
     given.file = settings_file(&given)?;
@@ -61,6 +66,7 @@ fn command() -> Command {
         .subcommand(serve)
         .subcommand(generate_arguments())
         .subcommand(log_commands())
+        .subcommand(incident::commands())
 }
 
 /// The settings that `generate` shares with the broker.
@@ -200,6 +206,7 @@ mod tests {
             Ok(Invocation::Generate(command)) => {
                 Err(format!("{} {} {:?} {:?}", command.to, command.topic_prefix, command.settings.clock, command.end))
             }
+            Ok(Invocation::Incident(command)) => Err(format!("{command:?}")),
             Err(error) => Err(error.to_string()),
         }
     }

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod generate;
+mod incident;
 mod log;
 mod serve;
 pub mod startup;
@@ -28,6 +29,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: impl IntoIt
             Err(error) => refuse(&error, 1),
         },
         Ok(Invocation::Generate(command)) => match generate::run(&command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => refuse(&error, 1),
+        },
+        Ok(Invocation::Incident(command)) => match incident::run(&command, &mut std::io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => refuse(&error, 1),
         },

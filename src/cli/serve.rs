@@ -52,17 +52,14 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let kafka_address = bound(&kafka, &settings.listen);
     let web_address = web.as_ref().zip(settings.http.as_ref()).map(|(listener, asked)| bound(listener, asked));
     let serving = tokio::spawn(Server { limits: limits(&broker), broker: Arc::clone(&broker) }.run(Listener::from(kafka)));
-    let pages = web.map(|listener| start_pages(&broker, &cluster, settings, listener, kafka_address.clone()));
     let generators = settings.generators.then(|| {
-        let runner = Runner::new(
-            Arc::clone(&cluster) as Arc<dyn Topics>,
-            Arc::new(clock::now),
-            settings.seed,
-            DirtLevel::from_number(settings.dirt).unwrap_or_default(),
-        )
-        .with_clock(settings.clock);
-        tokio::spawn(async move { runner.run().await })
+        let dirt = DirtLevel::from_number(settings.dirt).unwrap_or_default();
+        let runner = Runner::new(Arc::clone(&cluster) as Arc<dyn Topics>, Arc::new(clock::now), settings.seed, dirt);
+        Arc::new(runner.with_clock(settings.clock))
     });
+    let state = HttpState::new(Arc::clone(&cluster), kafka_address.clone(), settings.advertise.clone()).with_generators(generators.clone());
+    let pages = web.map(|listener| start_pages(&broker, state, listener));
+    let generators = generators.map(|runner| tokio::spawn(async move { runner.run().await }));
     // A closed terminal is no reason to stop.
     let _ = std::io::stdout().write_all(banner(&kafka_address, web_address.as_ref()).as_bytes());
 
@@ -84,14 +81,7 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     Ok(())
 }
 
-fn start_pages(
-    broker: &Arc<Broker>,
-    cluster: &Arc<dyn Cluster>,
-    settings: &Settings,
-    listener: TcpListener,
-    kafka: crate::config::Address,
-) -> tokio::task::JoinHandle<()> {
-    let state = HttpState::new(Arc::clone(cluster), kafka, settings.advertise.clone());
+fn start_pages(broker: &Arc<Broker>, state: HttpState, listener: TcpListener) -> tokio::task::JoinHandle<()> {
     let stopping = Arc::clone(broker);
     let stop = async move { stopping.stopped().await };
     tokio::spawn(async move {

@@ -46,6 +46,10 @@ impl Evidence {
         let mut evidence = Evidence { seen: BTreeMap::new(), notes: HashMap::new() };
         let reach = if level == DirtLevel::None { NETWORK_MS } else { REACH_MS + NETWORK_MS };
         for event in told(seed, level, 0, stretch_ms + reach) {
+            // Lines about incidents are about no event.
+            if event.key.starts_with(b"incident-") {
+                continue;
+            }
             let id = if event.stream == StreamId::TRUTH { std::str::from_utf8(&event.key).ok() } else { id_of(&event.value) };
             let id = id.unwrap_or_else(|| panic!("{event:?}"));
             let happened = id_time_ms(id);

@@ -110,7 +110,16 @@ impl<'a> Drafts<'a> {
 
     /// Adds an event that arrives `delay_ms` after it happened.
     pub fn add(&mut self, happened: i64, delay_ms: i64, serial: Serial, body: Body) {
-        (self.accept)(Draft { arrival: happened + delay_ms.max(0), happened, serial, copy: false, dirt: Dirt::default(), incident: None, drifted: false, body });
+        (self.accept)(Draft {
+            arrival: happened + delay_ms.max(0),
+            happened,
+            serial,
+            copy: false,
+            dirt: Dirt::default(),
+            incident: None,
+            drifted: false,
+            body,
+        });
     }
 
     /// Adds an event that an incident caused.

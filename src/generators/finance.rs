@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::dirt::{Edit, Fault, Rates};
 use super::draft::{Body, CHAPTER_MS, Draft, Drafts, STORIES_MAX, Serial, Story};
 use super::identifier::{event_id, short_id};
+use super::incidents::Kind;
 use super::json::JsonObject;
 use super::random::{Dice, mix};
 use super::schema::{Field, StreamId};
@@ -191,9 +192,10 @@ pub fn tell_spike(world: &World, chapter: i64, number: usize, country: usize, dr
         // All of the fraud comes on top.
         let fraud = dice.chance(SPIKE_FRAUD * SPIKE_FACTOR / added);
         let person = if fraud { world.town.shoppers.pick(&mut dice) } else { usize::from(residents[weights.pick(&mut dice)]) };
-        let payment = Payment { country: country as u8, fraud: fraud.then_some("country-spike"), ..card_use_of(world, person, fraud, &mut dice) };
+        let payment =
+            Payment { country: country as u8, fraud: fraud.then_some("country-spike"), ..card_use_of(world, person, fraud, &mut dice) };
         let delay = network_delay_ms(&mut dice, 10.0, 120.0);
-        drafts.add(at, delay, Serial::new(Story::Spike, chapter, index, 0), Body::Payment(payment));
+        drafts.add_for(Kind::FraudSpike, at, delay, Serial::new(Story::Spike, chapter, index, 0), Body::Payment(payment));
     }
 }
 

@@ -39,7 +39,10 @@ pub use chronicle::{Chronicle, Event};
 pub use dirt::DirtLevel;
 pub use json::rfc3339_ms;
 pub use partitioner::partition_of;
-pub use runner::{Clock, End, Gap, Phase, Runner, RunnerStatus, StreamStatus, VIRTUAL_START};
+pub use runner::{
+    Clock, End, Gap, IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Phase, Request, Runner, RunnerStatus, StreamStatus,
+    VIRTUAL_START,
+};
 pub use schema::{Field, STREAMS, Stream, StreamId};
 pub use world::World;
 #[cfg(test)]

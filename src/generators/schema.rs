@@ -101,7 +101,10 @@ pub static STREAMS: [Stream; 4] = [
         write: ecommerce::write,
         labels: ecommerce::labels,
         dirt: &ecommerce::DIRT,
-        drift: Drift { field: Field::new("loyalty_tier", "string", "the visitor's rank with the shop").only_in_some(), values: &["\"none\"", "\"silver\"", "\"gold\""] },
+        drift: Drift {
+            field: Field::new("loyalty_tier", "string", "the visitor's rank with the shop").only_in_some(),
+            values: &["\"none\"", "\"silver\"", "\"gold\""],
+        },
     },
     Stream {
         id: StreamId::IOT,
@@ -114,7 +117,10 @@ pub static STREAMS: [Stream; 4] = [
         write: iot::write,
         labels: iot::labels,
         dirt: &iot::DIRT,
-        drift: Drift { field: Field::new("signal_dbm", "integer", "strength of the radio signal, dBm").only_in_some(), values: &["-48", "-57", "-63", "-71", "-84"] },
+        drift: Drift {
+            field: Field::new("signal_dbm", "integer", "strength of the radio signal, dBm").only_in_some(),
+            values: &["-48", "-57", "-63", "-71", "-84"],
+        },
     },
     Stream {
         id: StreamId::SOCIAL,
@@ -140,6 +146,9 @@ pub static STREAMS: [Stream; 4] = [
         write: finance::write,
         labels: finance::labels,
         dirt: &finance::DIRT,
-        drift: Drift { field: Field::new("wallet", "string", "what held the card").only_in_some(), values: &["\"card\"", "\"phone\"", "\"watch\""] },
+        drift: Drift {
+            field: Field::new("wallet", "string", "what held the card").only_in_some(),
+            values: &["\"card\"", "\"phone\"", "\"watch\""],
+        },
     },
 ];

@@ -122,10 +122,19 @@ pub fn tell_viral(world: &World, chapter: i64, incident: &Incident, drafts: &mut
     let mut dice = world.story_dice(Story::Incident, chapter, index);
     let post = dice.word();
     let product = world.town.by_category[incident.target].0[0];
-    let mut action =
-        Action { kind: ActionType::Post, person: writer(world, &mut dice), bot: None, post, own: post, product, hashtags: 0b011, engagement: 0 };
+    let mut action = Action {
+        kind: ActionType::Post,
+        person: writer(world, &mut dice),
+        bot: None,
+        post,
+        own: post,
+        product,
+        hashtags: 0b011,
+        engagement: 0,
+    };
     let lasts = (incident.ordered_to - incident.from) as f64;
-    let mut delays: Vec<i64> = (0..VIRAL_REACTIONS).map(|_| dice.log_normal(lasts / 4.0, 0.7).min(lasts * dice.unit().max(0.5)) as i64).collect();
+    let mut delays: Vec<i64> =
+        (0..VIRAL_REACTIONS).map(|_| dice.log_normal(lasts / 4.0, 0.7).min(lasts * dice.unit().max(0.5)) as i64).collect();
     delays.sort_unstable();
     delays.insert(0, 0);
     for (step, after) in delays.into_iter().enumerate() {

@@ -36,6 +36,15 @@ fn of(stream: StreamId) -> impl Iterator<Item = &'static Value> {
     two_hours().iter().filter(move |(event, _)| event.stream == stream).map(|(_, value)| value)
 }
 
+/// Payments in countries that have no spike at the time.
+fn usual_payments() -> impl Iterator<Item = &'static Value> {
+    let world = World::new(7, DirtLevel::None);
+    of(StreamId::FINANCE).filter(move |value| {
+        let spike = world.timeline.planned_spike(time_ms(value) - ORIGIN.0);
+        spike.is_none_or(|spike| spike.target_name.as_deref() != Some(text(value, "country")))
+    })
+}
+
 fn text<'v>(value: &'v Value, field: &str) -> &'v str {
     value[field].as_str().unwrap_or_else(|| panic!("{field} in {value}"))
 }
@@ -86,10 +95,10 @@ fn same_seed_and_origin_give_the_bytes_committed_here() {
     assert_ne!(first_minutes(7), first_minutes(8));
     let a_day_later = format!("{:016x}", fingerprint(&told(7, 24 * HOUR_MS, 24 * HOUR_MS + 60_000)));
     // Change these only with a change of the town that is meant, and say so: every data folder's future depends on them.
-    assert_eq!((first_minutes(7).as_str(), a_day_later.as_str()), ("b730f56aeb33a1d2", "b51951e3e0a3c997"));
+    assert_eq!((first_minutes(7).as_str(), a_day_later.as_str()), ("86b0a40a7adcb8f6", "290053c3eb5fcd77"));
     let with_dirt = Chronicle::new(World::new(7, DirtLevel::Stated), ORIGIN, ORIGIN.plus_ms(2 * HOUR_MS));
     let with_dirt: Vec<Event> = with_dirt.take_while(|event| event.arrival < ORIGIN.plus_ms(2 * HOUR_MS + 60_000)).collect();
-    assert_eq!(format!("{:016x}", fingerprint(&with_dirt)), "34b98d5438f6bd5e");
+    assert_eq!(format!("{:016x}", fingerprint(&with_dirt)), "14cfcae5fcf2d537");
 }
 
 #[test]
@@ -195,7 +204,7 @@ fn fields_are_written_in_the_order_of_the_table() {
 
 #[test]
 fn rates_are_as_stated() {
-    let rate = |stream| of(stream).count() as f64 / 7200.0;
+    let rate = |stream| if stream == StreamId::FINANCE { usual_payments().count() } else { of(stream).count() } as f64 / 7200.0;
     assert_near("shop events a second", rate(StreamId::ECOMMERCE), 25.0, 1.0);
     assert_near("readings a second", rate(StreamId::IOT), 19.2, 0.05);
     assert_near("social events a second", rate(StreamId::SOCIAL), 17.0, 1.3);
@@ -328,10 +337,10 @@ fn prices_follow_the_stated_distribution_for_every_seed() {
 
 #[test]
 fn two_in_a_hundred_payments_look_risky() {
-    let risks: Vec<f64> = of(StreamId::FINANCE).map(|value| value["risk_score"].as_f64().unwrap()).collect();
+    let risks: Vec<f64> = usual_payments().map(|value| value["risk_score"].as_f64().unwrap()).collect();
     assert!(risks.iter().all(|risk| (0.0..=1.0).contains(risk)));
     assert_near("risk above 0.7", risks.iter().filter(|&&risk| risk > 0.7).count() as f64 / risks.len() as f64, 0.02, 0.004);
-    let countries = shares(of(StreamId::FINANCE).map(|value| text(value, "country")));
+    let countries = shares(usual_payments().map(|value| text(value, "country")));
     assert_eq!(countries.len(), 12);
     // Eight rows in a five-minute window at the quietest time of the day.
     let rows = countries.values().fold(1.0_f64, |least, &share| least.min(share)) * 4.0 * 300.0 * 0.6;

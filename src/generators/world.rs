@@ -70,7 +70,9 @@ impl World {
     /// What rates and incidents make of the number of a kind's stories.
     fn ordered_factor(&self, story: Story, at: i64) -> f64 {
         match story {
-            Story::Session if self.timeline.on(Kind::FlashSale, at).next().is_some() => SALE_VISITS * self.timeline.rate(StreamId::ECOMMERCE, at),
+            Story::Session if self.timeline.on(Kind::FlashSale, at).next().is_some() => {
+                SALE_VISITS * self.timeline.rate(StreamId::ECOMMERCE, at)
+            }
             Story::Session => self.timeline.rate(StreamId::ECOMMERCE, at),
             Story::Cascade | Story::Raid => self.timeline.rate(StreamId::SOCIAL, at),
             Story::Card | Story::Spike => self.timeline.rate(StreamId::FINANCE, at),

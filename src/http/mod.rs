@@ -4,6 +4,7 @@
 //! text, never as markup. Every answer carries the headers of `router.rs`. Start with `router.rs`: one line per page.
 
 mod assets;
+mod generators;
 mod health;
 mod metrics;
 mod overview;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::Cluster;
 use crate::config::{Address, Advertise};
+use crate::generators::Runner;
 
 /// How often traffic is counted for the rates on the page.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -28,6 +30,7 @@ pub struct HttpState {
     kafka: Arc<KafkaAddress>,
     rates: Arc<rates::Rates>,
     overview: Arc<overview::OverviewCache>,
+    generators: Option<Arc<Runner>>,
 }
 
 /// How clients reach the Kafka side.
@@ -39,7 +42,13 @@ struct KafkaAddress {
 impl HttpState {
     /// `listen` is the Kafka listener, with the port it really has.
     pub fn new(cluster: Arc<dyn Cluster>, listen: Address, advertise: Advertise) -> HttpState {
-        HttpState { cluster, kafka: Arc::new(KafkaAddress { advertise, listen }), rates: Arc::default(), overview: Arc::default() }
+        let kafka = Arc::new(KafkaAddress { advertise, listen });
+        HttpState { cluster, kafka, rates: Arc::default(), overview: Arc::default(), generators: None }
+    }
+
+    /// With the generators that fill the cluster's topics.
+    pub fn with_generators(self, generators: Option<Arc<Runner>>) -> HttpState {
+        HttpState { generators, ..self }
     }
 
     /// The address to give a Kafka client on the machine that asked with this Host header.

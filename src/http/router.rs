@@ -5,9 +5,9 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{delete, get, put};
 
-use super::{HttpState, assets, health, metrics, overview, page};
+use super::{HttpState, assets, generators, health, metrics, overview, page};
 
 /// Nothing from elsewhere, no frames, no forms; scripts, styles, images and data from here.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -27,6 +27,12 @@ pub(super) fn router(state: HttpState) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(metrics::metrics))
         .route("/api/overview", get(overview::overview))
+        .route("/api/generators", get(generators::show))
+        .route("/api/generators/rate", put(generators::rate))
+        .route("/api/generators/pause", put(generators::pause))
+        .route("/api/generators/resume", put(generators::resume))
+        .route("/api/incidents", get(generators::kinds).post(generators::begin))
+        .route("/api/incidents/{id}", delete(generators::end))
         .route("/assets/{name}", get(assets::asset))
         .with_state(state)
         .layer(from_fn(guard))

@@ -43,7 +43,9 @@ fn touch(world: &World, incident: &Incident, stream: StreamId, draft: &mut Draft
         (Kind::SensorStuck, Body::Reading(reading)) if on && iot::is_of(reading, incident.target) => {
             iot::stick(world, reading, incident.from);
         }
-        (Kind::SiteOffline, Body::Reading(reading)) if on && SITES.get(incident.target).is_some_and(|site| iot::is_at(world, reading, site)) => {
+        (Kind::SiteOffline, Body::Reading(reading))
+            if on && SITES.get(incident.target).is_some_and(|site| iot::is_at(world, reading, site)) =>
+        {
             return None;
         }
         (Kind::FahrenheitFirmware, Body::Reading(reading))

@@ -8,6 +8,8 @@
 //! One kind happens by itself: every 20 to 30 minutes a country has a spike of payments, by the seed.
 
 mod effects;
+#[cfg(test)]
+mod page;
 mod stories;
 #[cfg(test)]
 mod tests;
@@ -64,7 +66,14 @@ pub struct KindRow {
     pub minutes_max: f64,
 }
 
-const fn row(kind: Kind, name: &'static str, target: TargetKind, minutes: (f64, f64), about: &'static str, lesson: &'static str) -> KindRow {
+const fn row(
+    kind: Kind,
+    name: &'static str,
+    target: TargetKind,
+    minutes: (f64, f64),
+    about: &'static str,
+    lesson: &'static str,
+) -> KindRow {
     KindRow { kind, name, about, lesson, target, minutes: minutes.0, minutes_max: minutes.1 }
 }
 
@@ -184,7 +193,9 @@ impl TargetKind {
             TargetKind::Nothing => Vec::new(),
             TargetKind::Category => CATEGORIES.iter().map(|category| category.name.to_owned()).collect(),
             TargetKind::Country => COUNTRIES.iter().map(|country| country.code.to_owned()).collect(),
-            TargetKind::Device => town.devices.iter().take(DEVICES).map(|device| String::from_utf8_lossy(&device.id).into_owned()).collect(),
+            TargetKind::Device => {
+                town.devices.iter().take(DEVICES).map(|device| String::from_utf8_lossy(&device.id).into_owned()).collect()
+            }
             TargetKind::Site => SITES.iter().map(|site| site.name.to_owned()).collect(),
             TargetKind::Topic => STREAMS.iter().map(|stream| stream.topic.to_owned()).collect(),
         }
@@ -203,13 +214,28 @@ pub struct Command {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "kebab-case")]
 pub enum Order {
-    Begin { id: u32, kind: Kind, target: Option<String>, from: i64, to: i64 },
+    Begin {
+        id: u32,
+        kind: Kind,
+        target: Option<String>,
+        from: i64,
+        to: i64,
+    },
     /// Ends an incident early, or takes back one that has not begun.
-    End { id: u32 },
+    End {
+        id: u32,
+    },
     /// Of one topic, or of all.
-    Rate { topic: Option<String>, factor: f64 },
-    Pause { topic: Option<String> },
-    Resume { topic: Option<String> },
+    Rate {
+        topic: Option<String>,
+        factor: f64,
+    },
+    Pause {
+        topic: Option<String>,
+    },
+    Resume {
+        topic: Option<String>,
+    },
 }
 
 /// The fastest a stream goes. At 20 the shop has 40 visits a second.
@@ -277,7 +303,11 @@ fn target(row: &KindRow, wished: Option<&str>, seed: u64, town: &Town, id: u32) 
 
 /// Checks a factor for a stream's rate.
 pub fn checked_factor(factor: f64) -> Result<f64, String> {
-    if (0.0..=FACTOR_MAX).contains(&factor) { Ok(factor) } else { Err(format!("a rate is multiplied with 0 to {FACTOR_MAX}, not {factor}")) }
+    if (0.0..=FACTOR_MAX).contains(&factor) {
+        Ok(factor)
+    } else {
+        Err(format!("a rate is multiplied with 0 to {FACTOR_MAX}, not {factor}"))
+    }
 }
 
 /// Checks that a topic is one of the streams'.

@@ -39,7 +39,8 @@ fn begin(world: &World, chapter: i64, incident: &Incident, drafts: &mut Drafts<'
     }
     if incident.kind == Kind::PoisonPill && incident.is_on(at) && (at - incident.from) % PILLS_EVERY_MS == 0 {
         let pill = ((at - incident.from) / PILLS_EVERY_MS) as usize;
-        drafts.add(at, 0, Serial::new(Story::Incident, chapter, number, 2), Body::Pill(StreamId(incident.target), pill));
+        let serial = Serial::new(Story::Incident, chapter, number, 2);
+        drafts.add_for(incident.kind, at, 0, serial, Body::Pill(StreamId(incident.target), pill));
     }
 }
 

@@ -172,11 +172,6 @@ impl Runner {
         Runner { end, ..self }
     }
 
-    /// The town's time.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
     pub fn status(&self) -> RunnerStatus {
         self.change_status(|status| status.clone())
     }

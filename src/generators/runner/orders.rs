@@ -20,9 +20,16 @@ pub enum Request {
     Begin(Wish),
     End(u32),
     /// Of one topic, or of all.
-    Rate { topic: Option<String>, factor: f64 },
-    Pause { topic: Option<String> },
-    Resume { topic: Option<String> },
+    Rate {
+        topic: Option<String>,
+        factor: f64,
+    },
+    Pause {
+        topic: Option<String>,
+    },
+    Resume {
+        topic: Option<String>,
+    },
 }
 
 /// Why an order was not taken.
@@ -88,6 +95,10 @@ impl Runner {
             Ok(answer) => answer.map_err(stopped)?,
             Err(_) => Err(OrderRefused::NotNow(self.status().trouble.unwrap_or_else(|| "they are writing history".to_owned()))),
         }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub fn kinds(&self) -> Vec<KindStatus> {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::journal::Journal;
 use super::*;
 use crate::cluster::{BoxFuture, StoredRecord};
+use crate::generators::incidents::{Command, Wish};
 use crate::generators::world::World;
 use crate::model::{ErrorCode, Offset};
 
@@ -173,7 +174,9 @@ impl Bench {
     /// Asserts that the partitions hold exactly what the town told from its origin to now, but for the time before `from`.
     fn assert_whole_from(&self, origin: Timestamp, from: Timestamp) {
         let mut expected: BTreeMap<(usize, i32), Vec<(Timestamp, Bytes)>> = BTreeMap::new();
-        for event in Chronicle::new(World::new(7, DirtLevel::Stated), origin, from).take_while(|event| event.arrival <= self.now()) {
+        for event in Chronicle::new(World::new(7, DirtLevel::Stated).with_commands(&self.journal().commands), origin, from)
+            .take_while(|event| event.arrival <= self.now())
+        {
             expected.entry((event.stream.0, event.partition.0)).or_default().push((event.arrival, event.value));
         }
         for (topic, partition, held) in self.cluster.all() {
@@ -347,8 +350,8 @@ fn a_note_that_a_crash_kept_from_its_event_is_written_later_and_once() {
 #[test]
 fn no_batch_splits_a_millisecond_and_none_of_history_is_huge() {
     let mut writer = Writer {
-        chronicle: Chronicle::new(World::new(7, DirtLevel::Stated), NOW, NOW),
         journal: Journal::begin(7, DirtLevel::Stated, NOW),
+        chronicle: Chronicle::new(World::new(7, DirtLevel::Stated), NOW, NOW),
         lanes: vec![Lane { stream: StreamId::IOT, partition: PartitionId(0), written_to: Timestamp::NONE, records: Vec::new() }],
         taken: 0,
         last: Timestamp::NONE,
@@ -392,4 +395,73 @@ fn running_it_recovers_from_errors_and_shows_what_it_does() {
     let iot = &status.streams[StreamId::IOT.0];
     assert!(iot.events_written > 1_000 && (5.0..40.0).contains(&iot.events_per_s), "{iot:?}");
     assert!(iot.last_arrival.is_some_and(|arrival| bench.now().since(arrival) < 2_000));
+}
+
+/// Gives an order to a running runner, in the way of `run`.
+fn ordered(bench: &Bench, runner: &Runner, writer: &mut Writer, request: Request) -> Result<Command, OrderRefused> {
+    bench.runtime.block_on(async {
+        let obeyed = async {
+            let order = runner.next_order().await.unwrap();
+            runner.obey(writer, order).await
+        };
+        let (answer, _) = tokio::join!(runner.order(request), obeyed);
+        answer
+    })
+}
+
+fn begin(kind: &str) -> Request {
+    Request::Begin(Wish { kind: kind.to_owned(), ..Wish::default() })
+}
+
+#[test]
+fn orders_take_effect_at_once_and_outlive_every_restart() {
+    let bench = Bench::that_began(5);
+    let origin = bench.journal().origin;
+    {
+        let runner = bench.runner(7);
+        let mut writer = bench.runtime.block_on(runner.resume()).unwrap_or_else(|error| panic!("{error}"));
+        let pass = |writer: &mut Writer, ms| bench.runtime.block_on(runner.catch_up(writer, bench.pass(ms))).unwrap();
+        pass(&mut writer, 100);
+        let outage = ordered(&bench, &runner, &mut writer, begin("payment-outage")).unwrap();
+        let now = bench.now().since(origin);
+        assert!((now..=now + 10_000).contains(&outage.at), "{} at {now}", outage.at);
+        // A second order in the same breath.
+        let rate = Request::Rate { topic: Some("iot-sensor-data".to_owned()), factor: 0.5 };
+        assert!(ordered(&bench, &runner, &mut writer, rate).unwrap().at >= outage.at);
+        for _ in 0..50 {
+            pass(&mut writer, 1_000);
+        }
+        ordered(&bench, &runner, &mut writer, Request::End(1)).unwrap();
+        ordered(&bench, &runner, &mut writer, begin("poison-pill")).unwrap();
+        for _ in 0..20 {
+            pass(&mut writer, 1_000);
+        }
+        let refused = ordered(&bench, &runner, &mut writer, Request::End(1)).unwrap_err();
+        assert_eq!(refused.to_string(), "incident 1 is over");
+        assert!(ordered(&bench, &runner, &mut writer, Request::End(9)).unwrap_err().to_string().contains("no incident 9"));
+        let status = runner.orders_status();
+        let shown: Vec<_> = status.incidents.iter().map(|incident| (incident.id, incident.kind, incident.state)).collect();
+        assert_eq!(shown, [(2, "poison-pill", "running"), (1, "payment-outage", "over")]);
+        assert_eq!(status.rates[1], ("iot-sensor-data", 0.5));
+    }
+    bench.assert_whole_from(origin, origin);
+    assert!(bench.live(&[100, 30_000, 100]));
+    bench.assert_whole_from(origin, origin);
+    assert_eq!(bench.journal().commands.len(), 4);
+}
+
+#[test]
+fn an_order_whose_line_cannot_be_written_is_not_obeyed() {
+    let bench = Bench::that_began(3);
+    let runner = bench.runner(7);
+    let mut writer = bench.runtime.block_on(runner.resume()).unwrap_or_else(|error| panic!("{error}"));
+    bench.runtime.block_on(runner.catch_up(&mut writer, bench.now())).unwrap();
+    bench.cluster.dies_after(Some(0));
+    let refused = ordered(&bench, &runner, &mut writer, begin("flash-sale")).unwrap_err();
+    assert!(matches!(refused, OrderRefused::NotNow(_)), "{refused}");
+    bench.cluster.dies_after(None);
+    assert!(bench.live(&[20_000]));
+    assert_eq!(bench.journal().commands, []);
+    let origin = bench.journal().origin;
+    bench.assert_whole_from(origin, origin);
 }

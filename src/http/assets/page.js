@@ -12,6 +12,7 @@ const DURABILITY = {
 };
 const trend = [];
 let paused = false;
+let polls = 0;
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -114,6 +115,81 @@ function show(overview) {
   if (overview.groups.length > 0) byId("groups").replaceChildren(...overview.groups.map(groupRow));
 }
 
+// The kinds of incidents, by name; empty until they were asked for.
+const kinds = new Map();
+
+function incidentRow(incident) {
+  const row = element("tr");
+  const end = element("td");
+  if (incident.state !== "over") {
+    const button = element("button", "", incident.state === "planned" ? "Take back" : "End");
+    button.type = "button";
+    button.addEventListener("click", () => order("DELETE", "/api/incidents/" + incident.id));
+    end.append(button);
+  }
+  row.append(
+    element("td", "", incident.kind),
+    element("td", "", incident.target || ""),
+    element("td", "", clock(incident.from)),
+    element("td", "", clock(incident.to)),
+    element("td", "", incident.state),
+    end,
+  );
+  return row;
+}
+
+function showGenerators(generators) {
+  byId("town").hidden = false;
+  const rows = generators.incidents.slice(0, 10).map(incidentRow);
+  if (rows.length === 0) {
+    const cell = element("td", "quiet", "None yet.");
+    cell.colSpan = 6;
+    rows.push(element("tr"));
+    rows[0].append(cell);
+  }
+  byId("incidents").replaceChildren(...rows);
+  const changed = generators.streams.filter((stream) => stream.factor !== 1);
+  const pace = (stream) => stream.topic + (stream.factor === 0 ? " is paused" : " at " + stream.factor + " times its usual rate");
+  byId("rates").textContent = changed.map(pace).join(", ");
+}
+
+function showKind() {
+  const kind = kinds.get(byId("kind").value);
+  const any = element("option", "", kind.target ? "any " + kind.target : "");
+  any.value = "";
+  byId("target").replaceChildren(any, ...kind.choices.map((choice) => element("option", "", choice)));
+  byId("target").hidden = byId("target-label").hidden = !kind.target;
+  byId("about").textContent = kind.about + ", for " + kind.minutes + " min. " + kind.lesson + ".";
+}
+
+async function order(method, path, body) {
+  const request = { method, headers: { "content-type": "application/json" }, body: body && JSON.stringify(body) };
+  try {
+    const answer = await fetch(path, request);
+    const told = await answer.json();
+    byId("ordered").textContent = answer.ok ? "Ordered." : told.error;
+  } catch {
+    byId("ordered").textContent = "The broker does not answer.";
+  }
+  await pollGenerators();
+}
+
+async function pollGenerators() {
+  const answer = await fetch("/api/generators", { signal: AbortSignal.timeout(5000) });
+  if (answer.status === 409) return;
+  if (kinds.size === 0) {
+    const list = await (await fetch("/api/incidents")).json();
+    for (const kind of list.kinds) kinds.set(kind.kind, kind);
+    byId("kind").replaceChildren(...list.kinds.map((kind) => element("option", "", kind.kind)));
+    showKind();
+  }
+  showGenerators(await answer.json());
+}
+
+byId("kind").addEventListener("change", showKind);
+byId("begin").addEventListener("click", () =>
+  order("POST", "/api/incidents", { kind: byId("kind").value, target: byId("target").value || undefined }));
+
 function say(kind, words) {
   const state = byId("state");
   state.className = "state " + kind;
@@ -133,6 +209,8 @@ async function poll() {
       if (!answer.ok) throw new Error("status " + answer.status);
       const overview = await answer.json();
       if (!paused) show(overview);
+      // Nothing in it moves by the second.
+      if (polls++ % 3 === 0) await pollGenerators();
     } catch {
       say("bad", "the broker does not answer");
     }
