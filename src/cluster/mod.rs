@@ -50,7 +50,8 @@ pub trait Topics: Send + Sync {
         configs: &'a [(&'a str, String)],
     ) -> BoxFuture<'a, Result<(), ClusterError>>;
 
-    /// Appends the records to one partition as one batch, in order. The offset is the first one's.
+    /// Appends the records to one partition, in order. The offset is the first one's. A crash may leave the first of them without the
+    /// others.
     fn append<'a>(
         &'a self,
         topic: &'a TopicName,

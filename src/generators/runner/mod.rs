@@ -3,8 +3,8 @@
 //! There is one chronicle and no seam: history is what has already arrived when the runner first looks at the clock. Whatever
 //! ends a run (a crash, a full disk, a sleeping laptop) is met in the same way: look at what the partitions hold (`resume`) and go on behind it.
 //!
-//! A batch never splits a millisecond of a partition. So a partition's last event tells exactly what it has, and a batch that a
-//! crash tore is written again as a whole.
+//! A partition's last event, and which of its millisecond it is, tell exactly what the partition has: a batch that a crash tore is
+//! completed.
 
 mod clock;
 mod journal;
@@ -346,6 +346,8 @@ struct Lane {
     partition: PartitionId,
     /// Arrival of the last event that the partition holds.
     written_to: Timestamp,
+    /// How many of that very millisecond it holds.
+    held: usize,
     records: Vec<NewRecord>,
 }
 
@@ -364,7 +366,11 @@ impl Writer {
     /// Puts the event into its lane. Returns the batch that had to make room: full, and ending with a whole millisecond.
     fn take(&mut self, event: Event) -> Option<Batch> {
         let lane = self.lanes.iter_mut().find(|lane| lane.stream == event.stream && lane.partition == event.partition)?;
-        if event.arrival <= lane.written_to {
+        if event.arrival < lane.written_to {
+            return None;
+        }
+        if event.arrival == lane.written_to && lane.held > 0 {
+            lane.held -= 1;
             return None;
         }
         self.taken += u64::from(event.stream != StreamId::TRUTH);

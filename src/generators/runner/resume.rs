@@ -47,7 +47,7 @@ impl Runner {
 
         // What a virtual clock passed long ago was written, or its lane had nothing to write.
         let passed = journal.virtual_to.map_or(Timestamp::NONE, |latest| latest.plus_ms(-(HISTORY_MS + GRACE_MS)));
-        let next = |lane: &Lane, journal: &Journal| lane.written_to.plus_ms(1).max(journal.fill_from()).max(passed);
+        let next = |lane: &Lane, journal: &Journal| lane.written_to.max(journal.fill_from()).max(passed);
         let from = lanes.iter().map(|lane| next(lane, &journal)).min().unwrap_or(now);
         if journal.virtual_to.is_some() {
             let written_to = lanes.iter().map(|lane| lane.written_to).max().unwrap_or(VIRTUAL_START);
@@ -128,15 +128,16 @@ impl Runner {
                 stream: stream.id,
                 partition: PartitionId(partition),
                 written_to: Timestamp::NONE,
+                held: 0,
                 records: Vec::new(),
             }));
         }
         self.cluster.ensure_topic(&TopicName::new(StreamId::TRUTH.topic()), 1, &configs).await?;
-        lanes.push(Lane { stream: StreamId::TRUTH, partition: PartitionId(0), written_to: Timestamp::NONE, records: Vec::new() });
+        lanes.push(Lane { stream: StreamId::TRUTH, partition: PartitionId(0), written_to: Timestamp::NONE, held: 0, records: Vec::new() });
         Ok(lanes)
     }
 
-    /// Sets each lane's `written_to`. Others may have produced into the same partitions, even copies of our events: a record is
+    /// Sets each lane's `written_to` and `held`. Others may have produced into the same partitions, even copies of our events: a record is
     /// ours if the chronicle has an event with its arrival, its partition and its bytes. Returns the newest arrival of any record.
     async fn recognise(
         &self,
@@ -187,13 +188,17 @@ impl Runner {
         // What claims to be from the future is nobody's we know; a little of it may be ours if the clock was set back.
         let last = last.min(self.clock.now().plus_ms(GRACE_MS));
         let mut chronicle = prepared(Chronicle::new(world.clone(), journal.origin, first)).await;
+        // Each lane's millisecond, and how many of its events were told.
+        let mut told = vec![(Timestamp::NONE, 0); lanes.len()];
         let mut in_slice = 0;
         while chronicle.next_arrival() <= last {
             let Some(event) = chronicle.next() else { break };
             let found = lanes.iter_mut().enumerate().find(|(_, lane)| lane.stream == event.stream && lane.partition == event.partition);
             let Some((index, lane)) = found else { continue };
+            let Some(told) = told.get_mut(index) else { continue };
+            *told = if told.0 == event.arrival { (told.0, told.1 + 1) } else { (event.arrival, 1) };
             if candidates.get(&(index, event.arrival)).is_some_and(|values| values.contains(&event.value)) {
-                lane.written_to = lane.written_to.max(event.arrival);
+                (lane.written_to, lane.held) = *told;
             }
             in_slice += 1;
             if in_slice == SLICE_EVENTS {

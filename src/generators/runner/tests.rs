@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use bytes::Bytes;
 
@@ -25,6 +25,8 @@ pub(super) struct MemoryCluster {
     topics: Mutex<BTreeMap<(String, i32), Vec<StoredRecord>>>,
     pub(super) configs: Mutex<HashMap<String, HashMap<String, String>>>,
     appends_left: Mutex<Option<usize>>,
+    /// The append that fails leaves the first half of its records.
+    pub(super) tears: AtomicBool,
 }
 
 impl MemoryCluster {
@@ -51,6 +53,12 @@ impl MemoryCluster {
             });
         }
         base
+    }
+
+    pub(super) fn cut(&self, topic: &str, partition: i32, count: usize) {
+        if let Some(log) = self.topics.lock().unwrap().get_mut(&(topic.to_owned(), partition)) {
+            log.truncate(count);
+        }
     }
 
     /// What all partitions of the four topics and of the ledger hold.
@@ -88,11 +96,15 @@ impl Topics for MemoryCluster {
         &'a self,
         topic: &'a TopicName,
         partition: PartitionId,
-        records: Vec<NewRecord>,
+        mut records: Vec<NewRecord>,
     ) -> BoxFuture<'a, Result<Offset, ClusterError>> {
         Box::pin(async move {
             if let Some(left) = self.appends_left.lock().unwrap().as_mut() {
                 let Some(fewer) = left.checked_sub(1) else {
+                    if self.tears.load(Ordering::Relaxed) {
+                        records.truncate(records.len() / 2);
+                        self.push(topic.as_str(), partition.0, records);
+                    }
                     return Err(ClusterError { code: ErrorCode::KafkaStorageError, message: "dead".to_owned() });
                 };
                 *left = fewer;
@@ -352,7 +364,7 @@ fn no_batch_splits_a_millisecond_and_none_of_history_is_huge() {
     let mut writer = Writer {
         journal: Journal::begin(7, DirtLevel::Stated, NOW),
         chronicle: Chronicle::new(World::new(7, DirtLevel::Stated), NOW, NOW),
-        lanes: vec![Lane { stream: StreamId::IOT, partition: PartitionId(0), written_to: Timestamp::NONE, records: Vec::new() }],
+        lanes: vec![Lane { stream: StreamId::IOT, partition: PartitionId(0), written_to: Timestamp::NONE, held: 0, records: Vec::new() }],
         taken: 0,
         last: Timestamp::NONE,
     };

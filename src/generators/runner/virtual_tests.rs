@@ -143,8 +143,9 @@ fn speed_60_tells_a_minute_in_a_second() {
 }
 
 #[test]
-fn a_crash_after_any_append_leaves_no_seam_and_the_time_away_does_not_count() {
+fn a_crash_within_any_append_leaves_no_seam_and_the_time_away_does_not_count() {
     let bench = Bench::new(1_800_000_000_000);
+    bench.cluster.tears.store(true, Ordering::Relaxed);
     let mut deaths = 0;
     let mut before = VIRTUAL_START;
     for appends in [0, 1, 2, 3, 5, 8, 13, 18, 19, 20, 27, 38, 40, 60, 1_000, 1] {
@@ -163,6 +164,24 @@ fn a_crash_after_any_append_leaves_no_seam_and_the_time_away_does_not_count() {
     assert!(bench.cluster.all() == told(now));
     let journal = bench.journal();
     assert!(journal.gaps.is_empty() && journal.virtual_to.is_some_and(|latest| latest >= now));
+}
+
+#[test]
+fn a_torn_millisecond_is_completed() {
+    let bench = Bench::new(0);
+    bench.live(1.0, &[]);
+    let whole = bench.cluster.all();
+    // Every partition loses its end down to between two events of one millisecond.
+    let mut torn = 0;
+    for (topic, partition, records) in &whole {
+        let Some(at) = records.windows(2).rposition(|pair| pair[0].0 == pair[1].0) else { continue };
+        bench.cluster.cut(topic, *partition, at + 1);
+        torn += 1;
+    }
+    assert!(torn > 10, "{torn}");
+    assert!(bench.cluster.all() != whole);
+    bench.live(1.0, &[]);
+    assert!(bench.cluster.all() == whole);
 }
 
 #[test]
