@@ -1,15 +1,17 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
 	@exec $(BINARY)
 
-# One static file, without the system's C library: it starts sooner, holds less memory, and runs in an empty image.
+# One static file, without the system's C library: it starts sooner, holds less memory, and runs in an empty image. The second one
+# carries out `headwater generate`: its client library would cost the broker half a megabyte of memory.
 build:
 	cargo rustc --release --locked --bin headwater -- -C target-feature=+crt-static
+	cargo rustc --release --locked --bin headwater-generate -- -C target-feature=+crt-static
 
 # Format, lints, Rust tests, the real clients, kill -9; one summary at the end.
 test:
@@ -21,6 +23,11 @@ clients: build
 # Instructions a record under valgrind, against tests/budget/budget.toml.
 budget: build
 	python3 tests/budget/instructions.py --binary $(BINARY)
+
+# Everything in docs/ that is made from the code, with the day that is measured; fails if a row of it is out of its bounds.
+docs:
+	UPDATE_DOCS=1 cargo test --locked --lib -- --include-ignored data_docs page
+	UPDATE_DOCS=1 cargo test --locked --test wire_support
 
 # Each fuzz target for FUZZ_SECONDS (60 without).
 fuzz:

@@ -1,5 +1,7 @@
 use std::process::ExitCode;
 
+use headwater::cli::{hand_over, run};
+
 fn main() -> ExitCode {
-    headwater::cli::run(std::env::args_os(), std::env::vars_os())
+    run(std::env::args_os(), std::env::vars_os(), hand_over)
 }

@@ -29,7 +29,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// Why it did not end well.
 #[derive(Debug)]
-pub(super) enum GenerateError {
+pub enum GenerateError {
+    Companion(std::path::PathBuf, std::io::Error),
     Runtime(std::io::Error),
     Cluster(ClusterError),
 }
@@ -37,6 +38,9 @@ pub(super) enum GenerateError {
 impl fmt::Display for GenerateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            GenerateError::Companion(path, error) => {
+                write!(f, "cannot start {}: {error}; it belongs beside this program, and `make build` puts it there", path.display())
+            }
             GenerateError::Runtime(error) => write!(f, "cannot start: {error}"),
             GenerateError::Cluster(error) => write!(f, "{}", error.message),
         }
@@ -44,7 +48,7 @@ impl fmt::Display for GenerateError {
 }
 
 /// Returns at the end that was asked for, or when told to stop.
-pub(super) fn run(command: &GenerateCommand) -> Result<(), GenerateError> {
+pub fn feed_here(command: &GenerateCommand) -> Result<(), GenerateError> {
     super::serve::start_log(&command.settings.log_level);
     let runtime = Builder::new_current_thread().enable_all().build().map_err(GenerateError::Runtime)?;
     let outcome = runtime.block_on(feed(command));

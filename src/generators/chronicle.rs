@@ -128,7 +128,7 @@ impl Chronicle {
             place(draft);
         };
         let mut drafts = Drafts::new(&mut accept);
-        for stream in &STREAMS {
+        for stream in STREAMS {
             (stream.tell)(world, chapter, &mut drafts);
         }
         incidents::tell(world, chapter, &mut drafts);

@@ -90,7 +90,7 @@ fn page() -> String {
     let mut page = HEAD.to_owned();
     page.push_str("| |");
     STREAMS.iter().for_each(|stream| write!(page, " `{}` |", stream.topic).unwrap());
-    page.push_str("\n|---|---|---|---|---|\n");
+    page += &format!("\n|---|{}\n", "---|".repeat(STREAMS.len()));
     let mut row = |name: &str, rate: &dyn Fn(usize) -> f64| {
         let cells: Vec<String> = (0..STREAMS.len()).map(|stream| percent(rate(stream))).collect();
         writeln!(page, "| {name} | {} |", cells.join(" | ")).unwrap();
@@ -104,7 +104,7 @@ fn page() -> String {
     row("of bots", &|stream| if stream == StreamId::SOCIAL.0 { super::social::BOTS } else { 0.0 });
     row("damaged", &|stream| STREAMS[stream].dirt.faults.iter().map(|fault| fault.rate).sum());
     page.push_str(DETAILS);
-    for stream in &STREAMS {
+    for stream in STREAMS {
         for fault in stream.dirt.faults {
             let (name, share, what) = (fault.name, percent(fault.rate), explained(&fault.edit));
             writeln!(page, "| `{}` | `{name}` | {share} | {what} |", stream.topic).unwrap();

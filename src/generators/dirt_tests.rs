@@ -225,7 +225,7 @@ impl Counts {
 
     /// Within four standard deviations of a count; tests come by the visit, so that theirs is wider.
     fn assert_stated(&self, factor: f64) {
-        for stream in &STREAMS {
+        for stream in STREAMS {
             let rates = stream.dirt;
             let late = LATE.into_iter().zip(rates.late);
             let faults = rates.faults.iter().map(|fault| (fault.name, fault.rate));

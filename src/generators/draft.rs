@@ -1,5 +1,8 @@
 //! An event that is decided but not yet written down.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use super::dirt::{self, Dirt};
 use super::ecommerce::ShopEvent;
 use super::finance::Payment;
@@ -27,6 +30,7 @@ pub enum Story {
     Spike = 4,
     Raid = 5,
     Incident = 6,
+    Fraud = 7,
 }
 
 /// Stories of one kind that can begin in a chapter.
@@ -59,9 +63,19 @@ pub enum Body {
     Payment(Payment),
     /// A record that is no event: which one, in which stream.
     Pill(StreamId, usize),
+    /// Of a stream that brings its own type along.
+    #[allow(dead_code, reason = "docs/fifth-stream.md")]
+    Other(StreamId, Arc<dyn Any + Send + Sync>),
     /// Lines of the ledger.
     Begun(Incident),
     EndedEarly(Incident),
+}
+
+impl Body {
+    #[allow(dead_code, reason = "docs/fifth-stream.md")]
+    pub fn other(stream: StreamId, said: impl Any + Send + Sync) -> Body {
+        Body::Other(stream, Arc::new(said))
+    }
 }
 
 /// Times are milliseconds of the town's time: since its clock origin.
@@ -87,9 +101,16 @@ impl Draft {
             Body::Reading(_) => StreamId::IOT,
             Body::Action(_) => StreamId::SOCIAL,
             Body::Payment(_) => StreamId::FINANCE,
-            Body::Pill(stream, _) => stream,
+            Body::Pill(stream, _) | Body::Other(stream, _) => stream,
             Body::Begun(_) | Body::EndedEarly(_) => StreamId::TRUTH,
         }
+    }
+
+    /// What a stream with its own type has to say.
+    #[allow(dead_code, reason = "docs/fifth-stream.md")]
+    pub fn said<T: 'static>(&self) -> Option<&T> {
+        let Body::Other(_, said) = &self.body else { return None };
+        said.downcast_ref()
     }
 
     /// The order in which the town's events are told. Total: a serial is unique within its stream, but for its copy.

@@ -4,40 +4,54 @@ use bytes::Bytes;
 
 use super::dirt::{Edit, Fault, Rates};
 use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
-use super::finance;
+use super::finance::{self, Theft};
 use super::identifier::{event_id, short_id};
 use super::incidents::Kind;
 use super::json::JsonObject;
-use super::random::{Dice, mix};
-use super::schema::{Field, StreamId};
+use super::random::{Dice, Weights, mix};
+use super::schema::{Field, StreamId, Values};
 use super::town::people::{BROWSING, Person};
 use super::town::places::COUNTRIES;
 use super::town::products::CATEGORIES;
 use super::truth::Labels;
-use super::world::{World, network_delay_ms};
+use super::world::{World, network_delay_ms, time_of_day};
 
 pub const FIELDS: &[Field] = &[
-    Field::new("event_id", "string", "unique; sorts by time"),
-    Field::new("schema_version", "integer", "1"),
-    Field::new("user_id", "string", "who; the record's key"),
-    Field::new("event_type", "string", "view, search, add_to_cart, remove_from_cart, checkout or purchase"),
-    Field::new("product_id", "string", "which product; for a search the first one found, for a checkout the first one in the cart"),
-    Field::new("price", "number", "price of one, two decimals"),
+    Field::EVENT_ID,
+    Field::SCHEMA_VERSION,
+    Field::new("user_id", "string", "who; the record's key").with(Values::Like("^(u-[0-9]{4}|test-[0-9]{2})$")),
+    Field::new("event_type", "string", "view, search, add_to_cart, remove_from_cart, checkout or purchase")
+        .with(Values::OneOf(|| EventType::ALL.map(EventType::name).to_vec())),
+    Field::new("product_id", "string", "which product; for a search the first one found, for a checkout the first one in the cart")
+        .with(Values::Like("^p-[0-9]{3}$")),
+    Field::new("price", "number", "price of one, two decimals").in_unit("USD").with(Values::MoreThan(0.0)),
     Field::new("timestamp", "time", "when it happened; the record's timestamp says when it arrived"),
-    Field::new("session_id", "string", "the visit; it ends after 30 idle minutes at the latest"),
-    Field::new("quantity", "integer", "how many"),
-    Field::new("currency", "string", "USD"),
-    Field::new("order_id", "string", "the order, as its payment names it; purchases only").only_in_some(),
+    Field::new("session_id", "string", "the visit; it ends after 30 idle minutes at the latest")
+        .with(Values::Like("^s-[0-9a-hjkmnp-tv-z]{12}$")),
+    Field::new("quantity", "integer", "how many").with(Values::Between(1.0, 4.0)),
+    Field::new("currency", "string", "USD").with(Values::OneOf(|| vec!["USD"])),
+    Field::new("order_id", "string", "the order, as its payment names it; purchases only")
+        .only_in_some()
+        .with(Values::Like("^o-[0-9a-hjkmnp-tv-z]{12}$"))
+        .only_if("event_type", "purchase"),
     Field::new("is_test", "boolean", "made by one of the shop's own testers; accounts that begin with test- are theirs too"),
-    Field::new("product.category", "string", "one of twelve"),
-    Field::new("product.brand", "string", "its maker"),
-    Field::new("context.device.type", "string", "mobile, tablet or desktop"),
-    Field::new("context.device.os", "string", "operating system"),
-    Field::new("context.device.browser", "string", "browser"),
-    Field::new("context.geo.country", "string", "ISO code of the visitor's country"),
-    Field::new("context.geo.city", "string", "the visitor's city"),
-    Field::new("context.referrer", "string", "what led to the shop"),
-    Field::new("context.campaign", "string?", "the campaign that led to it, if one did"),
+    Field::new("product.category", "string", "one of twelve")
+        .with(Values::OneOf(|| CATEGORIES.iter().map(|category| category.name).collect())),
+    Field::new("product.brand", "string", "its maker")
+        .with(Values::OneOf(|| CATEGORIES.iter().flat_map(|category| category.makers.iter().copied()).collect())),
+    Field::new("context.device.type", "string", "mobile, tablet or desktop")
+        .with(Values::OneOf(|| BROWSING.iter().map(|browsing| browsing.kind).collect())),
+    Field::new("context.device.os", "string", "operating system")
+        .with(Values::OneOf(|| BROWSING.iter().map(|browsing| browsing.os).collect())),
+    Field::new("context.device.browser", "string", "browser")
+        .with(Values::OneOf(|| BROWSING.iter().map(|browsing| browsing.browser).collect())),
+    Field::new("context.geo.country", "string", "ISO code of the visitor's country")
+        .with(Values::OneOf(|| COUNTRIES.iter().map(|country| country.code).collect())),
+    Field::new("context.geo.city", "string", "the visitor's city")
+        .with(Values::OneOf(|| COUNTRIES.iter().flat_map(|country| country.cities.iter().copied()).collect())),
+    Field::new("context.referrer", "string", "what led to the shop").with(Values::OneOf(|| WAYS_IN.iter().map(|way| way.0).collect())),
+    Field::new("context.campaign", "string?", "the campaign that led to it, if one did")
+        .with(Values::OneOf(|| WAYS_IN.iter().filter_map(|way| way.1).collect())),
 ];
 
 pub static DIRT: Rates = Rates {
@@ -79,6 +93,9 @@ pub enum EventType {
 }
 
 impl EventType {
+    pub const ALL: [EventType; 6] =
+        [EventType::View, EventType::Search, EventType::AddToCart, EventType::RemoveFromCart, EventType::Checkout, EventType::Purchase];
+
     fn name(self) -> &'static str {
         match self {
             EventType::View => "view",
@@ -92,7 +109,7 @@ impl EventType {
 }
 
 /// What led a visitor to the shop, and with which campaign.
-const WAYS_IN: [(&str, Option<&str>); 11] = [
+const WAYS_IN: [(&str, Option<&str>); 12] = [
     ("direct", None),
     ("direct", None),
     ("direct", None),
@@ -104,7 +121,10 @@ const WAYS_IN: [(&str, Option<&str>); 11] = [
     ("newsletter", Some("weekly-letter")),
     ("banner", Some("season-opening")),
     ("newsletter", Some("flash-sale")),
+    ("newsletter", Some("your-cart-waits")),
 ];
+/// The last way in is for those who left something in a cart.
+const REMINDER: u8 = WAYS_IN.len() as u8 - 1;
 
 /// Only while something is on sale.
 const SALE_WAY_IN: u8 = 10;
@@ -117,9 +137,9 @@ const SALE_INTEREST: f64 = 0.8;
 
 #[derive(Clone, Debug)]
 pub struct ShopEvent {
-    kind: EventType,
-    person: u16,
-    product: u16,
+    pub(super) kind: EventType,
+    pub(super) person: u16,
+    pub(super) product: u16,
     price_cents: i64,
     quantity: u8,
     /// Index into `BROWSING`.
@@ -128,6 +148,8 @@ pub struct ShopEvent {
     way_in: u8,
     session: u64,
     tester: Option<Tester>,
+    /// From where a thief uses the account, if one does.
+    theft: Option<Theft>,
     /// The hash behind the order's id; purchases only.
     order: Option<u64>,
 }
@@ -147,15 +169,32 @@ struct Intent {
     buys: f64,
 }
 
-const SET_ON_BUYING: Intent = Intent { adds: 0.30, buys: 0.825 };
-const JUST_LOOKING: Intent = Intent { adds: 0.078, buys: 0.37 };
+const SET_ON_BUYING: Intent = Intent { adds: 0.29, buys: 0.815 };
+const JUST_LOOKING: Intent = Intent { adds: 0.076, buys: 0.36 };
 const SHARE_SET_ON_BUYING: f64 = 0.4;
+
+/// How many things a thief buys.
+const LOOT: (usize, usize) = (3, 6);
 
 const SEARCHES: f64 = 0.073;
 const LOOKS_AGAIN: f64 = 0.25;
 const REMOVES: f64 = 0.052;
 const CHECKS_OUT_BEFORE_BUYING: f64 = 0.2;
 const CHECKS_OUT_IN_VAIN: f64 = 0.2;
+
+/// Share of products looked at that are of a favourite category.
+const FAVOURITES: f64 = 0.25;
+
+/// Share of visits by somebody who may have been here before: half an hour to two hours ago, longer than any visit lasts.
+const MAY_COME_BACK: f64 = 0.25;
+const BACK_AFTER_CHAPTERS: (i64, i64) = (180, 720);
+/// Chance that they do, with something left in the cart and without.
+const BACK_FOR_CART: f64 = 0.9;
+const BACK_FOR_NOTHING: f64 = 0.2;
+/// Of those who come back for something, how many were reminded, put it into the cart again, and mean to buy.
+const REMINDED: f64 = 0.4;
+const ADDS_AGAIN: f64 = 0.55;
+const SHARE_SET_ON_BUYING_AGAIN: f64 = 0.5;
 
 pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
     for index in 0..world.beginnings(Story::Session, chapter, SESSIONS_PER_S) {
@@ -167,37 +206,66 @@ pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
 struct Session<'w> {
     world: &'w World,
     dice: Dice,
+    story: Story,
     chapter: i64,
     index: usize,
     step: usize,
     clock: i64,
     person: u16,
+    popularity: &'w Weights,
     device: u8,
     way_in: u8,
     session: u64,
     tester: Option<Tester>,
+    theft: Option<Theft>,
     /// The category that is on sale when the visit begins, and whether that led to it.
     sale: Option<(usize, bool)>,
+    /// What somebody has come back for.
+    wanted: Vec<u16>,
     cart: Vec<(u16, u8)>,
+    /// What stayed in the cart at the end.
+    left: Vec<u16>,
+    /// Told before: only to see what was left.
+    replayed: bool,
+}
+
+/// A visitor who was here before, and what was left in the cart.
+struct Returning {
+    person: u16,
+    left: Vec<u16>,
 }
 
 impl<'w> Session<'w> {
     fn begin(world: &'w World, chapter: i64, index: usize) -> Session<'w> {
         let mut dice = world.story_dice(Story::Session, chapter, index);
-        let person = world.town.shoppers.pick(&mut dice) as u16;
-        let sale = world.timeline.on(Kind::FlashSale, chapter * CHAPTER_MS).next().map(|sale| (sale.target, dice.chance(SALE_SHARE)));
+        let clock = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
+        let returning = returning(world, chapter, &mut dice);
+        let person = returning.as_ref().map_or_else(|| world.town.shopper(&mut dice, time_of_day(clock)) as u16, |visitor| visitor.person);
+        let wanted = returning.map(|visitor| visitor.left).unwrap_or_default();
+        let reminded = !wanted.is_empty() && dice.chance(REMINDED);
+        let sale = category_on_sale(world, chapter).map(|category| (category, dice.chance(SALE_SHARE)));
         Session {
+            story: Story::Session,
             chapter,
             index,
             step: 0,
-            clock: chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64,
+            clock,
             person,
+            popularity: world.town.popularity_at(clock),
             device: *dice.pick(&world.town.people[usize::from(person)].devices),
-            way_in: if let Some((_, true)) = sale { SALE_WAY_IN } else { dice.below(SALE_WAY_IN as usize) as u8 },
+            way_in: match sale {
+                Some((_, true)) => SALE_WAY_IN,
+                _ if reminded => REMINDER,
+                _ => dice.below(usize::from(SALE_WAY_IN)) as u8,
+            },
             session: dice.word(),
             tester: tester(world, chapter, index),
+            theft: None,
             sale,
+            wanted,
             cart: Vec::new(),
+            left: Vec::new(),
+            replayed: false,
             dice,
             world,
         }
@@ -207,9 +275,10 @@ impl<'w> Session<'w> {
         &self.world.town.people[usize::from(self.person)]
     }
 
-    fn tell(mut self, drafts: &mut Drafts<'_>) {
+    fn tell(&mut self, drafts: &mut Drafts<'_>) {
         let came_for_sale = matches!(self.sale, Some((_, true)));
-        let intent = if self.dice.chance(SHARE_SET_ON_BUYING) || came_for_sale { SET_ON_BUYING } else { JUST_LOOKING };
+        let set = if self.wanted.is_empty() { SHARE_SET_ON_BUYING } else { SHARE_SET_ON_BUYING_AGAIN };
+        let intent = if self.dice.chance(set) || came_for_sale { SET_ON_BUYING } else { JUST_LOOKING };
         self.browse(&intent, drafts);
         self.close(&intent, drafts);
     }
@@ -217,10 +286,13 @@ impl<'w> Session<'w> {
     fn browse(&mut self, intent: &Intent, drafts: &mut Drafts<'_>) {
         let spread = STEPS_BROWSED_MAX - STEPS_BROWSED_MIN;
         let steps = STEPS_BROWSED_MIN + self.dice.below(spread / 2 + 1) + self.dice.below(spread - spread / 2 + 1);
-        let mut product = self.next_product();
+        let mut adds = 0.0;
+        let mut product = 0;
         while self.step < steps {
-            if self.step > 0 && !self.dice.chance(LOOKS_AGAIN) {
-                product = self.next_product();
+            if self.step == 0 || !self.dice.chance(LOOKS_AGAIN) {
+                let wanted = self.wanted.pop();
+                product = wanted.unwrap_or_else(|| self.find());
+                adds = if wanted.is_some() { ADDS_AGAIN } else { intent.adds * self.fancy(product) };
             }
             if self.dice.chance(SEARCHES) {
                 self.say(EventType::Search, product, 1, drafts);
@@ -229,7 +301,7 @@ impl<'w> Session<'w> {
             }
             self.say(EventType::View, product, 1, drafts);
             self.think(10.0, 0.9);
-            if self.step < steps && self.cart.len() < CART_MAX && self.dice.chance(intent.adds * self.fancy(product)) {
+            if self.step < steps && self.cart.len() < CART_MAX && self.dice.chance(adds) {
                 if self.cart.iter().all(|&(held, _)| held != product) {
                     let quantity = self.quantity(product);
                     self.cart.push((product, quantity));
@@ -244,10 +316,29 @@ impl<'w> Session<'w> {
         }
     }
 
+    /// A product that this visitor comes upon: one of those that sell at the time, one of a favourite category, or one on sale.
+    fn find(&mut self) -> u16 {
+        match self.sale {
+            Some((category, true)) if self.dice.chance(SALE_INTEREST) => return self.find_in(category),
+            _ => {}
+        }
+        if !self.dice.chance(FAVOURITES) {
+            return self.popularity.pick(&mut self.dice) as u16;
+        }
+        let category = *self.dice.pick(&self.person().favourites);
+        self.find_in(usize::from(category))
+    }
+
+    fn find_in(&mut self, category: usize) -> u16 {
+        let (members, weights) = &self.world.town.by_category[category];
+        members[weights.pick(&mut self.dice)]
+    }
+
     fn close(&mut self, intent: &Intent, drafts: &mut Drafts<'_>) {
         let cart = std::mem::take(&mut self.cart);
         let Some(&(first, held)) = cart.first() else { return };
-        let bought: Vec<(u16, u8)> = cart.iter().copied().filter(|_| self.dice.chance(intent.buys)).collect();
+        let (bought, left): (Vec<(u16, u8)>, Vec<_>) = cart.into_iter().partition(|_| self.dice.chance(intent.buys));
+        self.left = left.into_iter().map(|(product, _)| product).collect();
         let checks_out = if bought.is_empty() { CHECKS_OUT_IN_VAIN } else { CHECKS_OUT_BEFORE_BUYING };
         if self.dice.chance(checks_out) {
             let (product, quantity) = bought.first().copied().unwrap_or((first, held));
@@ -269,11 +360,12 @@ impl<'w> Session<'w> {
             amount_cents: self.price_cents(product) * i64::from(quantity),
             category: item.category,
             at: self.clock,
-            serial: Serial::new(Story::Session, self.chapter, self.index, self.step),
+            serial: self.serial(),
+            theft: self.theft,
         };
         self.draft(EventType::Purchase, product, quantity, Some(order), drafts);
         // The payment's dice are its own: how a purchase is paid changes nothing about the visit.
-        if self.tester.is_some() {
+        if self.tester.is_some() || self.replayed {
             return;
         }
         finance::pay(self.world, &purchase, &mut Dice::new(order), drafts);
@@ -294,22 +386,16 @@ impl<'w> Session<'w> {
             way_in: self.way_in,
             session: self.session,
             tester: self.tester,
+            theft: self.theft,
             order,
         };
         let delay = network_delay_ms(&mut self.dice, 15.0, 400.0);
-        drafts.add(self.clock, delay, Serial::new(Story::Session, self.chapter, self.index, self.step), Body::Shop(event));
+        drafts.add(self.clock, delay, self.serial(), Body::Shop(event));
         self.step += 1;
     }
 
-    /// What somebody looks at next.
-    fn next_product(&mut self) -> u16 {
-        match self.sale {
-            Some((category, true)) if self.dice.chance(SALE_INTEREST) => {
-                let (members, weights) = &self.world.town.by_category[category];
-                members[weights.pick(&mut self.dice)]
-            }
-            _ => self.world.town.popularity.pick(&mut self.dice) as u16,
-        }
+    fn serial(&self) -> Serial {
+        Serial::new(self.story, self.chapter, self.index, self.step)
     }
 
     /// The price that a visit sees from its beginning to its end.
@@ -324,6 +410,25 @@ impl<'w> Session<'w> {
     /// Time passes until the next step: most take seconds, none more than a minute.
     fn think(&mut self, median_s: f64, spread: f64) {
         self.clock += (self.dice.log_normal(median_s, spread).clamp(0.8, 60.0) * 1000.0) as i64;
+    }
+
+    fn wait(&mut self, least_s: f64, most_s: f64) {
+        self.clock += (self.dice.between(least_s, most_s) * 1000.0) as i64;
+    }
+
+    /// What a thief buys: the dearer half of some products that sell, cheap ones first.
+    fn loot(&mut self) -> Vec<u16> {
+        let count = LOOT.0 + self.dice.below(LOOT.1 - LOOT.0 + 1);
+        let mut found: Vec<u16> = Vec::new();
+        while found.len() < count + count / 2 {
+            let product = self.popularity.pick(&mut self.dice) as u16;
+            let price = self.price_cents(product);
+            if found.iter().all(|&other| self.price_cents(other) != price) {
+                found.push(product);
+            }
+        }
+        found.sort_unstable_by_key(|&product| self.price_cents(product));
+        found.split_off(count / 2)
     }
 
     /// How much likelier than on average this person takes this product: the rich prefer the dear ones, the thrifty the cheap ones.
@@ -343,6 +448,63 @@ impl<'w> Session<'w> {
             _ => 4,
         };
         wanted.min(self.person().budget_cents / price_cents).max(1) as u8
+    }
+}
+
+fn category_on_sale(world: &World, chapter: i64) -> Option<usize> {
+    world.timeline.on(Kind::FlashSale, chapter * CHAPTER_MS).next().map(|sale| sale.target)
+}
+
+/// Somebody who was here before: rather one who left something in the cart. What that was is found by telling the visit again,
+/// which may itself have been a return; chance ends that soon.
+fn returning(world: &World, chapter: i64, dice: &mut Dice) -> Option<Returning> {
+    if !dice.chance(MAY_COME_BACK) {
+        return None;
+    }
+    let (least, most) = BACK_AFTER_CHAPTERS;
+    let before = chapter - least - dice.below((most - least) as usize) as i64;
+    let visits = world.beginnings(Story::Session, before, SESSIONS_PER_S);
+    if visits == 0 {
+        return None;
+    }
+    let mut earlier = Session::begin(world, before, dice.below(visits));
+    earlier.replayed = true;
+    earlier.tell(&mut Drafts::new(&mut |_| {}));
+    let back = if earlier.left.is_empty() { BACK_FOR_NOTHING } else { BACK_FOR_CART };
+    dice.chance(back).then_some(Returning { person: earlier.person, left: earlier.left })
+}
+
+/// A thief in somebody's account buys one thing after the other, each dearer than the one before.
+pub fn tell_theft(world: &World, chapter: i64, index: usize, mut dice: Dice, theft: Theft, drafts: &mut Drafts<'_>) {
+    let clock = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
+    let mut visit = Session {
+        story: Story::Fraud,
+        chapter,
+        index,
+        step: 0,
+        clock,
+        person: theft.victim,
+        popularity: world.town.popularity_at(clock),
+        device: dice.below(BROWSING.len()) as u8,
+        way_in: 0,
+        session: dice.word(),
+        tester: None,
+        theft: Some(theft),
+        sale: category_on_sale(world, chapter).map(|category| (category, false)),
+        wanted: Vec::new(),
+        cart: Vec::new(),
+        left: Vec::new(),
+        replayed: false,
+        dice,
+        world,
+    };
+    for product in visit.loot() {
+        visit.say(EventType::View, product, 1, drafts);
+        visit.wait(4.0, 20.0);
+        visit.say(EventType::AddToCart, product, 1, drafts);
+        visit.wait(4.0, 15.0);
+        visit.buy(product, 1, drafts);
+        visit.wait(30.0, 170.0);
     }
 }
 
@@ -401,7 +563,8 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
                     inner.text("type", browsing.kind).text("os", browsing.os).text("browser", browsing.browser);
                 })
                 .object("geo", |inner| {
-                    inner.text("country", COUNTRIES[usize::from(person.country)].code).text("city", person.city);
+                    let (country, city) = event.theft.map_or((person.country, person.city), |theft| (theft.country, theft.city()));
+                    inner.text("country", COUNTRIES[usize::from(country)].code).text("city", city);
                 })
                 .text("referrer", referrer)
                 .maybe_text("campaign", campaign);

@@ -4,31 +4,36 @@ use bytes::Bytes;
 
 use super::dirt::{Edit, Fault, Rates};
 use super::draft::{Body, CHAPTER_MS, Draft, Drafts, STORIES_MAX, Serial, Story};
+use super::fraud::{self, Pattern};
 use super::identifier::{event_id, short_id};
 use super::incidents::Kind;
 use super::json::JsonObject;
 use super::random::{Dice, mix};
-use super::schema::{Field, StreamId};
+use super::schema::{Field, StreamId, Values};
+use super::town::people::{Person, SPENDING_SPREAD};
 use super::town::places::{COUNTRIES, Country};
 use super::town::products::CATEGORIES;
 use super::truth::Labels;
-use super::world::{World, network_delay_ms};
+use super::world::{World, network_delay_ms, time_of_day};
 
 pub const FIELDS: &[Field] = &[
-    Field::new("event_id", "string", "unique; sorts by time"),
-    Field::new("schema_version", "integer", "1"),
-    Field::new("transaction_id", "string", "unique; a second attempt at the same order has its own"),
-    Field::new("user_id", "string", "whose card; the record's key, as in ecommerce-events"),
-    Field::new("order_id", "string?", "the web shop's order; null for everything else"),
-    Field::new("amount", "number", "in `currency`, two decimals"),
-    Field::new("currency", "string", "USD in the web shop, the payer's own money elsewhere"),
-    Field::new("amount_usd", "number", "the amount in US dollars, two decimals"),
-    Field::new("merchant_category", "string", "what kind of merchant was paid"),
-    Field::new("channel", "string", "online, pos or atm"),
-    Field::new("status", "string", "approved, declined or reversed"),
-    Field::new("risk_score", "number", "0 to 1, the bank's guess whether it is fraud"),
-    Field::new("country", "string", "ISO code of the country in which the card was used"),
-    Field::new("card_last4", "string", "last four digits of a card that does not exist"),
+    Field::EVENT_ID,
+    Field::SCHEMA_VERSION,
+    Field::new("transaction_id", "string", "unique; a second attempt at the same order has its own")
+        .with(Values::Like("^t-[0-9a-hjkmnp-tv-z]{12}$")),
+    Field::new("user_id", "string", "whose card; the record's key, as in ecommerce-events").with(Values::Like("^u-[0-9]{4}$")),
+    Field::new("order_id", "string?", "the web shop's order; null for everything else").with(Values::Like("^o-[0-9a-hjkmnp-tv-z]{12}$")),
+    Field::new("amount", "number", "in `currency`, two decimals").in_unit("as `currency` says").with(Values::MoreThan(0.0)),
+    Field::new("currency", "string", "USD in the web shop, the payer's own money elsewhere")
+        .with(Values::OneOf(|| COUNTRIES.iter().map(|country| country.currency).collect())),
+    Field::new("amount_usd", "number", "the amount in US dollars, two decimals").in_unit("USD").with(Values::MoreThan(0.0)),
+    Field::new("merchant_category", "string", "what kind of merchant was paid").with(Values::OneOf(merchants)),
+    Field::new("channel", "string", "online, pos or atm").with(Values::OneOf(|| vec!["online", "pos", "atm"])),
+    Field::new("status", "string", "approved, declined or reversed").with(Values::OneOf(|| Status::ALL.map(Status::name).to_vec())),
+    Field::new("risk_score", "number", "0 to 1, the bank's guess whether it is fraud").with(Values::Between(0.0, 1.0)),
+    Field::new("country", "string", "ISO code of the country in which the card was used")
+        .with(Values::OneOf(|| COUNTRIES.iter().map(|country| country.code).collect())),
+    Field::new("card_last4", "string", "last four digits of a card that does not exist").with(Values::Like("^[0-9]{4}$")),
     Field::new("timestamp", "time", "when it happened; the record's timestamp says when it arrived"),
 ];
 
@@ -43,15 +48,14 @@ pub static DIRT: Rates = Rates {
     ],
 };
 
-/// Payments without an order that begin in a second.
-const CARD_USES_PER_S: f64 = 2.5;
+/// Honest payments without an order in a second. With the frauds they make 2.5.
+const CARD_USES_PER_S: f64 = 2.44;
 
 const NEVER_PAID: f64 = 0.03;
 const DECLINED: f64 = 0.03;
 /// Share of payments that are tried again: a declined one, mostly with success.
 const SECOND_ATTEMPTS: f64 = 0.01;
 const SECOND_ATTEMPT_SUCCEEDS: f64 = 0.9;
-const FRAUD: f64 = 0.02;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -61,6 +65,8 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [Status; 3] = [Status::Approved, Status::Declined, Status::Reversed];
+
     fn name(self) -> &'static str {
         match self {
             Status::Approved => "approved",
@@ -72,24 +78,40 @@ impl Status {
 
 #[derive(Clone, Debug)]
 pub struct Payment {
-    person: u16,
-    order: Option<u64>,
-    amount_cents: i64,
-    amount_usd_cents: i64,
+    pub(super) person: u16,
+    pub(super) order: Option<u64>,
+    pub(super) amount_cents: i64,
+    pub(super) amount_usd_cents: i64,
     /// Index into `COUNTRIES`: whose money.
-    money: u8,
+    pub(super) money: u8,
     /// Index into `COUNTRIES`: where the card was used.
-    country: u8,
-    merchant: &'static str,
-    channel: &'static str,
-    status: Status,
+    pub(super) country: u8,
+    pub(super) merchant: &'static str,
+    pub(super) channel: &'static str,
+    pub(super) status: Status,
     /// In ten-thousandths.
-    risk: u16,
-    card: u16,
+    pub(super) risk: u16,
+    pub(super) card: u16,
     /// When the purchase happened that it pays for.
-    caused_at: Option<i64>,
-    /// The pattern of a fraudulent payment.
-    fraud: Option<&'static str>,
+    pub(super) caused_at: Option<i64>,
+    /// Of a fraudulent payment.
+    pub(super) fraud: Option<Pattern>,
+}
+
+/// An account in the wrong hands.
+#[derive(Clone, Copy, Debug)]
+pub struct Theft {
+    pub victim: u16,
+    /// Index into `COUNTRIES`: where the thief sits.
+    pub country: u8,
+    /// Index into the country's cities.
+    pub city: u8,
+}
+
+impl Theft {
+    pub fn city(&self) -> &'static str {
+        COUNTRIES[usize::from(self.country)].cities[usize::from(self.city)]
+    }
 }
 
 /// What a payment has to know of its purchase.
@@ -101,6 +123,7 @@ pub struct Purchase {
     pub category: usize,
     pub at: i64,
     pub serial: Serial,
+    pub theft: Option<Theft>,
 }
 
 /// Serial steps above those of any visit, so that a payment never shares its purchase's number.
@@ -115,21 +138,20 @@ pub fn pay(world: &World, purchase: &Purchase, dice: &mut Dice, drafts: &mut Dra
     }
     let status = if outcome < NEVER_PAID + DECLINED { Status::Declined } else { Status::Approved };
     let person = &world.town.people[purchase.person];
-    let fraud = dice.chance(FRAUD);
     let payment = Payment {
         person: purchase.person as u16,
         order: Some(purchase.order),
         amount_cents: purchase.amount_cents,
         amount_usd_cents: purchase.amount_cents,
         money: US_DOLLAR,
-        country: if fraud && dice.chance(0.6) { dice.below(COUNTRIES.len()) as u8 } else { person.country },
+        country: purchase.theft.map_or(person.country, |theft| theft.country),
         merchant: CATEGORIES[purchase.category].merchant,
         channel: "online",
         status,
-        risk: risk(dice, fraud),
+        risk: risk(dice, purchase.theft.is_some()),
         card: *dice.pick(&person.cards),
         caused_at: Some(purchase.at),
-        fraud: fraud.then_some(STOLEN_CARD),
+        fraud: purchase.theft.map(|_| Pattern::AccountTakeover),
     };
     let paid_at = purchase.at + (dice.log_normal(3.0, 0.8).min(100.0) * 1000.0) as i64;
     let again = status == Status::Declined && dice.chance(SECOND_ATTEMPTS / DECLINED);
@@ -162,23 +184,33 @@ const PLACES: [(&str, &str, f64, f64, f64); 12] = [
     ("cash", "atm", 9.0, 70.0, 0.6),
 ];
 
+/// All that `merchant_category` can be.
+fn merchants() -> Vec<&'static str> {
+    PLACES.iter().map(|place| place.0).chain(CATEGORIES.iter().map(|category| category.merchant)).collect()
+}
+
+/// Share of people who are on a journey, and how long one lasts.
 const TRAVELS: f64 = 0.04;
+const JOURNEY_MS: i64 = 3 * 3_600_000;
 const REVERSED: f64 = 0.01;
 
 pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
     for index in 0..world.beginnings(Story::Card, chapter, CARD_USES_PER_S) {
         let mut dice = world.story_dice(Story::Card, chapter, index);
         let at = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
-        let payment = card_use(world, &mut dice);
+        let payment = card_use(world, at, &mut dice);
         let delay = network_delay_ms(&mut dice, 10.0, 120.0);
         drafts.add(at, delay, Serial::new(Story::Card, chapter, index, 0), Body::Payment(payment));
     }
+    fraud::tell(world, chapter, drafts);
 }
 
 /// How many times a country's payments come during a spike, and which share of them is fraudulent.
 const SPIKE_FACTOR: f64 = 5.0;
 const SPIKE_FRAUD: f64 = 0.3;
 const PAYMENTS_PER_S: f64 = 4.2;
+/// Where a spike's stolen cards are spent: merchant, channel, median and spread of the amount in dollars.
+const SPIKE_PLACE: (&str, &str, f64, f64) = ("electronics", "online", 160.0, 0.9);
 
 /// The payments that a spike adds to a country's own.
 pub fn tell_spike(world: &World, chapter: i64, number: usize, country: usize, drafts: &mut Drafts<'_>) {
@@ -190,10 +222,12 @@ pub fn tell_spike(world: &World, chapter: i64, number: usize, country: usize, dr
         let mut dice = world.story_dice(Story::Spike, chapter, index);
         let at = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
         // All of the fraud comes on top.
-        let fraud = dice.chance(SPIKE_FRAUD * SPIKE_FACTOR / added);
-        let person = if fraud { world.town.shoppers.pick(&mut dice) } else { usize::from(residents[weights.pick(&mut dice)]) };
-        let payment =
-            Payment { country: country as u8, fraud: fraud.then_some("country-spike"), ..card_use_of(world, person, fraud, &mut dice) };
+        let fraud = dice.chance(SPIKE_FRAUD * SPIKE_FACTOR / added).then_some(Pattern::CountrySpike);
+        let (person, place) = match fraud {
+            Some(_) => (world.town.shoppers.pick(&mut dice), SPIKE_PLACE),
+            None => (usize::from(residents[weights.pick(&mut dice)]), place(&mut dice)),
+        };
+        let payment = Payment { country: country as u8, ..card_use_of(world, person, at, place, fraud, &mut dice) };
         let delay = network_delay_ms(&mut dice, 10.0, 120.0);
         drafts.add_for(Kind::FraudSpike, at, delay, Serial::new(Story::Spike, chapter, index, 0), Body::Payment(payment));
     }
@@ -204,26 +238,29 @@ pub fn caused_at(payment: &Payment) -> Option<i64> {
     payment.caused_at
 }
 
-fn card_use(world: &World, dice: &mut Dice) -> Payment {
-    let person = world.town.shoppers.pick(dice);
-    let fraud = dice.chance(FRAUD);
-    card_use_of(world, person, fraud, dice)
+fn card_use(world: &World, at: i64, dice: &mut Dice) -> Payment {
+    let index = world.town.shopper(dice, time_of_day(at));
+    let place = place(dice);
+    card_use_of(world, index, at, place, None, dice)
 }
 
-fn card_use_of(world: &World, index: usize, fraud: bool, dice: &mut Dice) -> Payment {
+/// Merchant, channel, median and spread of the amount in dollars.
+type Place = (&'static str, &'static str, f64, f64);
+
+fn card_use_of(world: &World, index: usize, at: i64, place: Place, fraud: Option<Pattern>, dice: &mut Dice) -> Payment {
     let person = &world.town.people[index];
-    let (merchant, channel, _, median, spread) = if fraud { (FRAUDULENT, "online", 0.0, 160.0, 0.9) } else { place(dice) };
+    let (merchant, channel, median, spread) = place;
     let home = &COUNTRIES[usize::from(person.country)];
-    let dollars = dice.log_normal(median, spread);
+    // The rest of the spread is between people.
+    let dollars = person.spending * dice.log_normal(median, (spread * spread - SPENDING_SPREAD * SPENDING_SPREAD).sqrt());
     let amount_cents = local_amount(home, dollars, channel == "atm");
-    let away = dice.chance(if fraud { 0.6 } else { TRAVELS });
     Payment {
         person: index as u16,
         order: None,
         amount_cents,
-        amount_usd_cents: (amount_cents * 10_000 + home.rate / 2) / home.rate,
+        amount_usd_cents: in_dollars(home, amount_cents),
         money: person.country,
-        country: if away { dice.below(COUNTRIES.len()) as u8 } else { person.country },
+        country: if channel == "online" { person.country } else { whereabouts(world, index, person, at) },
         merchant,
         channel,
         status: match dice.unit() {
@@ -231,31 +268,35 @@ fn card_use_of(world: &World, index: usize, fraud: bool, dice: &mut Dice) -> Pay
             u if u < REVERSED + DECLINED => Status::Declined,
             _ => Status::Approved,
         },
-        risk: risk(dice, fraud),
+        risk: risk(dice, fraud.is_some()),
         card: *dice.pick(&person.cards),
         caused_at: None,
-        fraud: fraud.then_some(STOLEN_CARD),
+        fraud,
     }
 }
 
-const STOLEN_CARD: &str = "stolen-card";
+/// The country in which somebody walks into a shop: their own, unless they are on a journey.
+fn whereabouts(world: &World, index: usize, person: &Person, at: i64) -> u8 {
+    let mut dice = Dice::of(world.seed, &[0x7e, index as u64, at.div_euclid(JOURNEY_MS) as u64]);
+    if dice.chance(TRAVELS) { dice.below(COUNTRIES.len()) as u8 } else { person.country }
+}
 
-/// Where stolen cards are spent.
-const FRAUDULENT: &str = "electronics";
+pub(super) fn in_dollars(country: &Country, amount_cents: i64) -> i64 {
+    (amount_cents * 10_000 + country.rate / 2) / country.rate
+}
 
-fn place(dice: &mut Dice) -> (&'static str, &'static str, f64, f64, f64) {
+fn place(dice: &mut Dice) -> Place {
     let mut target = dice.unit() * PLACES.iter().map(|place| place.2).sum::<f64>();
-    for place in PLACES {
-        target -= place.2;
-        if target < 0.0 {
-            return place;
-        }
-    }
-    PLACES[0]
+    let passed = |&&(_, _, weight, ..): &&(&str, &str, f64, f64, f64)| {
+        target -= weight;
+        target < 0.0
+    };
+    let (merchant, channel, _, median, spread) = *PLACES.iter().find(passed).unwrap_or(&PLACES[0]);
+    (merchant, channel, median, spread)
 }
 
 /// An amount in the country's money, in hundredths: whole where the money has none, round at cash machines.
-fn local_amount(country: &Country, dollars: f64, cash: bool) -> i64 {
+pub(super) fn local_amount(country: &Country, dollars: f64, cash: bool) -> i64 {
     let cents = (dollars * 100.0).max(50.0) as i64 * country.rate / 10_000;
     let step = match (cash, country.has_cents, country.rate) {
         (true, _, rate) if rate > 500_000 => 50_000,
@@ -267,14 +308,14 @@ fn local_amount(country: &Country, dollars: f64, cash: bool) -> i64 {
 }
 
 /// Honest payments score low (Beta(2, 6): 0.4 % above 0.7), fraudulent ones high (Beta(8, 2): 80 % above 0.7).
-fn risk(dice: &mut Dice, fraud: bool) -> u16 {
+pub(super) fn risk(dice: &mut Dice, fraud: bool) -> u16 {
     let score = if fraud { dice.beta_as_order_statistic(8, 9) } else { dice.beta_as_order_statistic(2, 7) };
     (score * 10_000.0) as u16
 }
 
 pub fn labels(_: &World, draft: &Draft) -> Labels {
     let Body::Payment(payment) = &draft.body else { return [None; 2] };
-    [payment.fraud.map(|pattern| ("fraud", pattern)), None]
+    [payment.fraud.map(|pattern| ("fraud", pattern.name())), None]
 }
 
 pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) -> Bytes {

@@ -7,23 +7,26 @@ use super::draft::{Body, CHAPTER_MS, Draft, Drafts, Serial, Story};
 use super::identifier::event_id;
 use super::json::JsonObject;
 use super::random::{Dice, sin_turns};
-use super::schema::{Field, StreamId};
-use super::town::sites::{DEVICES, Device, SensorType, Site};
+use super::schema::{Field, StreamId, Values};
+use super::town::sites::{DEVICES, Device, SITES, SensorType, Site};
 use super::truth::Labels;
 use super::world::{DAY_MS, World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
-    Field::new("event_id", "string", "unique; sorts by time"),
-    Field::new("schema_version", "integer", "1"),
-    Field::new("device_id", "string", "which sensor; the record's key"),
-    Field::new("sensor_type", "string", "temperature, humidity, battery or vibration"),
-    Field::new("value", "number", "the reading, two decimals"),
-    Field::new("unit", "string", "C or F for temperature, % for humidity, V for batteries, mm/s for vibration"),
-    Field::new("location", "string", "the sensor's site"),
+    Field::EVENT_ID,
+    Field::SCHEMA_VERSION,
+    Field::new("device_id", "string", "which sensor; the record's key").with(Values::Like("^[a-z]+-[a-z]+-[0-9]+$")),
+    Field::new("sensor_type", "string", "temperature, humidity, battery or vibration")
+        .with(Values::OneOf(|| SensorType::ALL.map(SensorType::name).to_vec())),
+    Field::new("value", "number", "the reading, two decimals").in_unit("as `unit` says").with(Values::Between(-100.0, 200.0)),
+    Field::new("unit", "string", "C or F for temperature, % for humidity, V for batteries, mm/s for vibration")
+        .with(Values::OneOf(|| vec!["C", "F", "%", "V", "mm/s"])),
+    Field::new("location", "string", "the sensor's site").with(Values::OneOf(|| SITES.iter().map(|site| site.name).collect())),
     Field::new("timestamp", "time", "when it was read; the record's timestamp says when it arrived"),
-    Field::new("seq", "integer", "counts the sensor's readings from 1"),
-    Field::new("status", "string", "what the sensor says of itself: ok, degraded or fault"),
-    Field::new("firmware", "string", "version of the sensor's software"),
+    Field::new("seq", "integer", "counts the sensor's readings from 1").in_unit("readings").with(Values::Between(1.0, 1e15)),
+    Field::new("status", "string", "what the sensor says of itself: ok, degraded or fault")
+        .with(Values::OneOf(|| Status::ALL.map(Status::name).to_vec())),
+    Field::new("firmware", "string", "version of the sensor's software").with(Values::Like("^[0-9]+[.][0-9]+[.][0-9]+$")),
 ];
 
 pub static DIRT: Rates = Rates {
@@ -61,6 +64,8 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [Status; 3] = [Status::Ok, Status::Degraded, Status::Fault];
+
     fn name(self) -> &'static str {
         match self {
             Status::Ok => "ok",

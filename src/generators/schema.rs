@@ -26,25 +26,60 @@ impl StreamId {
     }
 }
 
-/// One field of a stream's JSON value. A dot leads into a nested object.
+/// One field of a stream's JSON value. A dot leads into a nested object. `docs/data.md` and the JSON Schemas are made from these rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
     pub name: &'static str,
     /// `string`, `integer`, `number`, `boolean`, `time` (RFC 3339 in UTC with milliseconds) or `strings`; with `?` it may be null.
     pub kind: &'static str,
     pub about: &'static str,
+    /// What a number counts; empty where it counts nothing.
+    pub unit: &'static str,
+    pub values: Values,
     /// Only in some events; left out of the others.
     pub optional: bool,
+    /// Only in the events in which this field has this value, and in all of those.
+    pub only_if: Option<(&'static str, &'static str)>,
+}
+
+/// What a clean event's field can hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Values {
+    Any,
+    OneOf(fn() -> Vec<&'static str>),
+    /// A regular expression for the whole text.
+    Like(&'static str),
+    /// Characters of a text.
+    Length(u64, u64),
+    Between(f64, f64),
+    MoreThan(f64),
 }
 
 impl Field {
     pub const fn new(name: &'static str, kind: &'static str, about: &'static str) -> Field {
-        Field { name, kind, about, optional: false }
+        Field { name, kind, about, unit: "", values: Values::Any, optional: false, only_if: None }
+    }
+
+    pub const fn in_unit(self, unit: &'static str) -> Field {
+        Field { unit, ..self }
+    }
+
+    pub const fn with(self, values: Values) -> Field {
+        Field { values, ..self }
     }
 
     pub const fn only_in_some(self) -> Field {
         Field { optional: true, ..self }
     }
+
+    pub const fn only_if(self, field: &'static str, value: &'static str) -> Field {
+        Field { optional: true, only_if: Some((field, value)), ..self }
+    }
+
+    /// What all streams begin with.
+    pub const EVENT_ID: Field = Field::new("event_id", "string", "unique; sorts by time").with(Values::Like("^[0-9A-HJKMNP-TV-Z]{26}$"));
+    pub const SCHEMA_VERSION: Field =
+        Field::new("schema_version", "integer", "1; 2 while the stream's schema drifts").with(Values::Between(1.0, 2.0));
 }
 
 /// What the next version of a stream's schema adds: an optional field, and the JSON values that it takes.
@@ -89,7 +124,7 @@ pub struct Stream {
     pub drift: Drift,
 }
 
-pub static STREAMS: [Stream; 4] = [
+pub static STREAMS: &[Stream] = &[
     Stream {
         id: StreamId::ECOMMERCE,
         topic: "ecommerce-events",

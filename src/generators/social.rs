@@ -8,25 +8,32 @@ use super::identifier::{event_id, short_id};
 use super::incidents::Incident;
 use super::json::JsonObject;
 use super::random::{Dice, mix};
-use super::schema::{Field, StreamId};
-use super::text::{self, Mood, Subject};
+use super::schema::{Field, StreamId, Values};
+use super::text::{self, Mood, Scene, Subject, Topic, Weather};
 use super::town::PEOPLE;
 use super::town::products::CATEGORIES;
+use super::town::sites::SITES;
 use super::truth::Labels;
-use super::world::{World, network_delay_ms};
+use super::world::{DAY_MS, World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
-    Field::new("event_id", "string", "unique; sorts by time"),
-    Field::new("schema_version", "integer", "1"),
-    Field::new("post_id", "string", "the post, comment or share itself, for a like the post that is liked; the record's key"),
-    Field::new("user_id", "string", "who did it"),
-    Field::new("action_type", "string", "post, like, share or comment"),
-    Field::new("content_preview", "string", "the first 140 characters; for a like those of the post"),
+    Field::EVENT_ID,
+    Field::SCHEMA_VERSION,
+    Field::new("post_id", "string", "the post, comment or share itself, for a like the post that is liked; the record's key")
+        .with(Values::Like("^post-[0-9a-hjkmnp-tv-z]{12}$")),
+    Field::new("user_id", "string", "who did it").with(Values::Like("^u-[0-9]{4}$")),
+    Field::new("action_type", "string", "post, like, share or comment")
+        .with(Values::OneOf(|| ActionType::ALL.map(ActionType::name).to_vec())),
+    Field::new("content_preview", "string", "the first 140 characters; for a like those of the post").with(Values::Length(1, 140)),
     Field::new("timestamp", "time", "when it happened; the record's timestamp says when it arrived"),
-    Field::new("engagement_score", "number", "what the post has gathered so far: 1 for a like, 2 for a comment, 3 for a share"),
-    Field::new("hashtags", "strings", "without the number sign"),
-    Field::new("lang", "string", "language of the text"),
-    Field::new("parent_post_id", "string?", "the post that is liked, shared or answered; null for a post"),
+    Field::new("engagement_score", "number", "what the post has gathered so far: 1 for a like, 2 for a comment, 3 for a share")
+        .in_unit("points")
+        .with(Values::Between(0.0, 1e6)),
+    Field::new("hashtags", "strings", "without the number sign")
+        .with(Values::OneOf(|| CATEGORIES.iter().flat_map(|category| category.hashtags).collect())),
+    Field::new("lang", "string", "language of the text").with(Values::OneOf(|| vec!["en"])),
+    Field::new("parent_post_id", "string?", "the post that is liked, shared or answered; null for a post")
+        .with(Values::Like("^post-[0-9a-hjkmnp-tv-z]{12}$")),
     Field::new("is_bot", "boolean", "written by a program"),
 ];
 
@@ -58,6 +65,9 @@ const SHARES: f64 = 13.0 / 92.0;
 /// Nobody reacts to a post that is older.
 const ATTENTION_S: f64 = 20.0 * 60.0;
 
+/// Share of posts that also say where they come from, and what the weather is like there.
+const SCENES: f64 = 0.1;
+
 /// Two topics at a time are on everyone's lips, for ten minutes.
 const BURST_MS: i64 = 600_000;
 const BURST_FACTOR: f64 = 6.0;
@@ -71,6 +81,8 @@ pub enum ActionType {
 }
 
 impl ActionType {
+    pub const ALL: [ActionType; 4] = [ActionType::Post, ActionType::Like, ActionType::Share, ActionType::Comment];
+
     fn name(self) -> &'static str {
         match self {
             ActionType::Post => "post",
@@ -103,6 +115,8 @@ pub struct Action {
     product: u16,
     /// Which of the category's hashtags the post has, one bit each.
     hashtags: u8,
+    /// From where the post comes.
+    scene: Option<Scene>,
     engagement: u32,
 }
 
@@ -130,6 +144,7 @@ pub fn tell_viral(world: &World, chapter: i64, incident: &Incident, drafts: &mut
         own: post,
         product,
         hashtags: 0b011,
+        scene: None,
         engagement: 0,
     };
     let lasts = (incident.ordered_to - incident.from) as f64;
@@ -168,6 +183,7 @@ pub fn tell_raid(world: &World, chapter: i64, number: usize, raid: &Incident, dr
             own: dice.word(),
             product: world.town.by_category[raid.target].0[0],
             hashtags: 0b111,
+            scene: None,
             engagement: 0,
         };
         let delay = network_delay_ms(&mut dice, 20.0, 500.0);
@@ -190,7 +206,8 @@ fn tell_cascade(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'
         _ => 0b110,
     };
     let product = product_of(world, posted_at, &mut dice);
-    let mut action = Action { kind: ActionType::Post, person, bot: bot(), post, own: post, product, hashtags, engagement: 0 };
+    let scene = dice.chance(SCENES).then(|| scene(posted_at, &mut dice));
+    let mut action = Action { kind: ActionType::Post, person, bot: bot(), post, own: post, product, hashtags, scene, engagement: 0 };
     let serial = |step| Serial::new(Story::Cascade, chapter, index, step);
     let delay = network_delay_ms(&mut dice, 20.0, 500.0);
     drafts.add(posted_at, delay, serial(0), Body::Action(action.clone()));
@@ -227,6 +244,19 @@ fn attention_ms(dice: &mut Dice) -> i64 {
     let seconds = dice.log_normal(60.0, 1.3);
     let seconds = if seconds < ATTENTION_S { seconds } else { dice.between(60.0, ATTENTION_S) };
     (seconds.max(1.0) * 1000.0) as i64
+}
+
+/// One of the sensors' sites, with the weather that they measure.
+fn scene(at: i64, dice: &mut Dice) -> Scene {
+    let site = dice.pick(&SITES);
+    let weather = match site.celsius_at(at as f64 / DAY_MS as f64) {
+        celsius if celsius < 3.0 => Weather::Frosty,
+        celsius if celsius < 14.0 => Weather::Chilly,
+        celsius if celsius < 23.0 => Weather::Mild,
+        celsius if celsius < 32.0 => Weather::Warm,
+        _ => Weather::Hot,
+    };
+    Scene { site: site.name, weather }
 }
 
 /// What a post is about: first the topic, as people talk of what others talk of; then a product that is often sold.
@@ -287,23 +317,23 @@ pub fn labels(world: &World, draft: &Draft) -> Labels {
     [sentiment(world, action).map(|name| ("sentiment", name)), action.bot.map(|_| ("writer", "bot"))]
 }
 
-/// What a text says of its product, as whoever wrote it meant it.
+/// What a text says of its product, as whoever wrote it meant it. Who shares a post says what it says.
 fn sentiment(world: &World, action: &Action) -> Option<&'static str> {
-    let mood = match action.kind {
-        ActionType::Post | ActionType::Comment => mood_of(world, action, &mut text_dice(action)),
-        ActionType::Share => Mood::Neutral,
+    let hash = match action.kind {
+        ActionType::Post | ActionType::Share => action.post,
+        ActionType::Comment => action.own,
         ActionType::Like => return None,
     };
-    Some(match mood {
+    Some(match mood_of(world, action, &mut text_dice(hash)) {
         Mood::Glad => "positive",
         Mood::Cross => "negative",
         Mood::Neutral => "neutral",
     })
 }
 
-/// A like shows what is liked: same seed, same text.
-fn text_dice(action: &Action) -> Dice {
-    Dice::new(mix(if action.kind == ActionType::Post { action.post } else { action.own }, 1))
+/// The dice of a post's text, or a comment's or share's: same hash, same text. So a like shows what is liked.
+fn text_dice(hash: u64) -> Dice {
+    Dice::new(mix(hash, 1))
 }
 
 fn mood_of(world: &World, action: &Action, dice: &mut Dice) -> Mood {
@@ -313,14 +343,17 @@ fn mood_of(world: &World, action: &Action, dice: &mut Dice) -> Mood {
 fn content(world: &World, action: &Action) -> String {
     let product = &world.town.products[usize::from(action.product)];
     let subject = Subject { maker: product.maker, noun: product.noun };
-    let mut dice = text_dice(action);
-    let mood = mood_of(world, action, &mut dice);
-    let whole = match action.kind {
-        ActionType::Post | ActionType::Like => text::post(&mut dice, subject, mood),
-        ActionType::Comment => text::comment(&mut dice, subject, mood),
-        ActionType::Share => text::share(&mut dice, subject),
-    };
-    text::preview(whole)
+    let mut posts_dice = text_dice(action.post);
+    let topic = Topic { subject, mood: mood_of(world, action, &mut posts_dice), scene: action.scene };
+    let mut dice = text_dice(action.own);
+    text::preview(match action.kind {
+        ActionType::Post | ActionType::Like => text::post(&mut posts_dice, &topic).text,
+        ActionType::Comment => {
+            let mood = mood_of(world, action, &mut dice);
+            text::comment(&mut dice, subject, mood, text::gist(&mut posts_dice, &topic))
+        }
+        ActionType::Share => text::share(&mut dice, subject, &text::post(&mut posts_dice, &topic)),
+    })
 }
 
 /// Good products are praised more often; a third of what is said is neither praise nor blame.
@@ -331,5 +364,90 @@ fn mood(quality: f64, dice: &mut Dice) -> Mood {
         Mood::Glad
     } else {
         Mood::Cross
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use super::*;
+    use crate::generators::dirt::DirtLevel;
+    use crate::model::lexicon;
+
+    /// Kind, truth and text of everything but the likes, from the first chapters of a seed.
+    fn written(seed: u64, chapters: i64) -> Vec<(ActionType, &'static str, String)> {
+        let world = World::new(seed, DirtLevel::None);
+        let mut written = Vec::new();
+        for chapter in 0..chapters {
+            let mut accept = |draft: Draft| {
+                let Body::Action(action) = &draft.body else { return };
+                if let Some(sentiment) = sentiment(&world, action) {
+                    written.push((action.kind, sentiment, content(&world, action)));
+                }
+            };
+            tell(&world, chapter, &mut Drafts::new(&mut accept));
+        }
+        written
+    }
+
+    /// Distinct texts, and the run of six words that most of them have.
+    fn variety<'t>(texts: &[&'t str]) -> (f64, usize, Vec<&'t str>) {
+        let distinct: HashSet<&&str> = texts.iter().collect();
+        let mut runs: HashMap<Vec<&str>, usize> = HashMap::new();
+        for text in texts {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            words.windows(6).map(<[&str]>::to_vec).collect::<HashSet<_>>().into_iter().for_each(|run| *runs.entry(run).or_default() += 1);
+        }
+        let (run, count) = runs.into_iter().max_by_key(|(_, count)| *count).unwrap();
+        (distinct.len() as f64 / texts.len() as f64, count, run)
+    }
+
+    #[test]
+    fn of_ten_thousand_texts_nearly_all_differ_and_no_six_words_are_worn_out() {
+        for seed in [7, 8, 9, 42] {
+            let written = written(seed, 790);
+            let only = |kinds: &[ActionType]| -> Vec<&str> {
+                let texts = written.iter().filter(|(kind, ..)| kinds.contains(kind)).map(|(.., text)| text.as_str());
+                texts.take(10_000).collect()
+            };
+            for kinds in [
+                &[ActionType::Post][..],
+                &[ActionType::Post, ActionType::Comment],
+                &[ActionType::Post, ActionType::Comment, ActionType::Share],
+            ] {
+                let texts = only(kinds);
+                assert_eq!(texts.len(), 10_000);
+                let (distinct, count, run) = variety(&texts);
+                println!("seed {seed}, {kinds:?}: {:.2} % distinct; {count} have {:?}", 100.0 * distinct, run.join(" "));
+                assert!(distinct >= 0.95 && count <= 50, "{distinct} {count} {run:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_lexicon_finds_the_sentiment_that_was_meant() {
+        let written = written(7, 300);
+        for kind in [ActionType::Post, ActionType::Comment, ActionType::Share] {
+            let agree = |wanted: &dyn Fn(&str) -> bool| {
+                let of: Vec<_> = written.iter().filter(|(of, truth, _)| *of == kind && wanted(truth)).collect();
+                of.iter().filter(|(_, truth, text)| lexicon::label(text) == *truth).count() as f64 / of.len() as f64
+            };
+            let (opinions, neutral) = (agree(&|truth| truth != "neutral"), agree(&|truth| truth == "neutral"));
+            println!("{kind:?}: lexicon agrees on {:.1} % of opinions, {:.1} % of the rest", 100.0 * opinions, 100.0 * neutral);
+            // Not on all: some say it in words that no small list has.
+            assert!((0.9..0.995).contains(&opinions) && neutral > 0.9);
+        }
+    }
+
+    #[test]
+    fn some_posts_say_where_they_come_from() {
+        let written = written(7, 300);
+        let posts: Vec<&str> = written.iter().filter(|(kind, ..)| *kind == ActionType::Post).map(|(.., text)| text.as_str()).collect();
+        let from = |name: &str| posts.iter().filter(|text| text.contains(name)).count();
+        let places: usize = SITES.iter().map(|site| from(site.name)).sum();
+        let share = places as f64 / posts.len() as f64;
+        assert!((0.07..0.13).contains(&share), "{share}");
+        assert!(posts.iter().filter(|text| text.contains("Dubai")).all(|text| !text.to_ascii_lowercase().contains("frozen taps")));
     }
 }

@@ -95,10 +95,10 @@ fn same_seed_and_origin_give_the_bytes_committed_here() {
     assert_ne!(first_minutes(7), first_minutes(8));
     let a_day_later = format!("{:016x}", fingerprint(&told(7, 24 * HOUR_MS, 24 * HOUR_MS + 60_000)));
     // Change these only with a change of the town that is meant, and say so: every data folder's future depends on them.
-    assert_eq!((first_minutes(7).as_str(), a_day_later.as_str()), ("86b0a40a7adcb8f6", "290053c3eb5fcd77"));
+    assert_eq!((first_minutes(7).as_str(), a_day_later.as_str()), ("81ca0f3b36bd79a3", "0ec2fc950f02ee45"));
     let with_dirt = Chronicle::new(World::new(7, DirtLevel::Stated), ORIGIN, ORIGIN.plus_ms(2 * HOUR_MS));
     let with_dirt: Vec<Event> = with_dirt.take_while(|event| event.arrival < ORIGIN.plus_ms(2 * HOUR_MS + 60_000)).collect();
-    assert_eq!(format!("{:016x}", fingerprint(&with_dirt)), "14cfcae5fcf2d537");
+    assert_eq!(format!("{:016x}", fingerprint(&with_dirt)), "9248a856091572eb");
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn every_event_has_the_fields_of_its_table() {
 
 #[test]
 fn fields_are_written_in_the_order_of_the_table() {
-    for stream in &STREAMS {
+    for stream in STREAMS {
         let (event, _) = two_hours().iter().find(|(event, _)| event.stream == stream.id).unwrap();
         let json = std::str::from_utf8(&event.value).unwrap();
         let position = |name: &str| json.find(&format!("\"{}\":", name.rsplit('.').next().unwrap()));

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `topic`, `event_id` | the event; the id is also the record's key |
 //! | `timestamp` | when it happened, whatever a damaged event says |
-//! | `fraud` | the pattern, of fraudulent payments only |
+//! | `fraud` | the pattern: `stolen-card`, `account-takeover`, `ring` or `country-spike`; of fraudulent payments only |
 //! | `sentiment` | `positive`, `negative` or `neutral`, of posts, comments and shares only |
 //! | `writer` | `bot`, for what a program wrote |
 //! | `tester` | `marked` for `is_test`, `account` for a visitor whose name begins with `test-` |

@@ -75,10 +75,15 @@ impl World {
             }
             Story::Session => self.timeline.rate(StreamId::ECOMMERCE, at),
             Story::Cascade | Story::Raid => self.timeline.rate(StreamId::SOCIAL, at),
-            Story::Card | Story::Spike => self.timeline.rate(StreamId::FINANCE, at),
+            Story::Card | Story::Spike | Story::Fraud => self.timeline.rate(StreamId::FINANCE, at),
             Story::Sensor | Story::Incident => 1.0,
         }
     }
+}
+
+/// The share of the day that has passed.
+pub fn time_of_day(at_ms: i64) -> f64 {
+    at_ms.rem_euclid(DAY_MS) as f64 / DAY_MS as f64
 }
 
 /// How busy the town is: 0.6 at night to 1.4 at the height of the day, 1 on average and at the origin.

@@ -11,6 +11,7 @@ mod overview;
 mod page;
 mod rates;
 mod router;
+mod schemas;
 pub mod snippet;
 
 use std::sync::Arc;

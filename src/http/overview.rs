@@ -10,8 +10,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use super::HttpState;
 use super::rates::TopicRate;
+use super::{HttpState, schemas};
 use crate::cluster::{GroupSummary, PartitionSummary, StoredRecord, TopicSummary};
 use crate::model::Offset;
 
@@ -65,6 +65,8 @@ struct Topic {
     durability: String,
     messages_per_s: f64,
     bytes_per_s: f64,
+    /// Where its JSON Schema is, for one of the town's streams.
+    schema: Option<String>,
     last: Vec<Record>,
 }
 
@@ -169,6 +171,7 @@ fn topic(summary: &TopicSummary, rate: TopicRate, last: Vec<Record>) -> Topic {
         durability: format!("{:?}", summary.durability),
         messages_per_s: rate.messages_in,
         bytes_per_s: rate.bytes_in,
+        schema: schemas::link(summary.name.as_str()),
         last,
     }
 }

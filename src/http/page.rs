@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse};
 
-use super::HttpState;
 use super::snippet::python_snippet;
+use super::{HttpState, schemas};
 use crate::cluster::TopicSummary;
 
 const TEMPLATE: &str = include_str!("assets/page.html");
@@ -27,10 +27,12 @@ fn topic_rows(topics: &[TopicSummary]) -> String {
     let mut rows = String::new();
     for topic in topics.iter().filter(|topic| !topic.internal) {
         let records: i64 = topic.partitions.iter().map(|p| p.end_offset.0.saturating_sub(p.start_offset.0)).sum();
+        let schema =
+            schemas::link(topic.name.as_str()).map(|link| format!(", <a href=\"{}\">schema</a>", escaped(&link))).unwrap_or_default();
         let (name, partitions) = (escaped(topic.name.as_str()), topic.partitions.len());
         let _ = writeln!(
             rows,
-            "<article class=\"card topic\"><h3>{name}</h3><p class=\"facts\">{partitions} partitions, {records} records</p></article>"
+            "<article class=\"card topic\"><h3>{name}</h3><p class=\"facts\">{partitions} partitions, {records} records{schema}</p></article>"
         );
     }
     rows

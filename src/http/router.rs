@@ -7,7 +7,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{delete, get, put};
 
-use super::{HttpState, assets, generators, health, metrics, overview, page};
+use super::{HttpState, assets, generators, health, metrics, overview, page, schemas};
 
 /// Nothing from elsewhere, no frames, no forms; scripts, styles, images and data from here.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -27,6 +27,7 @@ pub(super) fn router(state: HttpState) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(metrics::metrics))
         .route("/api/overview", get(overview::overview))
+        .route("/schemas/{name}", get(schemas::schema))
         .route("/api/generators", get(generators::show))
         .route("/api/generators/rate", put(generators::rate))
         .route("/api/generators/pause", put(generators::pause))

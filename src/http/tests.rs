@@ -186,6 +186,28 @@ async fn the_overview_carries_topics_records_and_lag_and_no_internal_topic() {
 }
 
 #[tokio::test]
+async fn each_stream_has_its_schema_where_the_page_says() {
+    let address = start(None).await;
+    for stream in crate::generators::STREAMS {
+        let (head, body) = get(address, &format!("/schemas/{}.json", stream.topic), "localhost").await;
+        assert!(head.starts_with("http/1.1 200") && head.contains("content-type: application/schema+json"), "{head}");
+        let schema: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(schema["title"], stream.topic);
+        assert_eq!(schema["properties"]["event_id"]["type"], "string");
+    }
+    for path in ["/schemas/_truth.json", "/schemas/ecommerce-events", "/schemas/..%2Fsecret.json"] {
+        assert!(get(address, path, "localhost").await.0.starts_with("http/1.1 404"), "{path}");
+    }
+    let (_, page) = get(address, "/", "localhost").await;
+    assert!(page.contains("<a href=\"/schemas/ecommerce-events.json\">schema</a>"));
+    let overview: serde_json::Value = serde_json::from_str(&get(address, "/api/overview", "localhost").await.1).unwrap();
+    assert_eq!(
+        (&overview["topics"][0]["schema"], &overview["topics"][2]["schema"]),
+        (&"/schemas/ecommerce-events.json".into(), &().into())
+    );
+}
+
+#[tokio::test]
 async fn metrics_are_in_prometheus_form() {
     let address = start(None).await;
     let (head, body) = get(address, "/metrics", "localhost").await;

@@ -7,6 +7,7 @@ pub mod batch_builder;
 pub mod compress;
 pub mod error;
 pub mod ids;
+pub mod lexicon;
 pub mod metrics;
 pub mod offset;
 pub mod pace;

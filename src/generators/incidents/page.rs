@@ -65,7 +65,7 @@ fn page() -> String {
         writeln!(page, "| `{name}` | {target} | {minutes} ({most}) | {} | {} |", row.about, row.lesson).unwrap();
     }
     page += DETAILS;
-    for stream in &STREAMS {
+    for stream in STREAMS {
         let field = &stream.drift.field;
         writeln!(page, "| `{}` | `{}` | {} | {} |", stream.topic, field.name, field.kind, field.about).unwrap();
     }

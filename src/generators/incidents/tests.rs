@@ -249,7 +249,7 @@ fn a_bot_raid_is_many_posts_of_few_texts() {
 
 #[test]
 fn drift_adds_an_optional_field_and_counts_the_version() {
-    for stream in &STREAMS {
+    for stream in STREAMS {
         let events = told(&with("schema-drift", Some(stream.topic), 2.0), 0, 13 * MINUTE_MS);
         let (mut old, mut new) = (0, 0);
         for event in of(&events, stream.id) {
@@ -282,7 +282,7 @@ fn rates_go_up_and_down_by_fractions_and_a_pause_is_silence() {
     let log = [rate(10, 0.25), rate(20, 2.5), order(30, Order::Pause { topic: None }), order(40, Order::Resume { topic: None })];
     let events = told(&world().with_commands(&log), 0, 48 * MINUTE_MS);
     let usual = told(&world(), 0, 48 * MINUTE_MS);
-    for stream in &STREAMS {
+    for stream in STREAMS {
         let minutes = |events: &[Event]| of(events, stream.id).iter().map(minute).collect::<Vec<_>>();
         let (minutes, usual_minutes) = (minutes(&events), minutes(&usual));
         let count = |minutes: &[i64], from: i64, to: i64| minutes.iter().filter(|minute| (from..to).contains(minute)).count() as f64;

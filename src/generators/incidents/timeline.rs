@@ -78,7 +78,7 @@ impl Timeline {
     }
 
     fn change(&mut self, paces: &mut [Pace], at: i64, topic: Option<&str>, change: impl Fn(&mut Pace)) {
-        for ((pace, rates), stream) in paces.iter_mut().zip(&mut self.rates).zip(&STREAMS) {
+        for ((pace, rates), stream) in paces.iter_mut().zip(&mut self.rates).zip(STREAMS) {
             if topic.is_none_or(|topic| topic == stream.topic) {
                 change(pace);
                 rates.push((at, if pace.paused { 0.0 } else { pace.factor }));

@@ -122,7 +122,7 @@ impl Runner {
             vec![("retention.ms", RETENTION_MS.to_string()), ("segment.ms", SEGMENT_MS.to_string())]
         };
         let mut lanes = Vec::new();
-        for stream in &STREAMS {
+        for stream in STREAMS {
             self.cluster.ensure_topic(&TopicName::new(stream.topic), stream.partitions, &configs).await?;
             lanes.extend((0..stream.partitions).map(|partition| Lane {
                 stream: stream.id,

@@ -5,7 +5,7 @@ pub mod places;
 pub mod products;
 pub mod sites;
 
-use super::random::{Dice, Weights};
+use super::random::{Dice, Weights, sin_turns};
 use people::Person;
 use places::COUNTRIES;
 use products::Product;
@@ -25,7 +25,10 @@ pub struct Town {
     pub writer_by_rank: Vec<u16>,
     /// In order of popularity.
     pub products: Vec<Product>,
+    /// What share of the sales each product has over the years.
     pub popularity: Weights,
+    /// The same at a time: for each ten minutes of a cycle.
+    fashion: Vec<Weights>,
     /// For each category, its products' indexes and their popularity among themselves.
     pub by_category: Vec<(Vec<u16>, Weights)>,
     /// For each country, the shoppers at home there and how often each pays.
@@ -40,16 +43,18 @@ impl Town {
         let mut dice = Dice::of(seed, &[0x70]);
         let popularity = Weights::zipf(PRODUCTS, 1.05, 0.0);
         let products = products::draw(&mut dice, &popularity);
-        let by_category = (0..products::CATEGORIES.len())
+        let by_category: Vec<(Vec<u16>, Weights)> = (0..products::CATEGORIES.len())
             .map(|category| {
                 let members: Vec<u16> = (0..products.len()).filter(|&i| products[i].category == category).map(|i| i as u16).collect();
                 let weights = Weights::new(members.iter().map(|&i| popularity.share(usize::from(i))));
                 (members, weights)
             })
             .collect();
+        let sold = |members: &[u16]| members.iter().map(|&i| popularity.share(usize::from(i))).sum::<f64>();
+        let categories = Weights::new(by_category.iter().map(|(members, _)| sold(members)));
         let mut writer_by_rank: Vec<u16> = (0..PEOPLE as u16).collect();
         dice.shuffle(&mut writer_by_rank);
-        let people = people::draw(&mut dice);
+        let people = people::draw(&mut dice, &categories);
         // The shift keeps the busiest of 2,000 shoppers at about one visit a minute.
         let shoppers = Weights::zipf(SHOPPERS, 0.8, 20.0);
         let of_country = |country: usize| -> Vec<u16> {
@@ -70,10 +75,66 @@ impl Town {
             shoppers,
             writers: Weights::zipf(PEOPLE, 1.2, 8.0),
             writer_by_rank,
+            fashion: fashion(&mut Dice::of(seed, &[0x71]), &products, &popularity),
             products,
             popularity,
             by_category,
             devices: sites::draw(&mut dice),
         }
     }
+
+    /// What sells at a time.
+    pub fn popularity_at(&self, at_ms: i64) -> &Weights {
+        let step = at_ms.div_euclid(FASHION_STEP_MS).rem_euclid(self.fashion.len().max(1) as i64);
+        self.fashion.get(step as usize).unwrap_or(&self.popularity)
+    }
+
+    /// Who shops or pays at a time of day: the busy more often than others, everyone rather at their own hours.
+    pub fn shopper(&self, dice: &mut Dice, time_of_day: f64) -> usize {
+        let mut index = self.shoppers.pick(dice);
+        for _ in 0..3 {
+            if dice.chance(self.people[index].activity(time_of_day)) {
+                break;
+            }
+            index = self.shoppers.pick(dice);
+        }
+        index
+    }
+}
+
+const FASHION_STEP_MS: i64 = 600_000;
+/// A day and a half, so that two days in a row differ.
+const FASHION_STEPS: usize = 216;
+/// How many waves of a product's fashion fit into the cycle: from nine hours each down to four.
+const FASHION_WAVES: (usize, usize) = (4, 9);
+/// How much a wave adds and takes.
+const FASHION_SWING: f64 = 0.6;
+
+/// Lets each product's popularity rise and fall in its own rhythm. Cheap and dear products, of electronics and of the rest, keep
+/// their shares of the sales at all times, so that prices stay as stated.
+fn fashion(dice: &mut Dice, products: &[Product], popularity: &Weights) -> Vec<Weights> {
+    let band = |product: &Product| {
+        let electronics = product.category == products::ELECTRONICS;
+        let dear = if electronics { product.price_cents > 50_000 } else { product.dearness > 0.5 };
+        usize::from(electronics) * 2 + usize::from(dear)
+    };
+    let rhythms: Vec<(f64, f64)> =
+        products.iter().map(|_| ((FASHION_WAVES.0 + dice.below(FASHION_WAVES.1 - FASHION_WAVES.0 + 1)) as f64, dice.unit())).collect();
+    let at_step = |step: usize| {
+        let (mut before, mut after) = ([0.0; 4], [0.0; 4]);
+        let risen: Vec<(usize, f64)> = products
+            .iter()
+            .zip(&rhythms)
+            .enumerate()
+            .map(|(index, (product, (waves, phase)))| {
+                let (band, share) = (band(product), popularity.share(index));
+                let now = share * (1.0 + FASHION_SWING * sin_turns(phase + waves * step as f64 / FASHION_STEPS as f64));
+                before[band] += share;
+                after[band] += now;
+                (band, now)
+            })
+            .collect();
+        Weights::new(risen.into_iter().map(|(band, now)| now * before[band] / after[band]))
+    };
+    (0..FASHION_STEPS).map(at_step).collect()
 }

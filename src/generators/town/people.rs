@@ -1,4 +1,4 @@
-//! The town's people: where they are from, what they can spend, what they browse and pay with.
+//! The town's people: where they are from, what they can spend, what they like, when they are up, what they browse and pay with.
 
 use bytes::Bytes;
 
@@ -45,9 +45,31 @@ pub struct Person {
     pub devices: [u8; 3],
     /// Last four digits of their cards.
     pub cards: [u16; 2],
+    /// How much of what others spend at a till they spend: 1 in the middle.
+    pub spending: f64,
+    /// Indexes into `CATEGORIES`: what they come back for.
+    pub favourites: [u8; 2],
+    /// The time of day around which they do most of what they do, as a share of the day.
+    pub hour: f64,
 }
 
-pub fn draw(dice: &mut Dice) -> Vec<Person> {
+/// How far around their hour people are active, as a share of the day, and how much less they do at other times.
+const ACTIVE: f64 = 0.2;
+const OTHER_TIMES: f64 = 0.15;
+
+/// How much spending at tills differs from person to person; the spread of a logarithm.
+pub const SPENDING_SPREAD: f64 = 0.35;
+
+impl Person {
+    /// How likely they are to do at this time what they do: 1 around their hour.
+    pub fn activity(&self, time_of_day: f64) -> f64 {
+        let apart = (time_of_day - self.hour).abs();
+        if apart.min(1.0 - apart) < ACTIVE { 1.0 } else { OTHER_TIMES }
+    }
+}
+
+/// `categories` are weighted by their sales, so that favourites change nothing about what sells in all.
+pub fn draw(dice: &mut Dice, categories: &Weights) -> Vec<Person> {
     let countries = Weights::new(COUNTRIES.iter().map(|country| country.weight));
     let browsings = Weights::new(BROWSING.iter().map(|browsing| browsing.weight));
     // Budgets are dealt out evenly rather than drawn, so that the few busiest shoppers do not decide what sells.
@@ -66,6 +88,9 @@ pub fn draw(dice: &mut Dice) -> Vec<Person> {
                 budget_cents: (60_000.0 * exp(0.7 * normal_quantile(affluence))) as i64,
                 devices: [(); 3].map(|()| browsings.pick(dice) as u8),
                 cards: [(); 2].map(|()| dice.below(10_000) as u16),
+                spending: exp(SPENDING_SPREAD * normal_quantile(affluence)),
+                favourites: [(); 2].map(|()| categories.pick(dice) as u8),
+                hour: dice.unit(),
             }
         })
         .collect()

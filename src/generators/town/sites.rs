@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::generators::incidents::FACTOR_MAX;
-use crate::generators::random::Dice;
+use crate::generators::random::{Dice, sin_turns};
 
 pub struct Site {
     pub name: &'static str,
@@ -12,6 +12,13 @@ pub struct Site {
     pub humidity: (f64, f64),
     /// Share of a day by which the site is ahead of the first.
     pub day_offset: f64,
+}
+
+impl Site {
+    /// The mean temperature at a time, given in days.
+    pub fn celsius_at(&self, days: f64) -> f64 {
+        self.celsius.0 + self.celsius.1 * sin_turns(days + self.day_offset)
+    }
 }
 
 const fn site(name: &'static str, celsius: (f64, f64), humidity: (f64, f64), day_offset: f64) -> Site {
@@ -39,6 +46,8 @@ pub enum SensorType {
 }
 
 impl SensorType {
+    pub const ALL: [SensorType; 4] = [SensorType::Temperature, SensorType::Humidity, SensorType::Battery, SensorType::Vibration];
+
     pub fn name(self) -> &'static str {
         match self {
             SensorType::Temperature => "temperature",

@@ -70,6 +70,11 @@ function topicCard(topic) {
   records.append(...topic.last.map(recordRow));
   card.append(heading, element("p", "facts", facts + ", " + bytes(topic.bytes_per_s) + "/s, " + topic.durability));
   card.lastChild.title = DURABILITY[topic.durability];
+  if (topic.schema) {
+    const link = element("a", "", "schema");
+    link.href = topic.schema;
+    card.lastChild.append(", ", link);
+  }
   card.append(topic.last.length > 0 ? records : element("p", "quiet", "Nothing in it yet."));
   return card;
 }
