@@ -26,7 +26,7 @@ budget: build
 
 # Everything in docs/ that is made from the code, with the day that is measured; fails if a row of it is out of its bounds.
 docs:
-	UPDATE_DOCS=1 cargo test --locked --lib -- --include-ignored data_docs page
+	UPDATE_DOCS=1 cargo test --locked --lib -- data_docs page
 	UPDATE_DOCS=1 cargo test --locked --test wire_support
 
 # Each fuzz target for FUZZ_SECONDS (60 without).
