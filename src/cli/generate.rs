@@ -30,7 +30,6 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 /// Why it did not end well.
 #[derive(Debug)]
 pub enum GenerateError {
-    Companion(std::path::PathBuf, std::io::Error),
     Runtime(std::io::Error),
     Cluster(ClusterError),
 }
@@ -38,9 +37,6 @@ pub enum GenerateError {
 impl fmt::Display for GenerateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            GenerateError::Companion(path, error) => {
-                write!(f, "cannot start {}: {error}; it belongs beside this program, and `make build` puts it there", path.display())
-            }
             GenerateError::Runtime(error) => write!(f, "cannot start: {error}"),
             GenerateError::Cluster(error) => write!(f, "{}", error.message),
         }
@@ -48,7 +44,7 @@ impl fmt::Display for GenerateError {
 }
 
 /// Returns at the end that was asked for, or when told to stop.
-pub fn feed_here(command: &GenerateCommand) -> Result<(), GenerateError> {
+pub fn run(command: &GenerateCommand) -> Result<(), GenerateError> {
     super::serve::start_log(&command.settings.log_level);
     let runtime = Builder::new_current_thread().enable_all().build().map_err(GenerateError::Runtime)?;
     let outcome = runtime.block_on(feed(command));

@@ -4,7 +4,6 @@
 //! written wrong, 1 for what could not be started or read. `log verify` ends with 1 as well if it finds damage.
 
 mod arguments;
-mod companion;
 mod generate;
 mod incident;
 mod log;
@@ -16,18 +15,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub use arguments::{Invocation, parse};
-pub use companion::hand_over;
-pub use generate::{GenerateCommand, GenerateError, feed_here};
-
-/// How `generate` is carried out: by this program ([`feed_here`]), or by the one beside it ([`hand_over`]).
-pub type Generate = fn(&GenerateCommand) -> Result<(), GenerateError>;
 
 /// Runs the command that these arguments and variables ask for.
-pub fn run(
-    arguments: impl IntoIterator<Item = OsString>,
-    variables: impl IntoIterator<Item = (OsString, OsString)>,
-    generate: Generate,
-) -> ExitCode {
+pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
     match parse(arguments, variables) {
         Ok(Invocation::Serve(settings)) => match serve::serve(&settings) {
             Ok(()) => ExitCode::SUCCESS,
@@ -38,7 +28,7 @@ pub fn run(
             Ok(log::Verdict::Damaged) => ExitCode::from(1),
             Err(error) => refuse(&error, 1),
         },
-        Ok(Invocation::Generate(command)) => match generate(&command) {
+        Ok(Invocation::Generate(command)) => match generate::run(&command) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => refuse(&error, 1),
         },
