@@ -7,9 +7,10 @@ BINARY := $(TARGET)/release/headwater
 run: build
 	@exec $(BINARY)
 
-# One static file, without the system's C library: it starts sooner, holds less memory, and runs in an empty image.
+# One static file, without the system's C library: it starts sooner, holds less memory, and runs in an empty image. At a fixed address,
+# as nothing has to be relocated then: half a megabyte less. Heap, stacks and maps are at random ones all the same.
 build:
-	cargo rustc --release --locked --bin headwater -- -C target-feature=+crt-static
+	cargo rustc --release --locked --bin headwater -- -C target-feature=+crt-static -C relocation-model=static
 
 # Format, lints, Rust tests, the real clients, kill -9; one summary at the end.
 test:
