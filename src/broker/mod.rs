@@ -21,6 +21,7 @@ mod node;
 mod partition;
 mod producer_ids;
 mod scrubber;
+pub mod security;
 mod space;
 mod start;
 mod topic;

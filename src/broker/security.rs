@@ -1,0 +1,238 @@
+//! Who may come in and what they may do, as it stands now and on disk. One file, old or new after a crash; readable by its owner only.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::log::kept_file::{self, Kept};
+use crate::security::quota::Quotas;
+use crate::security::{Acl, Authorizer, Credentials, Principal};
+
+const FILE: &str = "security.json";
+/// Bytes of the broker's own secret.
+const SECRET_LEN: usize = 32;
+
+/// All of it. Whoever changes it makes a new one.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub credentials: Credentials,
+    pub authorizer: Authorizer,
+    pub quotas: Quotas,
+}
+
+/// The content of `security.json`.
+///
+/// | field | content |
+/// |---|---|
+/// | `version` | 1 |
+/// | `secret` | what made-up challenges for unknown users are derived from |
+/// | `credentials` | each user's verifiers; no passwords |
+/// | `acls` | the rules |
+/// | `quotas` | the limits |
+#[derive(Serialize, Deserialize)]
+struct SecurityFile {
+    version: u32,
+    secret: Vec<u8>,
+    credentials: Credentials,
+    acls: Vec<Acl>,
+    quotas: Quotas,
+}
+
+pub struct Security {
+    path: PathBuf,
+    secret: Vec<u8>,
+    rules: RwLock<Arc<Rules>>,
+    /// Held while rules are changed: of two changes at once neither gets lost.
+    changing: Mutex<()>,
+    attempts: Mutex<Attempts>,
+    /// Password checks that run at a time.
+    pub checks: Arc<tokio::sync::Semaphore>,
+}
+
+/// A check takes a core for milliseconds.
+const CHECKS_AT_ONCE: usize = 2;
+
+impl Security {
+    /// What the folder holds, or a beginning without users. `random` fills a buffer.
+    pub fn open(folder: &Path, superusers: Vec<Principal>, open: bool, random: impl FnOnce(&mut [u8])) -> io::Result<Security> {
+        let path = folder.join(FILE);
+        let found = match kept_file::read(&path)? {
+            Kept::Absent => None,
+            Kept::Whole(value) => Some(value),
+            Kept::Restored(value, aside) => {
+                tracing::error!(file = %path.display(), found = %aside.display(), "was damaged; its copy took its place");
+                Some(value)
+            }
+            // Nobody comes in by rules that are gone.
+            Kept::Damaged(aside) => return Err(io::Error::other(format!("{} is damaged and has no copy", aside.display()))),
+        };
+        let file: Option<SecurityFile> = found.map(serde_json::from_value).transpose()?;
+        let is_new = file.is_none();
+        let file = file.unwrap_or_else(|| {
+            let mut secret = vec![0; SECRET_LEN];
+            random(&mut secret);
+            SecurityFile { version: 1, secret, credentials: Credentials::default(), acls: Vec::new(), quotas: Quotas::default() }
+        });
+        let authorizer = if open { Authorizer::open() } else { Authorizer::default() };
+        let mut rules = Rules { credentials: file.credentials, authorizer, quotas: file.quotas };
+        rules.authorizer.superusers = superusers;
+        file.acls.into_iter().for_each(|acl| rules.authorizer.add(acl));
+        let security = Security {
+            path,
+            secret: file.secret,
+            rules: RwLock::new(Arc::new(rules)),
+            changing: Mutex::default(),
+            attempts: Mutex::default(),
+            checks: Arc::new(tokio::sync::Semaphore::new(CHECKS_AT_ONCE)),
+        };
+        if is_new && !open {
+            security.write(&security.rules())?;
+        }
+        Ok(security)
+    }
+
+    pub fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the rules, first on disk. Blocks. What the change gives back is given back.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Rules) -> T) -> io::Result<T> {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rules = Rules::clone(&self.rules());
+        let given = change(&mut rules);
+        self.write(&rules)?;
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        Ok(given)
+    }
+
+    fn write(&self, rules: &Rules) -> io::Result<()> {
+        let file = SecurityFile {
+            version: 1,
+            secret: self.secret.clone(),
+            credentials: rules.credentials.clone(),
+            acls: rules.authorizer.acls().to_vec(),
+            quotas: rules.quotas.clone(),
+        };
+        kept_file::write(&self.path, &file)
+    }
+
+    /// How long an answer to this user from this address has to wait, after so many failures.
+    pub fn penalty(&self, user: &str, from: IpAddr) -> Duration {
+        let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.penalty(user, from)
+    }
+
+    pub fn failed(&self, user: &str, from: IpAddr) {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).failed(user, from);
+    }
+
+    pub fn succeeded(&self, user: &str, from: IpAddr) {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).forget(user, from);
+    }
+}
+
+/// Failed logins by user and address. A classroom is one address, so neither alone says who it was.
+#[derive(Default)]
+struct Attempts {
+    failures: HashMap<(String, IpAddr), u32>,
+}
+
+/// Pairs that are remembered. When there are more, all are forgotten: to fill it takes as many failures as that.
+const ATTEMPTS_MAX: usize = 10_000;
+const FIRST_PENALTY: Duration = Duration::from_millis(100);
+const PENALTY_MAX: Duration = Duration::from_secs(10);
+
+impl Attempts {
+    fn penalty(&self, user: &str, from: IpAddr) -> Duration {
+        match self.failures.get(&(user.to_owned(), from)) {
+            None => Duration::ZERO,
+            Some(failures) => FIRST_PENALTY.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(PENALTY_MAX),
+        }
+    }
+
+    fn failed(&mut self, user: &str, from: IpAddr) {
+        if self.failures.len() >= ATTEMPTS_MAX {
+            self.failures.clear();
+        }
+        let failures = self.failures.entry((user.to_owned(), from)).or_default();
+        *failures = failures.saturating_add(1);
+    }
+
+    fn forget(&mut self, user: &str, from: IpAddr) {
+        self.failures.remove(&(user.to_owned(), from));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::security::credentials::{ITERATIONS_MIN, SALT_LEN};
+    use crate::security::{Hash, Operation, PatternType, Permission, Resource, ResourceType, Verifier};
+
+    fn open(folder: &Path) -> Security {
+        Security::open(folder, vec![Principal::user("instructor")], false, |secret| secret.fill(7)).unwrap()
+    }
+
+    #[test]
+    fn what_was_changed_is_there_after_a_restart_and_no_password_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let security = open(folder.path());
+        let acl = Acl {
+            resource: ResourceType::Topic,
+            name: "ws.otter.".to_owned(),
+            pattern: PatternType::Prefixed,
+            principal: "User:otter".to_owned(),
+            host: "*".to_owned(),
+            operation: Operation::All,
+            permission: Permission::Allow,
+        };
+        security
+            .change(|rules| {
+                rules.credentials.put("otter", Verifier::of_password(Hash::Sha256, "hunter2", vec![1; SALT_LEN], ITERATIONS_MIN));
+                rules.authorizer.add(acl);
+            })
+            .unwrap();
+        drop(security);
+        let security = open(folder.path());
+        let rules = security.rules();
+        assert!(rules.credentials.get("otter", Hash::Sha256).unwrap().fits("hunter2"));
+        let may = |who: &str| rules.authorizer.allows(&Principal::user(who), "h", Operation::Write, Resource::topic("ws.otter.c02"));
+        assert!(may("otter") && may("instructor") && !may("eve"));
+        assert_eq!(security.secret(), [7; SECRET_LEN]);
+        assert!(!std::fs::read_to_string(folder.path().join(FILE)).unwrap().contains("hunter2"));
+    }
+
+    #[test]
+    fn rules_that_are_damaged_let_nobody_in() {
+        let folder = tempfile::tempdir().unwrap();
+        open(folder.path()).change(|_| ()).unwrap();
+        std::fs::write(folder.path().join(FILE), "{").unwrap();
+        std::fs::remove_file(folder.path().join("security.copy")).unwrap();
+        let error = Security::open(folder.path(), Vec::new(), false, |_| ()).err().unwrap();
+        assert!(error.to_string().contains("is damaged and has no copy"));
+    }
+
+    #[test]
+    fn each_failure_doubles_the_wait_of_that_user_from_that_address_only() {
+        let mut attempts = Attempts::default();
+        let (here, there) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            attempts.failed("ada", here);
+            waits.push(attempts.penalty("ada", here).as_millis());
+        }
+        assert_eq!(waits, [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]);
+        assert_eq!((attempts.penalty("ada", there), attempts.penalty("bob", here)), (Duration::ZERO, Duration::ZERO));
+        attempts.forget("ada", here);
+        assert_eq!(attempts.penalty("ada", here), Duration::ZERO);
+    }
+}
