@@ -1,0 +1,40 @@
+//! SaslHandshake (17), versions 0-1. After version 0 the tokens are frames of their own, after version 1 they come in SaslAuthenticate
+//! (KIP-152).
+
+use kafka_protocol::messages::SaslHandshakeRequest;
+use kafka_protocol::messages::sasl_handshake_response::SaslHandshakeResponse;
+use kafka_protocol::protocol::StrBytes;
+
+use super::login::{self, Login};
+use super::{Api, Context, HangUp, Reply};
+use crate::model::ErrorCode;
+use crate::security::{Mechanism, SaslExchange};
+
+pub struct SaslHandshake;
+
+impl Api for SaslHandshake {
+    const KEY: i16 = 17;
+    const NAME: &'static str = "SaslHandshake";
+    const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+    type Request = SaslHandshakeRequest;
+
+    async fn handle(ctx: &Context, version: i16, request: SaslHandshakeRequest) -> Result<Reply, HangUp> {
+        let mut answer = SaslHandshakeResponse::default();
+        if !matches!(ctx.peer.with_login(|login| matches!(login, Login::Expected)), true) {
+            answer.error_code = ErrorCode::IllegalSaslState.code();
+            return ctx.reply(&answer);
+        }
+        answer.mechanisms = login::mechanisms(ctx).into_iter().map(StrBytes::from_static_str).collect();
+        match Mechanism::by_name(&request.mechanism) {
+            Some(mechanism) => {
+                ctx.peer.set_login(Login::Exchange { exchange: SaslExchange::new(mechanism), bare: version == 0 });
+                ctx.reply(&answer)
+            }
+            None => {
+                answer.error_code = ErrorCode::UnsupportedSaslMechanism.code();
+                ctx.peer.set_login(Login::Failed);
+                ctx.reply(&answer).map(Reply::and_hang_up)
+            }
+        }
+    }
+}
