@@ -17,7 +17,6 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("server", &["handlers", "wire", "broker", "config", "model"]),
     ("generators", &["cluster", "config", "model"]),
     ("http", &["generators", "cluster", "broker", "config", "model"]),
-    ("bin", &["cli"]),
     ("cli", &["http", "server", "generators", "cluster", "handlers", "wire", "broker", "log", "coordinator", "config", "model"]),
 ];
 
