@@ -7,9 +7,10 @@ BINARY := $(TARGET)/release/headwater
 run: build
 	@exec $(BINARY)
 
-# One static file, without the system's C library: it starts sooner, holds less memory, and runs in an empty image.
+# One static file, without the system's C library: it starts sooner, holds less memory, and runs in an empty image. At a fixed address,
+# as nothing has to be relocated then: half a megabyte less. Heap, stacks and maps are at random ones all the same.
 build:
-	cargo rustc --release --locked --bin headwater -- -C target-feature=+crt-static
+	cargo rustc --release --locked --bin headwater -- -C target-feature=+crt-static -C relocation-model=static
 
 # Format, lints, Rust tests, the real clients, kill -9; one summary at the end.
 test:
@@ -24,7 +25,7 @@ budget: build
 
 # Everything in docs/ that is made from the code, with the day that is measured; fails if a row of it is out of its bounds.
 docs:
-	UPDATE_DOCS=1 cargo test --locked --lib -- --include-ignored data_docs page
+	UPDATE_DOCS=1 cargo test --locked --lib -- data_docs page
 	UPDATE_DOCS=1 cargo test --locked --test wire_support
 
 # Each fuzz target for FUZZ_SECONDS (60 without).

@@ -24,6 +24,7 @@ const FLOORS: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("memmap2", &["log/mapped.rs"]),
     ("kafka_protocol", &["wire/", "handlers/"]),
+    ("rdkafka", &["cluster/remote.rs"]),
     ("dashmap", &["broker/catalog.rs"]),
     ("axum", &["http/"]),
     ("tokio", &["broker/", "cluster/", "handlers/", "server/", "generators/runner", "http/", "cli/"]),

@@ -236,6 +236,7 @@ fn bad_value(row: &SettingRow) -> Option<&'static str> {
         SettingKind::Advertise => Some("http://a b"),
         SettingKind::OnOff => Some("perhaps"),
         SettingKind::Number => Some("many"),
+        SettingKind::Speed => Some("soon"),
         SettingKind::Choice(_) => Some("loud"),
         SettingKind::BrokerConfig => Some("log.retention.hours=soon"),
     }
@@ -352,6 +353,8 @@ fn shown_settings() -> Vec<Shown> {
         // What it does is for the generators' own tests.
         shown("seed", "7", |_, _, _| {}),
         shown("dirt", "2", |_, _, _| {}),
+        shown("clock", "virtual", |_, _, _| {}),
+        shown("speed", "1", |_, _, _| {}),
         shown("num-partitions", "3", |running, _, _| {
             assert_eq!(config(running, "num.partitions").as_deref(), Some("3"));
             assert_eq!(asked_into_being(running, "made"), 3);

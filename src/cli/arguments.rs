@@ -5,16 +5,20 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::generate::GenerateCommand;
 use super::incident::{self, IncidentCommand};
 use super::log::LogCommand;
+use crate::config::clock::parse_duration;
 use crate::config::settings::{SETTING_ROWS, SettingKind, SettingRow, setting_row};
-use crate::config::{Given, SettingError, Settings};
+use crate::config::{Address, ClockSetting, Given, SettingError, Settings, Speed};
+use crate::generators::End;
 
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Invocation {
     Serve(Box<Settings>),
     Log(LogCommand),
+    Generate(GenerateCommand),
     Incident(IncidentCommand),
     /// The help or the version.
     Print(String),
@@ -39,13 +43,20 @@ pub fn parse(
     if let Some(command) = matches.subcommand_matches("log").and_then(log_command) {
         return Ok(Invocation::Log(command));
     }
+    if let Some(matches) = matches.subcommand_matches("generate") {
+        return generate_command(matches, variables).map(Invocation::Generate);
+    }
     if let Some(command) = matches.subcommand_matches("incident").and_then(incident::command) {
         return Ok(Invocation::Incident(command));
     }
     let matches = matches.subcommand_matches("serve").unwrap_or(&matches);
     let mut given = Given { flags: flags(matches), variables: own_variables(variables)?, file: None };
     given.file = settings_file(&given)?;
-    Ok(Invocation::Serve(Box::new(Settings::from_given(&given)?)))
+    let settings = Settings::from_given(&given)?;
+    if settings.clock == ClockSetting::Virtual(Speed::Max) {
+        return Err(wrong("speed", "max is for headwater generate: it would fill the disk; give a number from 0 to 10000"));
+    }
+    Ok(Invocation::Serve(Box::new(settings)))
 }
 
 fn command() -> Command {
@@ -53,8 +64,60 @@ fn command() -> Command {
     let serve = with_settings(Command::new("serve").about("Run the broker (as without any command)"));
     with_settings(Command::new("headwater").about(ABOUT).version(env!("CARGO_PKG_VERSION")).args_conflicts_with_subcommands(true))
         .subcommand(serve)
+        .subcommand(generate_arguments())
         .subcommand(log_commands())
         .subcommand(incident::commands())
+}
+
+/// The settings that `generate` shares with the broker.
+const GENERATE_SETTINGS: &[&str] = &["seed", "dirt", "clock", "speed", "log-level"];
+
+fn generate_arguments() -> Command {
+    let option = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help).allow_hyphen_values(true)
+    };
+    let own = Command::new("generate")
+        .about("Feed the town's four topics into a Kafka cluster that is already there")
+        .arg(option("to", "HOST:PORT[,...]", "Where the cluster is").required(true))
+        .arg(option("topic-prefix", "TEXT", "Put before every topic's name").default_value("").hide_default_value(true))
+        .arg(option("events", "NUMBER", "Stop after so many events"))
+        .arg(option(
+            "until",
+            "DURATION",
+            "Stop after so much of the town's time, such as 90s, 15m, 2h, 1d: a virtual clock's since the history's end",
+        ));
+    let shared = SETTING_ROWS.iter().filter(|row| GENERATE_SETTINGS.contains(&row.name));
+    shared.fold(own, |command, row| command.arg(argument(row)))
+}
+
+fn wrong(flag: &str, message: &str) -> SettingError {
+    SettingError { origin: format!("--{flag}"), message: message.to_owned() }
+}
+
+fn generate_command(
+    matches: &ArgMatches,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<GenerateCommand, SettingError> {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let refuse = |name: &str, given: &str, accepted: &str| wrong(name, &format!("\"{given}\" is not accepted; give {accepted}"));
+    let to = text("to").unwrap_or_default();
+    if !to.split(',').all(|one| Address::parse(one).is_some_and(|address| address.port != 0)) {
+        return Err(refuse("to", &to, "HOST:PORT, or several with commas between them"));
+    }
+    let topic_prefix = text("topic-prefix").unwrap_or_default();
+    if !topic_prefix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) || topic_prefix.len() > 200 {
+        return Err(refuse("topic-prefix", &topic_prefix, "at most 200 letters, digits, '.', '_' and '-'"));
+    }
+    let number = |given: String| given.parse().map_err(|_| refuse("events", &given, "a whole number from 0 on"));
+    let duration = |given: String| parse_duration(&given).ok_or_else(|| refuse("until", &given, "a time such as 90s, 15m, 2h or 1d"));
+    let end = End { events: text("events").map(number).transpose()?, after_ms: text("until").map(duration).transpose()? };
+    let shared = SETTING_ROWS.iter().filter(|row| GENERATE_SETTINGS.contains(&row.name));
+    let flags = shared.filter_map(|row| text(row.name).map(|text| (row.name.to_owned(), text))).collect();
+    let settings = Settings::from_given(&Given { flags, variables: own_variables(variables)?, file: None })?;
+    if settings.clock == ClockSetting::Virtual(Speed::Max) && end.events.is_none() && end.after_ms.is_none() {
+        return Err(wrong("speed", "max needs an end; give --events or --until as well"));
+    }
+    Ok(GenerateCommand { to, topic_prefix, settings: Box::new(settings), end })
 }
 
 fn log_commands() -> Command {
@@ -140,6 +203,9 @@ mod tests {
             Ok(Invocation::Serve(settings)) => Ok(*settings),
             Ok(Invocation::Print(text)) => Err(text),
             Ok(Invocation::Log(command)) => Err(format!("{command:?}")),
+            Ok(Invocation::Generate(command)) => {
+                Err(format!("{} {} {:?} {:?}", command.to, command.topic_prefix, command.settings.clock, command.end))
+            }
             Ok(Invocation::Incident(command)) => Err(format!("{command:?}")),
             Err(error) => Err(error.to_string()),
         }
@@ -161,6 +227,26 @@ mod tests {
         assert_eq!(parsed(&["log", "verify", "data"], &[]).unwrap_err(), r#"Verify { folder: "data" }"#);
         for arguments in [&["log"][..], &["log", "verify"], &["log", "mend", "data"]] {
             assert!(parsed(arguments, &[]).unwrap_err().len() > 20);
+        }
+    }
+
+    #[test]
+    fn another_cluster_is_fed_with_the_settings_of_the_town() {
+        let flags =
+            ["generate", "--to", "a:9092,[::1]:9093", "--topic-prefix", "x.", "--clock", "virtual", "--speed", "max", "--until", "2h"];
+        let shown = parsed(&flags, &[]).unwrap_err();
+        assert_eq!(shown, "a:9092,[::1]:9093 x. Virtual(Max) End { events: None, after_ms: Some(7200000) }");
+        for (flags, message) in [
+            (&["generate"][..], "--to"),
+            (&["generate", "--to", "a"], "--to: \"a\" is not accepted"),
+            (&["generate", "--to", "a:1", "--until", "2"], "--until: \"2\" is not accepted"),
+            (&["generate", "--to", "a:1", "--events", "-2"], "--events"),
+            (&["generate", "--to", "a:1", "--topic-prefix", "a/"], "--topic-prefix: \"a/\""),
+            (&["generate", "--to", "a:1", "--clock", "virtual", "--speed", "max"], "--speed: max needs an end"),
+            (&["--clock", "virtual", "--speed", "max"], "--speed: max is for headwater generate"),
+        ] {
+            let said = parsed(flags, &[]).unwrap_err();
+            assert!(said.contains(message) && !said.contains('\n'), "{said}");
         }
     }
 

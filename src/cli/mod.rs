@@ -4,6 +4,7 @@
 //! written wrong, 1 for what could not be started or read. `log verify` ends with 1 as well if it finds damage.
 
 mod arguments;
+mod generate;
 mod incident;
 mod log;
 mod serve;
@@ -25,6 +26,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: impl IntoIt
         Ok(Invocation::Log(command)) => match log::run(&command, &mut std::io::stdout().lock()) {
             Ok(log::Verdict::Whole) => ExitCode::SUCCESS,
             Ok(log::Verdict::Damaged) => ExitCode::from(1),
+            Err(error) => refuse(&error, 1),
+        },
+        Ok(Invocation::Generate(command)) => match generate::run(&command) {
+            Ok(()) => ExitCode::SUCCESS,
             Err(error) => refuse(&error, 1),
         },
         Ok(Invocation::Incident(command)) => match incident::run(&command, &mut std::io::stdout().lock()) {

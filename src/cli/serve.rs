@@ -11,7 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::startup::{StartError, banner, bound, listen};
 use crate::broker::{Broker, BrokerOptions, clock};
-use crate::cluster::{Cluster, Embedded};
+use crate::cluster::{Cluster, Embedded, Topics};
 use crate::config::Settings;
 use crate::generators::{DirtLevel, Runner};
 use crate::handlers::APIS;
@@ -53,12 +53,9 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let web_address = web.as_ref().zip(settings.http.as_ref()).map(|(listener, asked)| bound(listener, asked));
     let serving = tokio::spawn(Server { limits: limits(&broker), broker: Arc::clone(&broker) }.run(Listener::from(kafka)));
     let generators = settings.generators.then(|| {
-        Arc::new(Runner::new(
-            Arc::clone(&cluster),
-            Arc::new(clock::now),
-            settings.seed,
-            DirtLevel::from_number(settings.dirt).unwrap_or_default(),
-        ))
+        let dirt = DirtLevel::from_number(settings.dirt).unwrap_or_default();
+        let runner = Runner::new(Arc::clone(&cluster) as Arc<dyn Topics>, Arc::new(clock::now), settings.seed, dirt);
+        Arc::new(runner.with_clock(settings.clock))
     });
     let state = HttpState::new(Arc::clone(&cluster), kafka_address.clone(), settings.advertise.clone()).with_generators(generators.clone());
     let pages = web.map(|listener| start_pages(&broker, state, listener));
@@ -118,7 +115,7 @@ fn connections_within(configured: usize, open_files: u64) -> usize {
 }
 
 /// The log goes to the error output, so that what is printed stays clean.
-fn start_log(level: &str) {
+pub(super) fn start_log(level: &str) {
     let level = level.parse().unwrap_or(LevelFilter::INFO);
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
     // A line that cannot be written (a file on the full disk) is lost; to complain about it would be a panic.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, StoredRecord, TopicSummary};
+use super::{BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, StoredRecord, TopicSummary, Topics};
 use crate::broker::{Broker, NewTopic, OwnRecord, Partition, Refused};
 use crate::config::Durability;
 use crate::coordinator::group::request::{DescribeGroup, ListGroups, OffsetFetch};
@@ -43,14 +43,21 @@ impl Embedded {
         let partition = self.partition(topic, id)?;
         let read = move || {
             let view = partition.view();
-            let from = Offset(view.end_offset().0.saturating_sub(i64::try_from(count).unwrap_or(i64::MAX))).max(view.start_offset());
-            let mut records = Vec::new();
-            let outcome = partition.read_own(from, |offset, r| {
-                records.push(StoredRecord { partition: id, offset, timestamp: r.timestamp, key: r.key, value: r.value });
-            });
-            match outcome {
-                Ok(()) => Ok(records),
-                Err(error) => Err(ClusterError { code: crate::broker::error_code(&error), message: error.to_string() }),
+            let start = view.start_offset();
+            let mut reach = i64::try_from(count).unwrap_or(i64::MAX);
+            loop {
+                let from = Offset(view.end_offset().0.saturating_sub(reach)).max(start);
+                let mut records = Vec::new();
+                let outcome = partition.read_own(from, |offset, r| {
+                    records.push(StoredRecord { partition: id, offset, timestamp: r.timestamp, key: r.key, value: r.value });
+                });
+                outcome.map_err(|error| ClusterError { code: crate::broker::error_code(&error), message: error.to_string() })?;
+                // Compaction leaves fewer records than offsets.
+                if records.len() >= count || from == start || !partition.config().cleanup_compact {
+                    records.drain(..records.len().saturating_sub(count));
+                    return Ok(records);
+                }
+                reach = reach.saturating_mul(8);
             }
         };
         blocking(read).await
@@ -164,7 +171,9 @@ impl Cluster for Embedded {
             ..self.broker.metrics.snapshot(&self.api_names, &self.broker.catalog)
         }
     }
+}
 
+impl Topics for Embedded {
     fn ensure_topic<'a>(
         &'a self,
         name: &'a TopicName,

@@ -2,10 +2,11 @@
 //! external cluster moves all of them there.
 //!
 //! It never hands out a lock, a slice of a map or a wire message. Topics and counters are snapshots and come at once; what has to be
-//! read or asked for comes later. `embedded.rs` is the broker in this process.
+//! read or asked for comes later. `embedded.rs` is the broker in this process, `remote.rs` any other cluster.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod embedded;
+mod remote;
 mod summary;
 
 use std::pin::Pin;
@@ -16,6 +17,7 @@ use crate::model::metrics::MetricsSnapshot;
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 pub use embedded::Embedded;
+pub use remote::Remote;
 pub use summary::{GroupOffset, GroupSummary, PartitionSummary, StoredRecord, TopicSummary};
 
 /// A record on its way into a partition.
@@ -38,7 +40,35 @@ pub struct ClusterError {
 /// An answer that comes later.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-pub trait Cluster: Send + Sync {
+/// What the generators need of a cluster.
+pub trait Topics: Send + Sync {
+    /// Creates the topic if it does not exist, with partition count and configs.
+    fn ensure_topic<'a>(
+        &'a self,
+        name: &'a TopicName,
+        partitions: i32,
+        configs: &'a [(&'a str, String)],
+    ) -> BoxFuture<'a, Result<(), ClusterError>>;
+
+    /// Appends the records to one partition, in order. The offset is the first one's. A crash may leave the first of them without the
+    /// others.
+    fn append<'a>(
+        &'a self,
+        topic: &'a TopicName,
+        partition: PartitionId,
+        records: Vec<NewRecord>,
+    ) -> BoxFuture<'a, Result<Offset, ClusterError>>;
+
+    /// The last `count` records of a partition, oldest first. Fewer only if it has no more.
+    fn tail<'a>(
+        &'a self,
+        topic: &'a TopicName,
+        partition: PartitionId,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Vec<StoredRecord>, ClusterError>>;
+}
+
+pub trait Cluster: Topics {
     /// Ready to serve, or one sentence why not.
     fn health(&self) -> Result<(), String>;
 
@@ -54,28 +84,4 @@ pub trait Cluster: Send + Sync {
     fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>>;
 
     fn metrics(&self) -> MetricsSnapshot;
-
-    /// Creates the topic if it does not exist, with partition count and configs.
-    fn ensure_topic<'a>(
-        &'a self,
-        name: &'a TopicName,
-        partitions: i32,
-        configs: &'a [(&'a str, String)],
-    ) -> BoxFuture<'a, Result<(), ClusterError>>;
-
-    /// Appends the records to one partition as one batch, in order. The offset is the first one's.
-    fn append<'a>(
-        &'a self,
-        topic: &'a TopicName,
-        partition: PartitionId,
-        records: Vec<NewRecord>,
-    ) -> BoxFuture<'a, Result<Offset, ClusterError>>;
-
-    /// The last `count` records of a partition, oldest first.
-    fn tail<'a>(
-        &'a self,
-        topic: &'a TopicName,
-        partition: PartitionId,
-        count: usize,
-    ) -> BoxFuture<'a, Result<Vec<StoredRecord>, ClusterError>>;
 }

@@ -8,6 +8,7 @@ pub mod broker;
 mod broker_change;
 pub mod broker_config;
 mod broker_rows;
+pub mod clock;
 pub mod def;
 pub mod docs;
 pub mod entry;
@@ -19,6 +20,7 @@ mod topic_rows;
 
 pub use broker::{BrokerLayers, BrokerScope};
 pub use broker_config::BrokerConfig;
+pub use clock::{ClockSetting, Speed};
 pub use def::{ConfigDef, ConfigError, ConfigType};
 pub use entry::{AlterOp, Alteration, ConfigEntry, ConfigSource, ConfigSynonym, ConfigValues};
 pub use guards::Guards;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::broker::{BrokerLayers, broker_row, broker_rows};
+use super::clock::{ClockSetting, Speed};
 use super::def::Honoured;
 use super::entry::ConfigValues;
 use super::guards::Guards;
@@ -23,6 +24,8 @@ pub enum SettingKind {
     Advertise,
     OnOff,
     Number,
+    /// A number, fractions too, or `max`.
+    Speed,
     Choice(&'static [&'static str]),
     /// `name=value` of a broker config; may be given many times.
     BrokerConfig,
@@ -65,6 +68,7 @@ impl SettingRow {
     }
 }
 
+const CLOCKS: &[&str] = &["real", "virtual"];
 const DIRT: &[&str] = &["0", "1", "2"];
 const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
@@ -80,6 +84,8 @@ pub const SETTING_ROWS: &[SettingRow] = &[
     row("generators", "on|off", "on", Kind::OnOff, "Fill the four workshop topics"),
     row("seed", "NUMBER", "42", Kind::Number, "Seed of the generators: the same seed gives the same town"),
     row("dirt", "0|1|2", "1", Kind::Choice(DIRT), "Faults in the generated data: none, the stated ones, three times as many"),
+    row("clock", "real|virtual", "real", Kind::Choice(CLOCKS), "Time of the generated data: the present, or one that begins on 5 January 2026, so that the seed alone decides about every byte"),
+    row("speed", "NUMBER", "1", Kind::Speed, "How many times as fast as real time a virtual clock goes. 0: it stands still behind two hours of history"),
     row("num-partitions", "NUMBER", "4", Kind::Number, "Partitions of topics created without a count").broker("num.partitions"),
     row("auto-create-topics", "on|off", "on", Kind::OnOff, "Create topics when they are first asked for").broker("auto.create.topics.enable"),
     row("node-id", "NUMBER", "1", Kind::Number, "Number of this broker").broker("node.id"),
@@ -150,6 +156,7 @@ pub struct Settings {
     pub seed: u64,
     /// 0 to 2.
     pub dirt: u8,
+    pub clock: ClockSetting,
     pub log_level: String,
     pub guards: Guards,
     /// Broker configs given at the start, own settings included as Kafka names them.
@@ -245,6 +252,7 @@ impl Settings {
             generators: on_off(&text("generators"))?,
             seed: number(&text("seed"))?,
             dirt: dirt.text.parse().unwrap_or(1),
+            clock: clock(&text("clock"), &text("speed"))?,
             log_level: log_level.text,
             guards: guards(text)?,
             broker,
@@ -433,6 +441,16 @@ fn advertise(given: &Text) -> Result<Advertise, SettingError> {
         return Ok(Advertise::As { host: text.to_owned(), port: None });
     }
     Err(given.refuse("auto, HOST or HOST:PORT"))
+}
+
+fn clock(kind: &Text, speed: &Text) -> Result<ClockSetting, SettingError> {
+    let parsed = Speed::parse(&speed.text).ok_or_else(|| speed.refuse(Speed::ACCEPTED))?;
+    match kind.text.trim() {
+        "virtual" => Ok(ClockSetting::Virtual(parsed)),
+        "real" if parsed == Speed::Times(1.0) => Ok(ClockSetting::Real),
+        "real" => Err(speed.refuse("1, or a virtual clock as well (--clock virtual)")),
+        _ => Err(kind.refuse(&CLOCKS.join(" or "))),
+    }
 }
 
 fn guards(text: impl Fn(&str) -> Text) -> Result<Guards, SettingError> {

@@ -73,6 +73,19 @@ fn a_bad_value_names_its_place_and_what_is_accepted() {
 }
 
 #[test]
+fn only_a_virtual_clock_has_a_speed() {
+    let clock = |flags: &[(&str, &str)]| settings(flags, &[], "").map(|settings| settings.clock);
+    assert_eq!(clock(&[]), Ok(ClockSetting::Real));
+    assert_eq!(clock(&[("clock", "virtual")]), Ok(ClockSetting::Virtual(Speed::Times(1.0))));
+    assert_eq!(clock(&[("clock", "virtual"), ("speed", "0.25")]), Ok(ClockSetting::Virtual(Speed::Times(0.25))));
+    let message = clock(&[("speed", "60")]).unwrap_err();
+    assert_eq!(message, "--speed: \"60\" is not accepted; give 1, or a virtual clock as well (--clock virtual)");
+    assert!(clock(&[("clock", "virtual"), ("speed", "-1")]).unwrap_err().contains("from 0 to 10000"));
+    assert!(clock(&[("clock", "sundial")]).unwrap_err().ends_with("give real or virtual"));
+    assert_eq!(settings(&[], &[], "clock = 'virtual'\nspeed = 1.5").unwrap().clock, ClockSetting::Virtual(Speed::Times(1.5)));
+}
+
+#[test]
 fn an_unknown_name_is_answered_with_the_nearest() {
     assert_eq!(settings(&[], &[], "lisen = 'x'").unwrap_err(), "hw.toml: lisen: there is no such setting; did you mean listen?");
     assert!(settings(&[], &[], "num.partitions = 4").unwrap_err().contains("hw.toml: num: "));

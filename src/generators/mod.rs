@@ -40,9 +40,13 @@ mod world;
 
 pub use chronicle::{Chronicle, Event};
 pub use dirt::DirtLevel;
+pub use json::rfc3339_ms;
 pub use json_schema::json_schema;
 pub use partitioner::partition_of;
-pub use runner::{Clock, Gap, IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Phase, Request, Runner, RunnerStatus, StreamStatus};
+pub use runner::{
+    Clock, End, Gap, IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Phase, Request, Runner, RunnerStatus, StreamStatus,
+    VIRTUAL_START,
+};
 pub use schema::{Field, STREAMS, Stream, StreamId, Values};
 pub use world::World;
 #[cfg(test)]

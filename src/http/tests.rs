@@ -1,7 +1,7 @@
 //! The pages over a real socket, in front of a made-up cluster.
 
 use super::*;
-use crate::cluster::{BoxFuture, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, StoredRecord, TopicSummary};
+use crate::cluster::{BoxFuture, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, StoredRecord, TopicSummary, Topics};
 use crate::model::metrics::{Histogram, MetricsSnapshot, RequestCount, TopicCount};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicId, TopicName};
 use bytes::Bytes;
@@ -51,38 +51,6 @@ impl Cluster for Town {
         ]
     }
 
-    fn ensure_topic<'a>(&'a self, _: &'a TopicName, _: i32, _: &'a [(&'a str, String)]) -> BoxFuture<'a, Result<(), ClusterError>> {
-        Box::pin(async { Err(read_only()) })
-    }
-
-    fn append<'a>(&'a self, _: &'a TopicName, _: PartitionId, _: Vec<NewRecord>) -> BoxFuture<'a, Result<Offset, ClusterError>> {
-        Box::pin(async { Err(read_only()) })
-    }
-
-    fn tail<'a>(
-        &'a self,
-        topic: &'a TopicName,
-        partition: PartitionId,
-        count: usize,
-    ) -> BoxFuture<'a, Result<Vec<StoredRecord>, ClusterError>> {
-        let seconds = self.started.elapsed().as_millis() as i64 / 20;
-        let value = match topic.as_str() {
-            "ecommerce-events" => HOSTILE.to_owned(),
-            other => format!(
-                "{{\"topic\":\"{other}\",\"partition\":{partition},\"temperature\":21.4,\"status\":\"ok\",\"note\":\"a longer value that has to be cut on one line\"}}"
-            ),
-        };
-        let record = |n: i64| StoredRecord {
-            partition,
-            offset: Offset(2000 + seconds - n),
-            timestamp: Timestamp(1_795_000_000_000 + seconds * 20 - n * 40 + i64::from(partition.0)),
-            key: Some(Bytes::from_static(b"k1")),
-            value: Some(Bytes::from(value.clone())),
-        };
-        let records = (0..count as i64).rev().map(record).collect();
-        Box::pin(async move { Ok(records) })
-    }
-
     fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>> {
         let offset = |p| GroupOffset {
             topic: "ecommerce-events".into(),
@@ -113,6 +81,40 @@ impl Cluster for Town {
             produce_latency: Histogram { bounds: vec![0.001, 0.01], counts: vec![10, 2, 0], sum_seconds: 0.02 },
             ..MetricsSnapshot::default()
         }
+    }
+}
+
+impl Topics for Town {
+    fn ensure_topic<'a>(&'a self, _: &'a TopicName, _: i32, _: &'a [(&'a str, String)]) -> BoxFuture<'a, Result<(), ClusterError>> {
+        Box::pin(async { Err(read_only()) })
+    }
+
+    fn append<'a>(&'a self, _: &'a TopicName, _: PartitionId, _: Vec<NewRecord>) -> BoxFuture<'a, Result<Offset, ClusterError>> {
+        Box::pin(async { Err(read_only()) })
+    }
+
+    fn tail<'a>(
+        &'a self,
+        topic: &'a TopicName,
+        partition: PartitionId,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Vec<StoredRecord>, ClusterError>> {
+        let seconds = self.started.elapsed().as_millis() as i64 / 20;
+        let value = match topic.as_str() {
+            "ecommerce-events" => HOSTILE.to_owned(),
+            other => format!(
+                "{{\"topic\":\"{other}\",\"partition\":{partition},\"temperature\":21.4,\"status\":\"ok\",\"note\":\"a longer value that has to be cut on one line\"}}"
+            ),
+        };
+        let record = |n: i64| StoredRecord {
+            partition,
+            offset: Offset(2000 + seconds - n),
+            timestamp: Timestamp(1_795_000_000_000 + seconds * 20 - n * 40 + i64::from(partition.0)),
+            key: Some(Bytes::from_static(b"k1")),
+            value: Some(Bytes::from(value.clone())),
+        };
+        let records = (0..count as i64).rev().map(record).collect();
+        Box::pin(async move { Ok(records) })
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Cluster, ClusterError, NewRecord};
+use crate::cluster::{ClusterError, NewRecord, Topics};
 use crate::generators::dirt::DirtLevel;
 use crate::generators::incidents::Command;
 use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
@@ -28,6 +28,7 @@ pub struct Gap {
 /// | `origin` | the town's time 0, in milliseconds since 1970 |
 /// | `gaps` | pairs `from`, `to`: nothing that arrived in between is ever written; the last ones, oldest first |
 /// | `commands` | what was ordered (incidents, rates, pauses), oldest first; absent: nothing |
+/// | `virtual_to` | of a town with a virtual clock only: nothing that arrives later has been written |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Journal {
     version: u32,
@@ -38,6 +39,8 @@ pub struct Journal {
     pub gaps: Vec<Gap>,
     #[serde(default)]
     pub commands: Vec<Command>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_to: Option<Timestamp>,
 }
 
 /// More gaps than this are not shown.
@@ -45,7 +48,7 @@ const GAPS_KEPT: usize = 20;
 
 impl Journal {
     pub fn begin(seed: u64, dirt: DirtLevel, origin: Timestamp) -> Journal {
-        Journal { version: 1, seed, dirt: dirt.number(), origin, gaps: Vec::new(), commands: Vec::new() }
+        Journal { version: 1, seed, dirt: dirt.number(), origin, gaps: Vec::new(), commands: Vec::new(), virtual_to: None }
     }
 
     pub fn dirt(&self) -> DirtLevel {
@@ -65,7 +68,7 @@ impl Journal {
     }
 
     /// The newest journal in the topic, which others use too: so look further back until it is found.
-    pub async fn read(cluster: &dyn Cluster) -> Result<Option<Journal>, ClusterError> {
+    pub async fn read(cluster: &dyn Topics) -> Result<Option<Journal>, ClusterError> {
         let topic = TopicName::new(TOPIC);
         cluster.ensure_topic(&topic, 1, &[("cleanup.policy", "compact".to_owned())]).await?;
         let mut count = 64;
@@ -86,7 +89,7 @@ impl Journal {
         }
     }
 
-    pub async fn write(&self, cluster: &dyn Cluster, now: Timestamp) -> Result<(), ClusterError> {
+    pub async fn write(&self, cluster: &dyn Topics, now: Timestamp) -> Result<(), ClusterError> {
         let value = serde_json::to_vec(self).map_err(|error| ClusterError {
             code: ErrorCode::UnknownServerError,
             message: format!("the generators' record cannot be written: {error}"),

@@ -3,33 +3,36 @@
 //! There is one chronicle and no seam: history is what has already arrived when the runner first looks at the clock. Whatever
 //! ends a run (a crash, a full disk, a sleeping laptop) is met in the same way: look at what the partitions hold (`resume`) and go on behind it.
 //!
-//! A batch never splits a millisecond of a partition. So a partition's last event tells exactly what it has, and a batch that a
-//! crash tore is written again as a whole.
+//! A partition's last event, and which of its millisecond it is, tell exactly what the partition has: a batch that a crash tore is
+//! completed.
 
+mod clock;
 mod journal;
 mod orders;
 mod resume;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod virtual_tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::cluster::{Cluster, ClusterError, NewRecord};
+use crate::cluster::{ClusterError, NewRecord, Topics};
+use crate::config::ClockSetting;
 use crate::model::{PartitionId, Timestamp, TopicName};
 
 use super::chronicle::{Chronicle, Event};
 use super::dirt::DirtLevel;
 use super::incidents::Timeline;
 use super::schema::{STREAMS, StreamId};
+use clock::TownClock;
+pub use clock::{Clock, VIRTUAL_START};
 pub use journal::Gap;
 use journal::Journal;
 pub use orders::{IncidentStatus, KindStatus, OrderRefused, OrdersStatus, Request};
 use orders::{WAITING_MAX, Waiting};
 use tokio::sync::mpsc;
-
-/// Tells the present.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How much is told at first start, and the longest gap that is filled.
 pub const HISTORY_MS: i64 = 2 * 3_600_000;
@@ -37,7 +40,6 @@ pub const HISTORY_MS: i64 = 2 * 3_600_000;
 /// A gap counts as longer than what is filled only by this much more, so that a run that ended while it wrote the history goes on with it.
 const GRACE_MS: i64 = 10 * 60_000;
 
-const TICK: Duration = Duration::from_millis(100);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// How long somebody who gives an order waits for the answer.
@@ -51,6 +53,9 @@ const SLICE_EVENTS: usize = 200;
 
 /// Behind by more than this, the runner says that it is filling history.
 const LIVE_WITHIN_MS: i64 = 5_000;
+
+/// A virtual clock's journal says up to which full one of these there may be events.
+const VIRTUAL_STRETCH_MS: i64 = 3_600_000;
 
 /// The rate that is shown is an average over about this long.
 const RATE_OVER_MS: f64 = 10_000.0;
@@ -85,6 +90,9 @@ pub struct RunnerStatus {
     /// The folder's, like the seed.
     pub dirt: DirtLevel,
     pub dirt_ignored: Option<DirtLevel>,
+    /// The folder's clock, like the seed; and whether the other one was asked for.
+    pub is_virtual: bool,
+    pub clock_ignored: bool,
     pub origin: Option<Timestamp>,
     pub(super) timeline: Timeline,
     /// How much of what was due at the last (re)start has been written, from 0 to 1.
@@ -99,9 +107,19 @@ pub struct RunnerStatus {
     measured: Option<(Timestamp, Timestamp)>,
 }
 
+/// When a run is over. Without either it never is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct End {
+    /// This many events of the four topics are written, and then those that arrived no later than any other that is there.
+    pub events: Option<u64>,
+    /// So much of the town's time has passed: since the start of the run, or, of a virtual clock, since the end of the history.
+    pub after_ms: Option<i64>,
+}
+
 pub struct Runner {
-    cluster: Arc<dyn Cluster>,
-    clock: Clock,
+    cluster: Arc<dyn Topics>,
+    clock: TownClock,
+    end: End,
     seed: u64,
     dirt: DirtLevel,
     status: Mutex<RunnerStatus>,
@@ -110,7 +128,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub fn new(cluster: Arc<dyn Cluster>, clock: Clock, seed: u64, dirt: DirtLevel) -> Runner {
+    pub fn new(cluster: Arc<dyn Topics>, clock: Clock, seed: u64, dirt: DirtLevel) -> Runner {
         let streams = STREAMS
             .iter()
             .map(|stream| StreamStatus { topic: stream.topic, events_written: 0, events_per_s: 0.0, last_arrival: None, measured: 0 })
@@ -121,6 +139,8 @@ impl Runner {
             seed_ignored: None,
             dirt,
             dirt_ignored: None,
+            is_virtual: false,
+            clock_ignored: false,
             origin: None,
             timeline: Timeline::default(),
             backfilled: 0.0,
@@ -130,18 +150,51 @@ impl Runner {
             measured: None,
         };
         let (orders, waiting) = mpsc::channel(WAITING_MAX);
-        Runner { cluster, clock, seed, dirt, status: Mutex::new(status), orders, waiting: tokio::sync::Mutex::new(waiting) }
+        let clock = TownClock::new(clock, ClockSetting::Real);
+        Runner {
+            cluster,
+            clock,
+            end: End::default(),
+            seed,
+            dirt,
+            status: Mutex::new(status),
+            orders,
+            waiting: tokio::sync::Mutex::new(waiting),
+        }
+    }
+
+    /// With the clock that was asked for; the topics' own stays in use.
+    pub fn with_clock(self, setting: ClockSetting) -> Runner {
+        Runner { clock: TownClock::new(self.clock.into_present(), setting), ..self }
+    }
+
+    pub fn with_end(self, end: End) -> Runner {
+        Runner { end, ..self }
     }
 
     pub fn status(&self) -> RunnerStatus {
         self.change_status(|status| status.clone())
     }
 
-    /// Runs for ever. May be dropped at any time: the next run goes on where this one ended.
+    /// Runs to its end, if it has one. May be dropped at any time: the next run goes on where this one ended.
     pub async fn run(&self) {
+        // No error is final.
+        let _ = self.run_unless(|_| false).await;
+    }
+
+    /// The same, but ends with an error of which it is said that waiting does not mend it.
+    pub async fn run_unless(&self, is_final: impl Fn(&ClusterError) -> bool) -> Result<(), ClusterError> {
+        let started = self.clock.present();
         loop {
-            let error = self.run_until_error().await;
+            let error = match self.run_until_error(started).await {
+                Ok(Pause::AtEnd) => return Ok(()),
+                Ok(Pause::AfterJump) => None,
+                Err(error) => Some(error),
+            };
             if let Some(error) = error {
+                if is_final(&error) {
+                    return Err(error);
+                }
                 let message = format!("{:?}: {}", error.code, error.message);
                 let news = self.change_status(|status| status.trouble.replace(message.clone()).as_ref() != Some(&message));
                 if news {
@@ -152,38 +205,59 @@ impl Runner {
         }
     }
 
-    /// Ends with an error, or with none after a jump of the clock that is too long to be filled.
-    async fn run_until_error(&self) -> Option<ClusterError> {
-        let mut writer = match self.resume().await {
-            Ok(writer) => writer,
-            Err(error) => return Some(error),
-        };
+    async fn run_until_error(&self, started: Timestamp) -> Result<Pause, ClusterError> {
+        let mut writer = self.resume().await?;
+        let is_virtual = self.clock.is_virtual();
+        let since = if is_virtual { VIRTUAL_START } else { started };
+        let end = self.end.after_ms.map(|ms| since.plus_ms(ms));
+        // What a virtual clock has passed is written before it moves.
+        let mut now = self.clock.now();
         loop {
-            let now = (self.clock)();
-            if now.since(writer.chronicle.next_arrival()) > HISTORY_MS + GRACE_MS {
-                return None;
+            let until = end.map_or(now, |end| now.min(end));
+            if !is_virtual && now.since(writer.chronicle.next_arrival()) > HISTORY_MS + GRACE_MS {
+                return Ok(Pause::AfterJump);
             }
-            if let Err(error) = self.catch_up(&mut writer, now).await {
-                return Some(error);
+            self.allow(&mut writer, until).await?;
+            self.catch_up(&mut writer, until).await?;
+            if end.is_some_and(|end| now >= end) || self.has_enough(&mut writer) {
+                return Ok(Pause::AtEnd);
             }
             tokio::select! {
-                () = tokio::time::sleep(TICK) => {}
-                Some(order) = self.next_order() => {
-                    if let Err(error) = self.obey(&mut writer, order).await {
-                        return Some(error);
-                    }
-                }
+                () = tokio::time::sleep(self.clock.tick()) => {}
+                Some(order) = self.next_order() => self.obey(&mut writer, order).await?,
             }
+            now = self.clock.advance();
         }
+    }
+
+    /// Notes how far a virtual clock may get before it gets there.
+    async fn allow(&self, writer: &mut Writer, now: Timestamp) -> Result<(), ClusterError> {
+        if writer.journal.virtual_to.is_none_or(|latest| now <= latest) {
+            return Ok(());
+        }
+        let stretch = now.0.div_euclid(VIRTUAL_STRETCH_MS) + 1;
+        writer.journal.virtual_to = Some(Timestamp(stretch * VIRTUAL_STRETCH_MS));
+        writer.journal.write(self.cluster.as_ref(), now).await
+    }
+
+    /// Events of the four topics that this process has written.
+    fn written(&self) -> u64 {
+        self.change_status(|status| status.streams.iter().map(|stream| stream.events_written).sum())
+    }
+
+    fn has_enough(&self, writer: &mut Writer) -> bool {
+        self.end.events.is_some_and(|events| writer.taken >= events) && writer.chronicle.next_arrival() > writer.last
     }
 
     /// Writes everything that has arrived by `now` and is not there yet.
     async fn catch_up(&self, writer: &mut Writer, now: Timestamp) -> Result<(), ClusterError> {
         let start = writer.chronicle.next_arrival();
-        let behind = now.since(start) > LIVE_WITHIN_MS;
+        // A fast virtual clock makes long steps, and is where it should be after each.
+        let stepped = self.clock.is_virtual() && now > VIRTUAL_START;
+        let behind = now.since(start) > LIVE_WITHIN_MS && !stepped;
         self.change_status(|status| status.phase = if behind { Phase::Backfilling } else { Phase::Live });
         let mut in_slice = 0;
-        while writer.chronicle.next_arrival() <= now {
+        while writer.chronicle.next_arrival() <= now && !self.has_enough(writer) {
             let Some(event) = writer.chronicle.next() else { break };
             if let Some(batch) = writer.take(event) {
                 self.append(batch).await?;
@@ -205,7 +279,7 @@ impl Runner {
             status.phase = Phase::Live;
             status.backfilled = 1.0;
             status.trouble = None;
-            status.measure_rates(now, behind);
+            status.measure_rates(self.clock.present(), behind);
         });
         Ok(())
     }
@@ -252,6 +326,13 @@ impl RunnerStatus {
     }
 }
 
+/// Why a run stops to look around.
+enum Pause {
+    AtEnd,
+    /// The clock has jumped further than what is filled.
+    AfterJump,
+}
+
 /// Records on their way into one partition.
 struct Batch {
     stream: StreamId,
@@ -265,6 +346,8 @@ struct Lane {
     partition: PartitionId,
     /// Arrival of the last event that the partition holds.
     written_to: Timestamp,
+    /// How many of that very millisecond it holds.
+    held: usize,
     records: Vec<NewRecord>,
 }
 
@@ -273,15 +356,25 @@ struct Writer {
     chronicle: Chronicle,
     journal: Journal,
     lanes: Vec<Lane>,
+    /// Events of the four topics taken, and those that this process had written before.
+    taken: u64,
+    /// Arrival of the last event that any lane has.
+    last: Timestamp,
 }
 
 impl Writer {
     /// Puts the event into its lane. Returns the batch that had to make room: full, and ending with a whole millisecond.
     fn take(&mut self, event: Event) -> Option<Batch> {
         let lane = self.lanes.iter_mut().find(|lane| lane.stream == event.stream && lane.partition == event.partition)?;
-        if event.arrival <= lane.written_to {
+        if event.arrival < lane.written_to {
             return None;
         }
+        if event.arrival == lane.written_to && lane.held > 0 {
+            lane.held -= 1;
+            return None;
+        }
+        self.taken += u64::from(event.stream != StreamId::TRUTH);
+        self.last = self.last.max(event.arrival);
         let full = lane.records.len() >= BATCH_RECORDS && lane.records.last().is_some_and(|last| last.timestamp < event.arrival);
         let batch = full.then(|| lane.batch());
         lane.records.push(NewRecord { key: Some(event.key), value: Some(event.value), timestamp: event.arrival, headers: Vec::new() });

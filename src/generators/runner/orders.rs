@@ -11,7 +11,7 @@ use crate::model::Timestamp;
 
 use super::journal::Journal;
 use super::resume::prepared;
-use super::{Clock, Runner, Writer};
+use super::{Runner, Writer};
 use crate::generators::chronicle::Chronicle;
 
 /// What somebody wants of the generators.
@@ -98,7 +98,7 @@ impl Runner {
     }
 
     pub fn now(&self) -> Timestamp {
-        (self.clock)()
+        self.clock.now()
     }
 
     pub fn kinds(&self) -> Vec<KindStatus> {
@@ -118,7 +118,7 @@ impl Runner {
     pub fn orders_status(&self) -> OrdersStatus {
         let status = self.status();
         let Some(origin) = status.origin else { return OrdersStatus::default() };
-        let now = (self.clock)();
+        let now = self.clock.now();
         let at = now.since(origin);
         let shown = |incident: &crate::generators::incidents::Incident| IncidentStatus {
             id: incident.id,
@@ -152,7 +152,7 @@ impl Runner {
         }
         let at = writer.chronicle.next_page();
         let world = writer.chronicle.world();
-        let command = match command(world, &writer.journal, &request, at, &self.clock) {
+        let command = match command(world, &writer.journal, &request, at, self.clock.now()) {
             Ok(command) => command,
             Err(refused) => {
                 let _ = answer.send(Err(OrderRefused::Wrong(refused)));
@@ -161,7 +161,7 @@ impl Runner {
         };
         let mut journal = writer.journal.clone();
         journal.commands.push(command.clone());
-        if let Err(error) = journal.write(self.cluster.as_ref(), (self.clock)()).await {
+        if let Err(error) = journal.write(self.cluster.as_ref(), self.clock.now()).await {
             let _ = answer.send(Err(OrderRefused::NotNow(error.to_string())));
             return Err(error);
         }
@@ -176,7 +176,7 @@ impl Runner {
     }
 }
 
-fn command(world: &World, journal: &Journal, request: &Request, at: i64, clock: &Clock) -> Result<Command, String> {
+fn command(world: &World, journal: &Journal, request: &Request, at: i64, now: Timestamp) -> Result<Command, String> {
     if journal.commands.len() >= COMMANDS_MAX {
         return Err(format!("{COMMANDS_MAX} orders are as many as the log holds; a reset empties it"));
     }
@@ -186,7 +186,7 @@ fn command(world: &World, journal: &Journal, request: &Request, at: i64, clock: 
             wish.order(world.seed(), &world.town, id, at)?
         }
         Request::End(id) => {
-            let now = clock().since(journal.origin);
+            let now = now.since(journal.origin);
             match world.timeline.incidents().iter().find(|incident| incident.id == id) {
                 Some(incident) if incident.to > now.max(incident.from) => Order::End { id },
                 Some(_) => return Err(format!("incident {id} is over")),

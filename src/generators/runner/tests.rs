@@ -2,42 +2,43 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use bytes::Bytes;
 
 use super::journal::Journal;
 use super::*;
-use crate::cluster::{BoxFuture, GroupSummary, StoredRecord, TopicSummary};
+use crate::cluster::{BoxFuture, StoredRecord};
 use crate::generators::incidents::{Command, Wish};
 use crate::generators::world::World;
-use crate::model::metrics::MetricsSnapshot;
 use crate::model::{ErrorCode, Offset};
 
 const NOW: Timestamp = Timestamp(1_795_435_200_321);
 const MINUTE_MS: i64 = 60_000;
 
 /// A topic, a partition, and the arrivals and values that it holds.
-type Held = (&'static str, i32, Vec<(Timestamp, Bytes)>);
+pub(super) type Held = (&'static str, i32, Vec<(Timestamp, Bytes)>);
 
 /// Keeps records in memory. After a number of appends it fails, as if the process had died before the write.
 #[derive(Default)]
-struct MemoryCluster {
+pub(super) struct MemoryCluster {
     topics: Mutex<BTreeMap<(String, i32), Vec<StoredRecord>>>,
-    configs: Mutex<HashMap<String, HashMap<String, String>>>,
+    pub(super) configs: Mutex<HashMap<String, HashMap<String, String>>>,
     appends_left: Mutex<Option<usize>>,
+    /// The append that fails leaves the first half of its records.
+    pub(super) tears: AtomicBool,
 }
 
 impl MemoryCluster {
-    fn dies_after(&self, appends: Option<usize>) {
+    pub(super) fn dies_after(&self, appends: Option<usize>) {
         *self.appends_left.lock().unwrap() = appends;
     }
 
-    fn records(&self, topic: &str, partition: i32) -> Vec<StoredRecord> {
+    pub(super) fn records(&self, topic: &str, partition: i32) -> Vec<StoredRecord> {
         self.topics.lock().unwrap().get(&(topic.to_owned(), partition)).cloned().unwrap_or_default()
     }
 
-    fn push(&self, topic: &str, partition: i32, records: Vec<NewRecord>) -> Offset {
+    pub(super) fn push(&self, topic: &str, partition: i32, records: Vec<NewRecord>) -> Offset {
         let mut topics = self.topics.lock().unwrap();
         let log = topics.entry((topic.to_owned(), partition)).or_default();
         let base = Offset(log.len() as i64);
@@ -54,8 +55,14 @@ impl MemoryCluster {
         base
     }
 
+    pub(super) fn cut(&self, topic: &str, partition: i32, count: usize) {
+        if let Some(log) = self.topics.lock().unwrap().get_mut(&(topic.to_owned(), partition)) {
+            log.truncate(count);
+        }
+    }
+
     /// What all partitions of the four topics and of the ledger hold.
-    fn all(&self) -> Vec<Held> {
+    pub(super) fn all(&self) -> Vec<Held> {
         let lanes = STREAMS.iter().flat_map(|stream| (0..stream.partitions).map(move |partition| (stream.topic, partition)));
         let lanes = lanes.chain([(StreamId::TRUTH.topic(), 0)]);
         lanes
@@ -67,23 +74,7 @@ impl MemoryCluster {
     }
 }
 
-impl Cluster for MemoryCluster {
-    fn health(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn topics(&self) -> Vec<TopicSummary> {
-        Vec::new()
-    }
-
-    fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>> {
-        Box::pin(async { Vec::new() })
-    }
-
-    fn metrics(&self) -> MetricsSnapshot {
-        MetricsSnapshot::default()
-    }
-
+impl Topics for MemoryCluster {
     fn ensure_topic<'a>(
         &'a self,
         name: &'a TopicName,
@@ -105,11 +96,15 @@ impl Cluster for MemoryCluster {
         &'a self,
         topic: &'a TopicName,
         partition: PartitionId,
-        records: Vec<NewRecord>,
+        mut records: Vec<NewRecord>,
     ) -> BoxFuture<'a, Result<Offset, ClusterError>> {
         Box::pin(async move {
             if let Some(left) = self.appends_left.lock().unwrap().as_mut() {
                 let Some(fewer) = left.checked_sub(1) else {
+                    if self.tears.load(Ordering::Relaxed) {
+                        records.truncate(records.len() / 2);
+                        self.push(topic.as_str(), partition.0, records);
+                    }
                     return Err(ClusterError { code: ErrorCode::KafkaStorageError, message: "dead".to_owned() });
                 };
                 *left = fewer;
@@ -156,7 +151,7 @@ impl Bench {
     fn runner(&self, seed: u64) -> Runner {
         let now = Arc::clone(&self.now);
         Runner::new(
-            Arc::clone(&self.cluster) as Arc<dyn Cluster>,
+            Arc::clone(&self.cluster) as Arc<dyn Topics>,
             Arc::new(move || Timestamp(now.load(Ordering::Relaxed))),
             seed,
             DirtLevel::Stated,
@@ -325,7 +320,7 @@ fn the_folders_seed_stays_in_use_until_a_reset() {
 #[test]
 fn the_folders_dirt_stays_in_use_until_a_reset() {
     let bench = Bench::that_began(1);
-    let cluster = Arc::clone(&bench.cluster) as Arc<dyn Cluster>;
+    let cluster = Arc::clone(&bench.cluster) as Arc<dyn Topics>;
     let now = bench.now();
     let runner = Runner::new(cluster, Arc::new(move || now), 7, DirtLevel::Heavy);
     bench.runtime.block_on(async {
@@ -369,7 +364,9 @@ fn no_batch_splits_a_millisecond_and_none_of_history_is_huge() {
     let mut writer = Writer {
         journal: Journal::begin(7, DirtLevel::Stated, NOW),
         chronicle: Chronicle::new(World::new(7, DirtLevel::Stated), NOW, NOW),
-        lanes: vec![Lane { stream: StreamId::IOT, partition: PartitionId(0), written_to: Timestamp::NONE, records: Vec::new() }],
+        lanes: vec![Lane { stream: StreamId::IOT, partition: PartitionId(0), written_to: Timestamp::NONE, held: 0, records: Vec::new() }],
+        taken: 0,
+        last: Timestamp::NONE,
     };
     let event = |arrival: i64| Event {
         stream: StreamId::IOT,

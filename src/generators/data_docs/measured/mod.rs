@@ -105,7 +105,7 @@ fn share_of_first(counts: impl Iterator<Item = f64>, first: usize) -> f64 {
 const HEAD: &str = "# The data, measured
 
 24 hours of the four streams (seed 42, `--dirt 1`, about 5.7 million records), held against what is stated of them.
-`UPDATE_DOCS=1 cargo test --lib data_measured -- --ignored` measures again, writes this page, and fails if a row is out of its bounds.
+`UPDATE_DOCS=1 cargo test --lib data_measured` measures again, writes this page, and fails if a row is out of its bounds.
 
 Unless a row is about dirt, damaged records and second copies are left out. Amounts are those of the records; fraud is what the ledger
 notes as fraud. `(code)` stands where the value is not a promise but a parameter in `src/generators`.
@@ -146,7 +146,6 @@ fn measure() -> Vec<(&'static str, Vec<Row>)> {
 }
 
 #[test]
-#[ignore = "takes a minute; `make docs` runs it"]
 fn data_measured_over_a_day_is_within_what_is_stated() {
     let sections = measure();
     let mut page = HEAD.to_owned();
