@@ -466,7 +466,7 @@ fn another_origin_tells_the_same_town_at_another_time() {
 
 /// What docs/look-at-the-data.py looks at: a file a topic, a record a line.
 #[test]
-#[ignore = "writes 1.5 GB into the folder that NDJSON names"]
+#[ignore = "writes 1.1 GB into the folder that NDJSON names"]
 fn twelve_hours_are_told_into_files() {
     let Some(folder) = std::env::var_os("NDJSON").map(std::path::PathBuf::from) else { return };
     std::fs::create_dir_all(&folder).unwrap();
