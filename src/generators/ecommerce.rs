@@ -14,7 +14,8 @@ use super::town::people::{BROWSING, Person};
 use super::town::places::COUNTRIES;
 use super::town::products::CATEGORIES;
 use super::truth::Labels;
-use super::world::{World, network_delay_ms, time_of_day};
+use super::visitors;
+use super::world::{World, network_delay_ms};
 
 pub const FIELDS: &[Field] = &[
     Field::EVENT_ID,
@@ -75,7 +76,7 @@ pub const TESTS: f64 = 0.01;
 const TEST_ACCOUNTS_COUNT: usize = 12;
 
 /// Visits that begin in a second: 25 events a second, at 12.3 events in a mean visit.
-const SESSIONS_PER_S: f64 = 25.0 / 12.3;
+pub const SESSIONS_PER_S: f64 = 25.0 / 12.3;
 
 const STEPS_BROWSED_MIN: usize = 3;
 /// With at most four products in the cart: 20 steps of browsing, a checkout and four purchases make 25 events.
@@ -108,20 +109,21 @@ impl EventType {
     }
 }
 
-/// What led a visitor to the shop, and with which campaign.
-const WAYS_IN: [(&str, Option<&str>); 12] = [
-    ("direct", None),
-    ("direct", None),
-    ("direct", None),
-    ("search", None),
-    ("search", None),
-    ("search", None),
-    ("social", None),
-    ("social", Some("share-and-save")),
-    ("newsletter", Some("weekly-letter")),
-    ("banner", Some("season-opening")),
-    ("newsletter", Some("flash-sale")),
-    ("newsletter", Some("your-cart-waits")),
+/// What led a visitor to the shop, with which campaign, and how much more than others such visitors mean to buy. Those that are
+/// open to all average to 1.
+const WAYS_IN: [(&str, Option<&str>, f64); 12] = [
+    ("direct", None, 1.3),
+    ("direct", None, 1.3),
+    ("direct", None, 1.3),
+    ("search", None, 1.0),
+    ("search", None, 1.0),
+    ("search", None, 1.0),
+    ("social", None, 0.5),
+    ("social", Some("share-and-save"), 0.75),
+    ("newsletter", Some("weekly-letter"), 1.45),
+    ("banner", Some("season-opening"), 0.4),
+    ("newsletter", Some("flash-sale"), 1.0),
+    ("newsletter", Some("your-cart-waits"), 1.0),
 ];
 /// The last way in is for those who left something in a cart.
 const REMINDER: u8 = WAYS_IN.len() as u8 - 1;
@@ -240,7 +242,7 @@ impl<'w> Session<'w> {
         let mut dice = world.story_dice(Story::Session, chapter, index);
         let clock = chapter * CHAPTER_MS + dice.below(CHAPTER_MS as usize) as i64;
         let returning = returning(world, chapter, &mut dice);
-        let person = returning.as_ref().map_or_else(|| world.town.shopper(&mut dice, time_of_day(clock)) as u16, |visitor| visitor.person);
+        let person = returning.as_ref().map_or_else(|| visitors::visitor(world, chapter, index), |visitor| visitor.person);
         let wanted = returning.map(|visitor| visitor.left).unwrap_or_default();
         let reminded = !wanted.is_empty() && dice.chance(REMINDED);
         let sale = category_on_sale(world, chapter).map(|category| (category, dice.chance(SALE_SHARE)));
@@ -278,6 +280,7 @@ impl<'w> Session<'w> {
     fn tell(&mut self, drafts: &mut Drafts<'_>) {
         let came_for_sale = matches!(self.sale, Some((_, true)));
         let set = if self.wanted.is_empty() { SHARE_SET_ON_BUYING } else { SHARE_SET_ON_BUYING_AGAIN };
+        let set = set * WAYS_IN[usize::from(self.way_in)].2 * BROWSING[usize::from(self.device)].buys;
         let intent = if self.dice.chance(set) || came_for_sale { SET_ON_BUYING } else { JUST_LOOKING };
         self.browse(&intent, drafts);
         self.close(&intent, drafts);
@@ -409,7 +412,11 @@ impl<'w> Session<'w> {
 
     /// Time passes until the next step: most take seconds, none more than a minute.
     fn think(&mut self, median_s: f64, spread: f64) {
-        self.clock += (self.dice.log_normal(median_s, spread).clamp(0.8, 60.0) * 1000.0) as i64;
+        let mut seconds = self.dice.log_normal(median_s, spread);
+        while !(0.8..60.0).contains(&seconds) {
+            seconds = self.dice.log_normal(median_s, spread);
+        }
+        self.clock += (seconds * 1000.0) as i64;
     }
 
     fn wait(&mut self, least_s: f64, most_s: f64) {
@@ -471,7 +478,8 @@ fn returning(world: &World, chapter: i64, dice: &mut Dice) -> Option<Returning> 
     earlier.replayed = true;
     earlier.tell(&mut Drafts::new(&mut |_| {}));
     let back = if earlier.left.is_empty() { BACK_FOR_NOTHING } else { BACK_FOR_CART };
-    dice.chance(back).then_some(Returning { person: earlier.person, left: earlier.left })
+    let comes = dice.chance(back) && !visitors::is_busy(world, earlier.person, chapter);
+    comes.then_some(Returning { person: earlier.person, left: earlier.left })
 }
 
 /// A thief in somebody's account buys one thing after the other, each dearer than the one before.
@@ -531,7 +539,7 @@ pub fn write(world: &World, draft: &Draft, origin_ms: i64, out: &mut Vec<u8>) ->
     let person = &world.town.people[usize::from(event.person)];
     let product = &world.town.products[usize::from(event.product)];
     let browsing = &BROWSING[usize::from(event.device)];
-    let (referrer, campaign) = WAYS_IN[usize::from(event.way_in)];
+    let (referrer, campaign, _) = WAYS_IN[usize::from(event.way_in)];
     let user = match event.tester {
         Some(Tester::Account(number)) => Bytes::from(format!("test-{number:02}")),
         _ => person.id.clone(),

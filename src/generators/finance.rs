@@ -194,6 +194,10 @@ const TRAVELS: f64 = 0.04;
 const JOURNEY_MS: i64 = 3 * 3_600_000;
 const REVERSED: f64 = 0.01;
 
+/// Share of payments at tills of one price, and not of a sum of several; and the hundredths that such prices have.
+const SINGLE_PRICES: f64 = 0.35;
+const PRICE_ENDINGS: [i64; 8] = [99, 99, 99, 0, 0, 50, 95, 90];
+
 pub fn tell(world: &World, chapter: i64, drafts: &mut Drafts<'_>) {
     for index in 0..world.beginnings(Story::Card, chapter, CARD_USES_PER_S) {
         let mut dice = world.story_dice(Story::Card, chapter, index);
@@ -216,7 +220,7 @@ const SPIKE_PLACE: (&str, &str, f64, f64) = ("electronics", "online", 160.0, 0.9
 pub fn tell_spike(world: &World, chapter: i64, number: usize, country: usize, drafts: &mut Drafts<'_>) {
     let (residents, weights) = &world.town.by_country[country];
     let added = SPIKE_FACTOR - 1.0;
-    let per_s = PAYMENTS_PER_S * world.town.country_shares[country] * added;
+    let per_s = PAYMENTS_PER_S * world.town.country_share(country, time_of_day(chapter * CHAPTER_MS)) * added;
     for index in 0..world.beginnings(Story::Spike, chapter, per_s) {
         let index = (number * STORIES_MAX / 4 + index) % STORIES_MAX;
         let mut dice = world.story_dice(Story::Spike, chapter, index);
@@ -253,7 +257,10 @@ fn card_use_of(world: &World, index: usize, at: i64, place: Place, fraud: Option
     let home = &COUNTRIES[usize::from(person.country)];
     // The rest of the spread is between people.
     let dollars = person.spending * dice.log_normal(median, (spread * spread - SPENDING_SPREAD * SPENDING_SPREAD).sqrt());
-    let amount_cents = local_amount(home, dollars, channel == "atm");
+    let mut amount_cents = local_amount(home, dollars, channel == "atm");
+    if channel == "pos" && home.has_cents && dice.chance(SINGLE_PRICES) {
+        amount_cents = (amount_cents / 100 * 100 + dice.pick(&PRICE_ENDINGS)).max(50);
+    }
     Payment {
         person: index as u16,
         order: None,

@@ -53,8 +53,11 @@ const READINGS: i64 = STORY_CHAPTERS * CHAPTER_MS / PERIOD_MS;
 const MEMORY: f64 = 0.8;
 const FRESH: f64 = 0.6;
 
-const DEGRADED: f64 = 0.015;
-const FAULT: f64 = 0.001;
+/// Chances that a spell begins during a story, in which a sensor says that it is not well. Together 1.5 % and 0.1 % of the readings.
+const DEGRADED: f64 = 0.048;
+const FAULT: f64 = 0.0032;
+/// How many readings a spell lasts: median and spread; never longer than a story.
+const SPELL: (f64, f64) = (14.0, 0.9);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -100,11 +103,7 @@ fn tell_sensor(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'_
     let mut noise = remembered_noise(world, chapter - STORY_CHAPTERS, index);
     let mut fresh = noise_dice(world, chapter, index);
     let mut dice = world.story_dice(Story::Sensor, chapter, index);
-    let status = match dice.unit() {
-        u if u < FAULT => Status::Fault,
-        u if u < FAULT + DEGRADED => Status::Degraded,
-        _ => Status::Ok,
-    };
+    let spells = [Spell::of(world, chapter, index), Spell::of(world, chapter - STORY_CHAPTERS, index)];
     let first = chapter * CHAPTER_MS / PERIOD_MS;
     for step in 0..READINGS {
         noise = MEMORY * noise + FRESH * fresh.normal();
@@ -115,8 +114,35 @@ fn tell_sensor(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'_
             continue;
         }
         let value = (level(device, at, noise) * 100.0).round() as i64;
+        let spell = spells.iter().flatten().find(|spell| (spell.from..spell.to).contains(&number));
+        let status = spell.map_or(Status::Ok, |spell| spell.status);
         let reading = Reading { device: index as u16, seq: number + 1, value, fahrenheit: device.fahrenheit, updated: false, status };
         drafts.add(at, delay, Serial::new(Story::Sensor, chapter, index, step as usize), Body::Reading(reading));
+    }
+}
+
+/// Readings, counted from the origin, in which a sensor is not well. It may outlast the story in which it begins by another one.
+struct Spell {
+    status: Status,
+    from: i64,
+    to: i64,
+}
+
+impl Spell {
+    /// The one that begins during a story, if one does.
+    fn of(world: &World, chapter: i64, index: usize) -> Option<Spell> {
+        let mut dice = Dice::of(world.seed, &[0xa2, index as u64, chapter as u64]);
+        let status = match dice.unit() {
+            u if u < FAULT => Status::Fault,
+            u if u < FAULT + DEGRADED => Status::Degraded,
+            _ => return None,
+        };
+        let from = chapter * CHAPTER_MS / PERIOD_MS + dice.below(READINGS as usize) as i64;
+        let mut lasts = dice.log_normal(SPELL.0, SPELL.1);
+        while lasts > READINGS as f64 {
+            lasts = dice.log_normal(SPELL.0, SPELL.1);
+        }
+        Some(Spell { status, from, to: from + (lasts as i64).max(1) })
     }
 }
 

@@ -35,6 +35,7 @@ mod social;
 mod text;
 mod town;
 mod truth;
+mod visitors;
 mod world;
 
 pub use chronicle::{Chronicle, Event};

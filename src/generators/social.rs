@@ -152,9 +152,10 @@ pub fn tell_viral(world: &World, chapter: i64, incident: &Incident, drafts: &mut
         (0..VIRAL_REACTIONS).map(|_| dice.log_normal(lasts / 4.0, 0.7).min(lasts * dice.unit().max(0.5)) as i64).collect();
     delays.sort_unstable();
     delays.insert(0, 0);
+    let mut audience = Audience::of(action.person);
     for (step, after) in delays.into_iter().enumerate() {
         if step > 0 {
-            react(world, &mut action, None, &mut dice);
+            audience.react(world, &mut action, None, &mut dice);
         }
         let happened = incident.from + after;
         let delay = network_delay_ms(&mut dice, 20.0, 500.0);
@@ -215,24 +216,72 @@ fn tell_cascade(world: &World, chapter: i64, index: usize, drafts: &mut Drafts<'
     let size = dice.pareto_cut(CASCADE_SCALE, 1.6, CASCADE_MAX) as usize;
     let mut delays: Vec<i64> = (0..size).map(|_| attention_ms(&mut dice)).collect();
     delays.sort_unstable();
+    let mut audience = Audience::of(person);
     for (step, after) in delays.into_iter().enumerate() {
-        react(world, &mut action, bot(), &mut dice);
+        audience.react(world, &mut action, bot(), &mut dice);
         let delay = network_delay_ms(&mut dice, 20.0, 500.0);
         drafts.add(posted_at + after, delay, serial(step + 1), Body::Action(action.clone()));
     }
 }
 
-/// Makes of an action the next that follows the same post.
-fn react(world: &World, action: &mut Action, bot: Option<u8>, dice: &mut Dice) {
-    action.kind = match dice.unit() {
-        u if u < COMMENTS => ActionType::Comment,
-        u if u < COMMENTS + SHARES => ActionType::Share,
-        _ => ActionType::Like,
-    };
-    action.person = writer(world, dice);
-    action.bot = bot;
-    action.own = if action.kind == ActionType::Like { action.post } else { dice.word() };
-    action.engagement += action.kind.engagement();
+/// Share of the reactions to a post that come from its writer's circle, how many belong to one.
+const FROM_CIRCLE: f64 = 0.3;
+const CIRCLE: usize = 12;
+
+/// Who reacts to a post: rather its writer's circle than others. Nobody likes or shares it twice, and its writer never.
+struct Audience {
+    writer: u16,
+    /// One bit for each of the people.
+    liked: [u64; PEOPLE.div_ceil(64)],
+    shared: [u64; PEOPLE.div_ceil(64)],
+}
+
+impl Audience {
+    fn of(writer: u16) -> Audience {
+        let mut audience = Audience { writer, liked: [0; _], shared: [0; _] };
+        mark(&mut audience.liked, writer);
+        mark(&mut audience.shared, writer);
+        audience
+    }
+
+    /// Makes of an action the next that follows the same post.
+    fn react(&mut self, world: &World, action: &mut Action, bot: Option<u8>, dice: &mut Dice) {
+        action.kind = match dice.unit() {
+            u if u < COMMENTS => ActionType::Comment,
+            u if u < COMMENTS + SHARES => ActionType::Share,
+            _ => ActionType::Like,
+        };
+        action.person = self.somebody(world, dice);
+        let once = match action.kind {
+            ActionType::Like => Some(&mut self.liked),
+            ActionType::Share => Some(&mut self.shared),
+            _ => None,
+        };
+        if let Some(already) = once {
+            while !mark(already, action.person) {
+                action.person = writer(world, dice);
+            }
+        }
+        action.bot = bot;
+        action.own = if action.kind == ActionType::Like { action.post } else { dice.word() };
+        action.engagement += action.kind.engagement();
+    }
+
+    fn somebody(&self, world: &World, dice: &mut Dice) -> u16 {
+        if !dice.chance(FROM_CIRCLE) {
+            return writer(world, dice);
+        }
+        let member = dice.below(CIRCLE) as u64;
+        writer(world, &mut Dice::of(world.seed, &[0xc1, u64::from(self.writer), member]))
+    }
+}
+
+/// False if somebody's bit was set before.
+fn mark(bits: &mut [u64], person: u16) -> bool {
+    let (word, bit) = (usize::from(person) / 64, 1 << (person % 64));
+    let is_new = bits[word] & bit == 0;
+    bits[word] |= bit;
+    is_new
 }
 
 fn writer(world: &World, dice: &mut Dice) -> u16 {

@@ -8,6 +8,7 @@ use super::incidents::{Command, Kind, Timeline};
 use super::random::{Dice, sin_turns};
 use super::schema::StreamId;
 use super::town::Town;
+use super::visitors::Visitors;
 
 /// The workshop's day: it lasts an hour, so that a class sees one go by.
 pub const DAY_MS: i64 = 3_600_000;
@@ -21,17 +22,19 @@ pub struct World {
     pub(super) dirt: DirtLevel,
     pub(super) town: Arc<Town>,
     pub(super) timeline: Timeline,
+    pub(super) visitors: Arc<Visitors>,
 }
 
 impl World {
     pub fn new(seed: u64, dirt: DirtLevel) -> Arc<World> {
-        Arc::new(World { seed, dirt, town: Arc::new(Town::new(seed)), timeline: Timeline::default() }).with_commands(&[])
+        let (town, visitors) = (Arc::new(Town::new(seed)), Arc::default());
+        World { seed, dirt, town, timeline: Timeline::default(), visitors }.with_commands(&[])
     }
 
     /// The same town under this log of commands.
     pub fn with_commands(&self, commands: &[Command]) -> Arc<World> {
         let timeline = Timeline::new(self.seed, &self.town, commands);
-        Arc::new(World { seed: self.seed, dirt: self.dirt, town: Arc::clone(&self.town), timeline })
+        Arc::new(World { seed: self.seed, dirt: self.dirt, town: Arc::clone(&self.town), timeline, visitors: Arc::clone(&self.visitors) })
     }
 
     pub fn seed(&self) -> u64 {
@@ -55,15 +58,19 @@ impl World {
 
     /// How many stories begin in a chapter, for a rate at midday level. Nothing begins before the origin.
     pub(super) fn beginnings(&self, story: Story, chapter: i64, per_s: f64) -> usize {
-        if chapter < 0 {
+        self.beginnings_times(story, chapter, per_s, self.ordered_factor(story, chapter * CHAPTER_MS))
+    }
+
+    /// The same, had nobody ordered anything.
+    pub(super) fn usual_beginnings(&self, story: Story, chapter: i64, per_s: f64) -> usize {
+        self.beginnings_times(story, chapter, per_s, 1.0)
+    }
+
+    fn beginnings_times(&self, story: Story, chapter: i64, per_s: f64, factor: f64) -> usize {
+        if chapter < 0 || factor == 0.0 {
             return 0;
         }
-        let at = chapter * CHAPTER_MS;
-        let ordered = self.ordered_factor(story, at);
-        if ordered == 0.0 {
-            return 0;
-        }
-        let expected = per_s * (CHAPTER_MS / 1000) as f64 * day_shape(at + CHAPTER_MS / 2) * ordered;
+        let expected = per_s * (CHAPTER_MS / 1000) as f64 * day_shape(chapter * CHAPTER_MS + CHAPTER_MS / 2) * factor;
         self.chapter_dice(story, chapter).poisson(expected).min(STORIES_MAX)
     }
 

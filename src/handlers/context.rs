@@ -8,8 +8,10 @@ use bytes::Bytes;
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
 use super::HangUp;
+use super::login::Login;
 use crate::broker::Broker;
 use crate::model::Pace;
+use crate::security::Principal;
 use crate::wire::request::RequestHeader;
 use crate::wire::response;
 
@@ -24,11 +26,42 @@ pub struct Peer {
     software: Mutex<(String, String)>,
     /// How fast it gets producer ids.
     producer_ids: Mutex<(Instant, Pace)>,
+    login: Mutex<Login>,
 }
 
 impl Peer {
-    pub fn new(remote: SocketAddr, local: SocketAddr) -> Peer {
-        Peer { remote, local, software: Mutex::default(), producer_ids: Mutex::new((Instant::now(), Pace::new(PRODUCER_IDS_AT_ONCE))) }
+    /// One that has to log in if its listener says so.
+    pub fn new(remote: SocketAddr, local: SocketAddr, logs_in: bool) -> Peer {
+        let producer_ids = Mutex::new((Instant::now(), Pace::new(PRODUCER_IDS_AT_ONCE)));
+        let login = Mutex::new(if logs_in { Login::Expected } else { Login::Open });
+        Peer { remote, local, software: Mutex::default(), producer_ids, login }
+    }
+
+    pub fn with_login<T>(&self, look: impl FnOnce(&Login) -> T) -> T {
+        look(&self.login.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn set_login(&self, login: Login) {
+        *self.login.lock().unwrap_or_else(PoisonError::into_inner) = login;
+    }
+
+    /// Takes the login's state out. Nobody is in until it is put back.
+    pub fn take_login(&self) -> Login {
+        std::mem::replace(&mut *self.login.lock().unwrap_or_else(PoisonError::into_inner), Login::Failed)
+    }
+
+    /// Who it is: nobody until the login is done.
+    pub fn principal(&self) -> Option<Principal> {
+        self.with_login(|login| match login {
+            Login::Open => Some(Principal::anonymous()),
+            Login::In(principal) => Some(principal.clone()),
+            Login::Expected | Login::Exchange { .. } | Login::Failed => None,
+        })
+    }
+
+    /// Whether the next frame is a token without a header.
+    pub fn expects_token(&self) -> bool {
+        self.with_login(|login| matches!(login, Login::Exchange { bare: true, .. }))
     }
 
     /// How long the next producer id has to wait.
@@ -65,8 +98,20 @@ pub enum Reply {
     Frame(Bytes),
     /// The pieces of one frame, in order: small headers and big slices that nobody copied.
     Parts(Vec<Bytes>),
+    /// Whole frame, after which the connection ends.
+    Last(Bytes),
     /// Nothing is sent (acks=0).
     Nothing,
+}
+
+impl Reply {
+    /// The same as the last thing that is said.
+    pub fn and_hang_up(self) -> Reply {
+        match self {
+            Reply::Frame(frame) => Reply::Last(frame),
+            other => other,
+        }
+    }
 }
 
 impl Context {

@@ -28,6 +28,7 @@ mod join_group;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod login;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -35,6 +36,8 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod partition_map;
 mod produce;
+mod sasl_authenticate;
+mod sasl_handshake;
 mod sync_group;
 
 pub use context::{Context, Peer, Reply};
@@ -67,6 +70,8 @@ pub enum HangUp {
     Wire(#[from] WireError),
     #[error("API key {key} version {version} is not served")]
     Unsupported { key: i16, version: i16 },
+    #[error("a request before the login")]
+    NotLoggedIn,
     /// An error that a produce request with acks=0 has no other way to report (KIP-98's rule, Kafka closes too).
     #[error("a produce request with acks=0 failed: {0}")]
     UnacknowledgedProduce(String),
@@ -132,6 +137,7 @@ apis! {
     sync_group::SyncGroup,
     describe_groups::DescribeGroups,
     list_groups::ListGroups,
+    sasl_handshake::SaslHandshake,
     api_versions::ApiVersions,
     create_topics::CreateTopics,
     delete_topics::DeleteTopics,
@@ -141,6 +147,7 @@ apis! {
     describe_configs::DescribeConfigs,
     alter_configs::AlterConfigs,
     describe_log_dirs::DescribeLogDirs,
+    sasl_authenticate::SaslAuthenticate,
     create_partitions::CreatePartitions,
     delete_groups::DeleteGroups,
     incremental_alter_configs::IncrementalAlterConfigs,

@@ -20,7 +20,7 @@ impl Api for SaslHandshake {
 
     async fn handle(ctx: &Context, version: i16, request: SaslHandshakeRequest) -> Result<Reply, HangUp> {
         let mut answer = SaslHandshakeResponse::default();
-        if !matches!(ctx.peer.with_login(|login| matches!(login, Login::Expected)), true) {
+        if !ctx.peer.with_login(|login| matches!(login, Login::Expected)) {
             answer.error_code = ErrorCode::IllegalSaslState.code();
             return ctx.reply(&answer);
         }

@@ -33,8 +33,8 @@ pub struct Town {
     pub by_category: Vec<(Vec<u16>, Weights)>,
     /// For each country, the shoppers at home there and how often each pays.
     pub by_country: Vec<(Vec<u16>, Weights)>,
-    /// For each country, the share of payments by those at home there.
-    pub country_shares: Vec<f64>,
+    /// For each stretch of the day, each country's share of the payments, by those at home there.
+    country_shares: Vec<[f64; COUNTRIES.len()]>,
     pub devices: Vec<Device>,
 }
 
@@ -55,8 +55,8 @@ impl Town {
         let mut writer_by_rank: Vec<u16> = (0..PEOPLE as u16).collect();
         dice.shuffle(&mut writer_by_rank);
         let people = people::draw(&mut dice, &categories);
-        // The shift keeps the busiest of 2,000 shoppers at about one visit a minute.
-        let shoppers = Weights::zipf(SHOPPERS, 0.8, 20.0);
+        // The shift keeps the busiest of 2,000 shoppers at a dozen visits an hour, as visits take minutes.
+        let shoppers = Weights::zipf(SHOPPERS, 0.8, 100.0);
         let of_country = |country: usize| -> Vec<u16> {
             (0..SHOPPERS).filter(|&i| usize::from(people[i].country) == country).map(|i| i as u16).collect()
         };
@@ -67,9 +67,8 @@ impl Town {
                 (members, weights)
             })
             .collect();
-        let share = |(members, _): &(Vec<u16>, Weights)| members.iter().map(|&i| shoppers.share(usize::from(i))).sum();
         Town {
-            country_shares: by_country.iter().map(share).collect(),
+            country_shares: country_shares(&people, &shoppers),
             by_country,
             people,
             shoppers,
@@ -89,10 +88,16 @@ impl Town {
         self.fashion.get(step as usize).unwrap_or(&self.popularity)
     }
 
+    /// The share of a country's people in the payments at a time of day.
+    pub fn country_share(&self, country: usize, time_of_day: f64) -> f64 {
+        let stretch = (time_of_day * STRETCHES as f64) as usize;
+        self.country_shares.get(stretch).and_then(|shares| shares.get(country)).copied().unwrap_or(0.0)
+    }
+
     /// Who shops or pays at a time of day: the busy more often than others, everyone rather at their own hours.
     pub fn shopper(&self, dice: &mut Dice, time_of_day: f64) -> usize {
         let mut index = self.shoppers.pick(dice);
-        for _ in 0..3 {
+        for _ in 0..TRIES {
             if dice.chance(self.people[index].activity(time_of_day)) {
                 break;
             }
@@ -100,6 +105,28 @@ impl Town {
         }
         index
     }
+}
+
+/// How many people who shop at other hours are passed over.
+const TRIES: usize = 3;
+
+/// Into how many a day is cut to know each country's share.
+const STRETCHES: usize = 30;
+
+/// What comes of choosing as `shopper` does.
+fn country_shares(people: &[Person], shoppers: &Weights) -> Vec<[f64; COUNTRIES.len()]> {
+    let at_stretch = |stretch: usize| {
+        let now = (stretch as f64 + 0.5) / STRETCHES as f64;
+        let shares = || people.iter().take(SHOPPERS).enumerate().map(|(index, person)| (person, shoppers.share(index)));
+        let passed: f64 = 1.0 - shares().map(|(person, share)| share * person.activity(now)).sum::<f64>();
+        let (asked, left) = (0..TRIES).fold((0.0, 1.0), |(asked, left), _| (asked + left, left * passed));
+        let mut of_country = [0.0; COUNTRIES.len()];
+        for (person, share) in shares() {
+            of_country[usize::from(person.country)] += share * (person.activity(now) * asked + left);
+        }
+        of_country
+    };
+    (0..STRETCHES).map(at_stretch).collect()
 }
 
 const FASHION_STEP_MS: i64 = 600_000;

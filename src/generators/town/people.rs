@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::places::COUNTRIES;
+use super::places::{COUNTRIES, Country};
 use super::{PEOPLE, SHOPPERS};
 use crate::generators::random::{Dice, Weights, exp, normal_quantile};
 
@@ -12,23 +12,25 @@ pub struct Browsing {
     pub os: &'static str,
     pub browser: &'static str,
     weight: f64,
+    /// How much more than others those who use it mean to buy. Weighted, 1.
+    pub buys: f64,
 }
 
-const fn browsing(kind: &'static str, os: &'static str, browser: &'static str, weight: f64) -> Browsing {
-    Browsing { kind, os, browser, weight }
+const fn browsing(kind: &'static str, os: &'static str, browser: &'static str, weight: f64, buys: f64) -> Browsing {
+    Browsing { kind, os, browser, weight, buys }
 }
 
 pub static BROWSING: [Browsing; 10] = [
-    browsing("mobile", "android", "chrome", 30.0),
-    browsing("mobile", "ios", "safari", 22.0),
-    browsing("mobile", "android", "firefox", 4.0),
-    browsing("tablet", "ios", "safari", 6.0),
-    browsing("tablet", "android", "chrome", 3.0),
-    browsing("desktop", "windows", "chrome", 14.0),
-    browsing("desktop", "windows", "edge", 8.0),
-    browsing("desktop", "macos", "safari", 6.0),
-    browsing("desktop", "macos", "chrome", 4.0),
-    browsing("desktop", "linux", "firefox", 3.0),
+    browsing("mobile", "android", "chrome", 30.0, 0.85),
+    browsing("mobile", "ios", "safari", 22.0, 0.85),
+    browsing("mobile", "android", "firefox", 4.0, 0.85),
+    browsing("tablet", "ios", "safari", 6.0, 1.0),
+    browsing("tablet", "android", "chrome", 3.0, 1.0),
+    browsing("desktop", "windows", "chrome", 14.0, 1.24),
+    browsing("desktop", "windows", "edge", 8.0, 1.24),
+    browsing("desktop", "macos", "safari", 6.0, 1.24),
+    browsing("desktop", "macos", "chrome", 4.0, 1.24),
+    browsing("desktop", "linux", "firefox", 3.0, 1.24),
 ];
 
 pub struct Person {
@@ -68,6 +70,15 @@ impl Person {
     }
 }
 
+/// Share of people who keep their country's hours, and how far around its middle, as a share of the day.
+const WITH_THEIR_COUNTRY: f64 = 0.6;
+const AROUND: f64 = 0.15;
+
+fn hour(country: &Country, dice: &mut Dice) -> f64 {
+    let hour = if dice.chance(WITH_THEIR_COUNTRY) { country.evening + dice.between(-AROUND, AROUND) } else { dice.unit() };
+    hour - hour.floor()
+}
+
 /// `categories` are weighted by their sales, so that favourites change nothing about what sells in all.
 pub fn draw(dice: &mut Dice, categories: &Weights) -> Vec<Person> {
     let countries = Weights::new(COUNTRIES.iter().map(|country| country.weight));
@@ -90,7 +101,7 @@ pub fn draw(dice: &mut Dice, categories: &Weights) -> Vec<Person> {
                 cards: [(); 2].map(|()| dice.below(10_000) as u16),
                 spending: exp(SPENDING_SPREAD * normal_quantile(affluence)),
                 favourites: [(); 2].map(|()| categories.pick(dice) as u8),
-                hour: dice.unit(),
+                hour: hour(&COUNTRIES[country], dice),
             }
         })
         .collect()

@@ -137,7 +137,7 @@ fn measure() -> Vec<(&'static str, Vec<Row>)> {
         }
     }
     vec![
-        ("The shop", shop.rows(&world)),
+        ("The shop", shop.rows()),
         ("Sensors", sensors.rows()),
         ("The feed", feed.rows()),
         ("Payments", bank.rows()),
