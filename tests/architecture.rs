@@ -17,16 +17,11 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("handlers", &["broker", "coordinator", "wire", "security", "config", "model"]),
     ("server", &["handlers", "wire", "broker", "security", "config", "model"]),
     ("generators", &["cluster", "config", "model"]),
-<<<<<<< HEAD
     ("http", &["generators", "cluster", "broker", "security", "config", "model"]),
     (
         "cli",
         &["http", "server", "generators", "cluster", "handlers", "wire", "broker", "log", "coordinator", "security", "config", "model"],
     ),
-=======
-    ("http", &["generators", "cluster", "broker", "config", "model"]),
-    ("cli", &["http", "server", "generators", "cluster", "handlers", "wire", "broker", "log", "coordinator", "config", "model"]),
->>>>>>> 0c92cb69b2a65f2d5da22d5fe46b39e80c840dd4
 ];
 
 /// A crate and the only places that may name it.
