@@ -1,5 +1,6 @@
 use super::*;
-use crate::config::{Advertise, LogConfig};
+use crate::broker::security::Access;
+use crate::config::LogConfig;
 use crate::coordinator::group::request::{CommitPartition, CommitTopic, OffsetCommit, OffsetFetch};
 use crate::coordinator::group::{GroupId, MemberId, Reply};
 use crate::model::{LeaderEpoch, PartitionId, TopicId};
@@ -11,7 +12,7 @@ fn open(folder: &std::path::Path) -> Arc<Broker> {
 fn open_with(folder: &std::path::Path, more: &[(&str, &str)]) -> Arc<Broker> {
     let configs = [("offsets.topic.num.partitions", "4")].iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
     let configs = BrokerLayers::new(configs.collect()).unwrap();
-    Broker::open(BrokerOptions { data_dir: folder.to_owned(), advertise: Advertise::Auto, configs, guards: Default::default() }).unwrap()
+    Broker::open(BrokerOptions { data_dir: folder.to_owned(), access: Access::Everyone, configs, guards: Default::default() }).unwrap()
 }
 
 async fn commit(broker: &Broker, topic: &str) {

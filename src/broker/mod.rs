@@ -33,7 +33,7 @@ pub use configs::Configs;
 pub use flusher::{FlushWait, Flusher};
 pub use groups::{Groups, OFFSETS_TOPIC};
 pub use metrics::Metrics;
-pub use node::Node;
+pub use node::{Endpoint, Node};
 pub use partition::{AppendRefused, OwnRecord, Partition, error_code, read_error_code};
 pub use space::Space;
 pub use start::{BrokerOptions, StartError};
@@ -49,6 +49,7 @@ use crate::log::DataFolder;
 use crate::model::{ErrorCode, Offset, Timestamp, TopicName, TopicPartition};
 use fetch_sessions::FetchSessions;
 use producer_ids::ProducerIds;
+use security::Security;
 
 pub struct Broker {
     pub node: Node,
@@ -59,6 +60,7 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     pub fetch_sessions: FetchSessions,
     pub metrics: Metrics,
+    pub security: Arc<Security>,
     pub space: Arc<Space>,
     pub flusher: Flusher,
     /// Held from reading configs until what was made of them is in force: of two changes at once neither gets lost.

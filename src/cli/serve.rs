@@ -10,9 +10,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::startup::{StartError, banner, bound, listen};
-use crate::broker::{Broker, BrokerOptions, clock};
+use crate::broker::security::Access;
+use crate::broker::{Broker, BrokerOptions, Endpoint, clock};
 use crate::cluster::{Cluster, Embedded, Topics};
-use crate::config::Settings;
+use crate::config::{Protocol, Settings};
 use crate::generators::{DirtLevel, Runner};
 use crate::handlers::APIS;
 use crate::http::{self, HttpState};
@@ -42,7 +43,7 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     };
     let options = BrokerOptions {
         data_dir: settings.data_dir.clone(),
-        advertise: settings.advertise.clone(),
+        access: Access::Everyone,
         configs: settings.broker.clone(),
         guards: settings.guards,
     };
@@ -51,7 +52,11 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let cluster: Arc<dyn Cluster> = Arc::new(Embedded::new(Arc::clone(&broker), api_names));
     let kafka_address = bound(&kafka, &settings.listen);
     let web_address = web.as_ref().zip(settings.http.as_ref()).map(|(listener, asked)| bound(listener, asked));
-    let serving = tokio::spawn(Server { limits: limits(&broker), broker: Arc::clone(&broker) }.run(Listener::from(kafka)));
+    let bound_to = kafka.local_addr().map_err(StartError::Runtime)?;
+    let endpoint = Arc::new(Endpoint::new("PLAINTEXT", Protocol::Plaintext, bound_to, settings.advertise.clone()));
+    broker.node.add_endpoint(Arc::clone(&endpoint));
+    let listener = Listener::new(kafka, endpoint, None);
+    let serving = tokio::spawn(Server { limits: limits(&broker), broker: Arc::clone(&broker) }.run(listener));
     let generators = settings.generators.then(|| {
         let dirt = DirtLevel::from_number(settings.dirt).unwrap_or_default();
         let runner = Runner::new(Arc::clone(&cluster) as Arc<dyn Topics>, Arc::new(clock::now), settings.seed, dirt);

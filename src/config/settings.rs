@@ -141,6 +141,8 @@ fn is_host(host: &str) -> bool {
 pub enum Advertise {
     /// The one that each client came to.
     Auto,
+    /// The name that each client asked for in TLS (SNI), else as `Auto`.
+    Sni,
     /// This one. Without a port: the port listened on.
     As { host: String, port: Option<u16> },
 }
@@ -433,6 +435,9 @@ fn advertise(given: &Text) -> Result<Advertise, SettingError> {
     let text = given.text.trim();
     if text == "auto" {
         return Ok(Advertise::Auto);
+    }
+    if text == "sni" {
+        return Ok(Advertise::Sni);
     }
     if let Some(Address { host, port }) = Address::parse(text).filter(|a| a.port != 0) {
         return Ok(Advertise::As { host, port: Some(port) });

@@ -102,8 +102,9 @@ pub async fn alter(ctx: &Context, kind: i8, name: &str, validate_only: bool, cha
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::security::Access;
     use crate::broker::{Broker, BrokerOptions, NewTopic};
-    use crate::config::{Advertise, AlterOp, Alteration};
+    use crate::config::{AlterOp, Alteration};
     use crate::handlers::Peer;
     use crate::wire::request::RequestHeader;
 
@@ -112,7 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let options = BrokerOptions {
             data_dir: folder.path().to_owned(),
-            advertise: Advertise::Auto,
+            access: Access::Everyone,
             configs: BrokerLayers::default(),
             guards: Default::default(),
         };
@@ -120,7 +121,7 @@ mod tests {
         let topic = broker.create_topic(NewTopic { name: "t".into(), partitions: 1, overrides: [].into() }).await.unwrap();
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
         let header = RequestHeader { api_key: 33, api_version: 0, correlation_id: 1, client_id: None };
-        let ctx = Context { broker, header, peer: std::sync::Arc::new(Peer::new(address, address)) };
+        let ctx = Context::new(broker, header, std::sync::Arc::new(Peer::new(address, address, Endpoint::plaintext(address), None)));
         let set = async |name: &str, value: &str| {
             let alterations = [Alteration { name: name.to_owned(), op: AlterOp::Set, value: Some(value.to_owned()) }];
             let change = Change {

@@ -9,9 +9,10 @@ use kafka_protocol::protocol::{Encodable, StrBytes};
 
 use super::HangUp;
 use super::login::Login;
-use crate::broker::Broker;
+use crate::broker::security::Rules;
+use crate::broker::{Broker, Endpoint};
 use crate::model::Pace;
-use crate::security::Principal;
+use crate::security::{Operation, Principal, Resource, ResourceType};
 use crate::wire::request::RequestHeader;
 use crate::wire::response;
 
@@ -22,6 +23,12 @@ const PRODUCER_IDS_AT_ONCE: u32 = 10;
 pub struct Peer {
     pub remote: SocketAddr,
     pub local: SocketAddr,
+    /// The listener it came in by.
+    pub endpoint: Arc<Endpoint>,
+    /// The name by which it asked for us in TLS.
+    pub server_name: Option<String>,
+    /// Where it is, as rules name it.
+    host: String,
     /// Name and version as the client gave them in ApiVersions (KIP-511), empty before.
     software: Mutex<(String, String)>,
     /// How fast it gets producer ids.
@@ -30,11 +37,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// One that has to log in if its listener says so.
-    pub fn new(remote: SocketAddr, local: SocketAddr, logs_in: bool) -> Peer {
+    pub fn new(remote: SocketAddr, local: SocketAddr, endpoint: Arc<Endpoint>, server_name: Option<String>) -> Peer {
         let producer_ids = Mutex::new((Instant::now(), Pace::new(PRODUCER_IDS_AT_ONCE)));
-        let login = Mutex::new(if logs_in { Login::Expected } else { Login::Open });
-        Peer { remote, local, software: Mutex::default(), producer_ids, login }
+        let login = Mutex::new(if endpoint.protocol.logs_in() { Login::Expected } else { Login::In(Principal::anonymous()) });
+        let host = remote.ip().to_canonical().to_string();
+        Peer { remote, local, endpoint, server_name, host, software: Mutex::default(), producer_ids, login }
     }
 
     pub fn with_login<T>(&self, look: impl FnOnce(&Login) -> T) -> T {
@@ -53,10 +60,13 @@ impl Peer {
     /// Who it is: nobody until the login is done.
     pub fn principal(&self) -> Option<Principal> {
         self.with_login(|login| match login {
-            Login::Open => Some(Principal::anonymous()),
             Login::In(principal) => Some(principal.clone()),
             Login::Expected | Login::Exchange { .. } | Login::Failed => None,
         })
+    }
+
+    pub fn is_logged_in(&self) -> bool {
+        self.with_login(|login| matches!(login, Login::In(_)))
     }
 
     /// Whether the next frame is a token without a header.
@@ -90,6 +100,10 @@ pub struct Context {
     pub broker: Arc<Broker>,
     pub header: RequestHeader,
     pub peer: Arc<Peer>,
+    /// Who asks; before the login nobody.
+    pub principal: Option<Principal>,
+    /// The rules when the request came.
+    pub rules: Arc<Rules>,
 }
 
 /// What goes back on the connection.
@@ -115,6 +129,23 @@ impl Reply {
 }
 
 impl Context {
+    pub fn new(broker: Arc<Broker>, header: RequestHeader, peer: Arc<Peer>) -> Context {
+        let (principal, rules) = (peer.principal(), broker.security.rules());
+        Context { broker, header, peer, principal, rules }
+    }
+
+    /// Whether who asks may do this.
+    pub fn may(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        let allows = |principal| self.rules.authorizer.allows(principal, &self.peer.host, operation, resource);
+        self.principal.as_ref().is_some_and(allows)
+    }
+
+    /// Whether there is any resource of this type on which who asks may do this.
+    pub fn may_on_any(&self, operation: Operation, kind: ResourceType) -> bool {
+        let allows = |principal| self.rules.authorizer.allows_on_any(principal, &self.peer.host, operation, kind);
+        self.principal.as_ref().is_some_and(allows)
+    }
+
     pub fn reply<R: Encodable>(&self, response: &R) -> Result<Reply, HangUp> {
         let header = &self.header;
         Ok(Reply::Frame(response::encode(header.api_key, header.api_version, header.correlation_id, response)?))
@@ -122,7 +153,7 @@ impl Context {
 
     /// Host and port that clients are told to connect to.
     pub fn advertised(&self) -> (StrBytes, i32) {
-        let (host, port) = self.broker.node.advertised(self.peer.local);
+        let (host, port) = self.peer.endpoint.advertised(self.peer.local, self.peer.server_name.as_deref());
         (StrBytes::from_string(host), i32::from(port))
     }
 

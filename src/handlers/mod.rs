@@ -41,6 +41,7 @@ mod sasl_handshake;
 mod sync_group;
 
 pub use context::{Context, Peer, Reply};
+pub use login::bare_token;
 
 use std::future::Future;
 use std::ops::RangeInclusive;
@@ -72,6 +73,8 @@ pub enum HangUp {
     Unsupported { key: i16, version: i16 },
     #[error("a request before the login")]
     NotLoggedIn,
+    #[error("a login failed")]
+    LoginFailed,
     /// An error that a produce request with acks=0 has no other way to report (KIP-98's rule, Kafka closes too).
     #[error("a produce request with acks=0 failed: {0}")]
     UnacknowledgedProduce(String),
@@ -109,6 +112,9 @@ macro_rules! apis {
 
         /// Routes one request to its handler.
         pub async fn dispatch(ctx: &Context, body: Bytes) -> Result<Reply, HangUp> {
+            if ctx.principal.is_none() && !BEFORE_LOGIN.contains(&ctx.header.api_key) {
+                return Err(HangUp::NotLoggedIn);
+            }
             match ctx.header.api_key {
                 // The one key whose unknown versions are answered.
                 18 if !api_versions::ApiVersions::VERSIONS.contains(&ctx.header.api_version) => api_versions::unsupported(ctx),
@@ -119,6 +125,10 @@ macro_rules! apis {
         }
     };
 }
+
+/// What a connection may ask before anybody knows who it is.
+const BEFORE_LOGIN: [i16; 3] =
+    [sasl_handshake::SaslHandshake::KEY, api_versions::ApiVersions::KEY, sasl_authenticate::SaslAuthenticate::KEY];
 
 /// The key of the request that waits by its nature.
 pub const FETCH: i16 = fetch::Fetch::KEY;

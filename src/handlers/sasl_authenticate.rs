@@ -18,7 +18,7 @@ impl Api for SaslAuthenticate {
 
     async fn handle(ctx: &Context, _: i16, request: SaslAuthenticateRequest) -> Result<Reply, HangUp> {
         let mut answer = SaslAuthenticateResponse::default();
-        match login::token(ctx, &request.auth_bytes).await {
+        match login::token(&ctx.broker, &ctx.peer, &request.auth_bytes).await {
             Answer::Token(bytes) => {
                 answer.auth_bytes = Bytes::from(bytes);
                 ctx.reply(&answer)

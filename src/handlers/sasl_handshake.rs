@@ -24,8 +24,9 @@ impl Api for SaslHandshake {
             answer.error_code = ErrorCode::IllegalSaslState.code();
             return ctx.reply(&answer);
         }
-        answer.mechanisms = login::mechanisms(ctx).into_iter().map(StrBytes::from_static_str).collect();
-        match Mechanism::by_name(&request.mechanism) {
+        let mechanisms = login::mechanisms(&ctx.peer);
+        answer.mechanisms = mechanisms.iter().map(|mechanism| StrBytes::from_static_str(mechanism.name())).collect();
+        match Mechanism::by_name(&request.mechanism).filter(|asked| mechanisms.contains(asked)) {
             Some(mechanism) => {
                 ctx.peer.set_login(Login::Exchange { exchange: SaslExchange::new(mechanism), bare: version == 0 });
                 ctx.reply(&answer)

@@ -62,8 +62,18 @@ pub struct PasswordCheck {
 }
 
 impl PasswordCheck {
+    pub fn new(user: &str, password: &str, credentials: &Credentials, secret: &[u8]) -> PasswordCheck {
+        let verifier = credentials.any(user).cloned().unwrap_or_else(|| Verifier::of_nobody(Hash::Sha256, secret, user));
+        PasswordCheck { user: user.to_owned(), password: password.to_owned(), verifier }
+    }
+
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    /// The same for the same user, password and verifier; without the secret it says nothing about them.
+    pub fn fingerprint(&self, secret: &[u8]) -> Vec<u8> {
+        Hash::Sha256.hmac(secret, &[&self.verifier.salt, &[0], self.user.as_bytes(), &[0], self.password.as_bytes()])
     }
 
     /// Milliseconds of work, whether there is such a user or not.
@@ -112,8 +122,7 @@ impl SaslExchange {
         match (self.mechanism, state) {
             (Mechanism::Plain, State::First) => {
                 let check = plain(message).ok_or_else(|| refused(None))?;
-                let verifier = credentials.any(&check.0).cloned().unwrap_or_else(|| Verifier::of_nobody(Hash::Sha256, secret, &check.0));
-                Ok(SaslStep::Check(PasswordCheck { user: check.0, password: check.1, verifier }))
+                Ok(SaslStep::Check(PasswordCheck::new(&check.0, &check.1, credentials, secret)))
             }
             (Mechanism::Scram(hash), State::First) => {
                 let first = ClientFirst::parse(message).ok_or_else(|| refused(None))?;

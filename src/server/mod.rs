@@ -10,6 +10,9 @@ mod buffers;
 mod connection;
 mod limits;
 mod listener;
+mod strangers;
+mod stream;
 
 pub use limits::Limits;
 pub use listener::{Listener, Server};
+pub use tokio_rustls::rustls::ServerConfig as TlsConfig;
