@@ -103,7 +103,7 @@ pub async fn alter(ctx: &Context, kind: i8, name: &str, validate_only: bool, cha
 mod tests {
     use super::*;
     use crate::broker::security::Access;
-    use crate::broker::{Broker, BrokerOptions, NewTopic};
+    use crate::broker::{Broker, BrokerOptions, Endpoint, NewTopic};
     use crate::config::{AlterOp, Alteration};
     use crate::handlers::Peer;
     use crate::wire::request::RequestHeader;
