@@ -138,10 +138,7 @@ impl Security {
 
     /// New verifiers for a user, in place of the old. Blocks.
     pub fn set_password(&self, user: &str, password: &str) -> io::Result<()> {
-        let verifiers = Hash::ALL.map(|hash| {
-            let salt = Uuid::new_v4().into_bytes().to_vec();
-            Verifier::of_password(hash, password, salt, ITERATIONS_MIN)
-        });
+        let verifiers = verifiers_of(password);
         self.change(|rules| verifiers.into_iter().for_each(|verifier| rules.credentials.put(user, verifier)))
     }
 
@@ -188,6 +185,14 @@ impl Security {
     pub fn succeeded(&self, user: &str, from: IpAddr) {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner).forget(user, from);
     }
+}
+
+/// What is kept of a new password. Milliseconds of work.
+pub fn verifiers_of(password: &str) -> [Verifier; 2] {
+    Hash::ALL.map(|hash| {
+        let salt = Uuid::new_v4().into_bytes().to_vec();
+        Verifier::of_password(hash, password, salt, ITERATIONS_MIN)
+    })
 }
 
 /// Failed logins by user and address. A classroom is one address, so neither alone says who it was.

@@ -6,8 +6,10 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod embedded;
+mod embedded_users;
 mod remote;
 mod summary;
+mod users;
 
 use std::pin::Pin;
 
@@ -18,7 +20,8 @@ use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 pub use embedded::Embedded;
 pub use remote::Remote;
-pub use summary::{GroupOffset, GroupSummary, PartitionSummary, StoredRecord, TopicSummary};
+pub use summary::{GroupOffset, GroupSummary, ListenerSummary, PartitionSummary, StoredRecord, TopicSummary};
+pub use users::{Limits, Rights, UserChange, Users};
 
 /// A record on its way into a partition.
 #[derive(Clone, Debug)]
@@ -68,7 +71,13 @@ pub trait Topics: Send + Sync {
     ) -> BoxFuture<'a, Result<Vec<StoredRecord>, ClusterError>>;
 }
 
-pub trait Cluster: Topics {
+pub trait Cluster: Topics + Users {
+    /// What the cluster calls itself.
+    fn cluster_id(&self) -> String;
+
+    /// Where its clients connect.
+    fn listeners(&self) -> Vec<ListenerSummary>;
+
     /// Ready to serve, or one sentence why not.
     fn health(&self) -> Result<(), String>;
 
@@ -84,4 +93,10 @@ pub trait Cluster: Topics {
     fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>>;
 
     fn metrics(&self) -> MetricsSnapshot;
+
+    /// Deletes a topic with what groups have committed on it. One that does not exist is no error.
+    fn delete_topic<'a>(&'a self, name: &'a TopicName) -> BoxFuture<'a, Result<(), ClusterError>>;
+
+    /// Deletes a group without members and what it has committed. One that does not exist is no error.
+    fn delete_group<'a>(&'a self, group: &'a str) -> BoxFuture<'a, Result<(), ClusterError>>;
 }
