@@ -11,19 +11,23 @@ use crate::security::acl::{AclFilter, CLUSTER};
 use crate::security::quota::{Named, QuotaEntity, QuotaKey};
 use crate::security::{Acl, Operation, PatternType, Permission, Principal, ResourceType, Verifier};
 
+const HASHING_THREADS: usize = 2;
+
 impl Users for Embedded {
     fn change_users(&self, changes: Vec<UserChange>) -> BoxFuture<'_, Result<(), ClusterError>> {
         let security = Arc::clone(&self.broker.security);
         Box::pin(async move {
-            // The costly part, side by side and before anything is locked.
-            let mut hashing = Vec::new();
-            for change in &changes {
-                let password = change.password.clone();
-                hashing.push(tokio::task::spawn_blocking(move || password.map(|password| verifiers_of(&password))));
-            }
-            let mut hashed = Vec::with_capacity(hashing.len());
-            for one in hashing {
-                hashed.push(one.await.map_err(|_| failed("a password could not be hashed"))?);
+            // The costly part, before anything is locked. On two threads: the others are for those who wait for the disk.
+            let passwords: Vec<Option<String>> = changes.iter().map(|change| change.password.clone()).collect();
+            let share = passwords.len().div_ceil(HASHING_THREADS).max(1);
+            let hash = |part: &[Option<String>]| {
+                let part = part.to_vec();
+                tokio::task::spawn_blocking(move || part.iter().map(|p| p.as_deref().map(verifiers_of)).collect::<Vec<_>>())
+            };
+            let hashing: Vec<_> = passwords.chunks(share).map(hash).collect();
+            let mut hashed = Vec::with_capacity(changes.len());
+            for part in hashing {
+                hashed.extend(part.await.map_err(|_| failed("a password could not be hashed"))?);
             }
             let write = move || {
                 let apply = |rules: &mut Rules| changes.iter().zip(hashed).for_each(|(change, made)| apply(rules, change, made));

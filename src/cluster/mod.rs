@@ -18,6 +18,7 @@ use bytes::Bytes;
 use crate::model::metrics::MetricsSnapshot;
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
+pub use crate::broker::security::INSTRUCTOR;
 pub use embedded::Embedded;
 pub use remote::Remote;
 pub use summary::{GroupOffset, GroupSummary, ListenerSummary, PartitionSummary, StoredRecord, TopicSummary};
