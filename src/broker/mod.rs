@@ -6,6 +6,7 @@
 //! the disk runs on a blocking thread. Start with `partition.rs`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod authority;
 mod bell;
 pub mod catalog;
 mod cleaner;
@@ -16,6 +17,7 @@ mod flusher;
 mod group_clerk;
 mod groups;
 mod housekeeping;
+mod listeners;
 pub mod metrics;
 mod node;
 mod partition;
@@ -33,7 +35,7 @@ pub use configs::Configs;
 pub use flusher::{FlushWait, Flusher};
 pub use groups::{Groups, OFFSETS_TOPIC};
 pub use metrics::Metrics;
-pub use node::{Endpoint, Node};
+pub use node::{CaInfo, Endpoint, Node};
 pub use partition::{AppendRefused, OwnRecord, Partition, error_code, read_error_code};
 pub use space::Space;
 pub use start::{BrokerOptions, StartError};

@@ -119,7 +119,9 @@ impl From<Refused> for ClusterError {
     }
 }
 
-pub(super) async fn blocking<T: Send + 'static>(what: impl FnOnce() -> Result<T, ClusterError> + Send + 'static) -> Result<T, ClusterError> {
+pub(super) async fn blocking<T: Send + 'static>(
+    what: impl FnOnce() -> Result<T, ClusterError> + Send + 'static,
+) -> Result<T, ClusterError> {
     let failed = |_| Err(ClusterError { code: ErrorCode::UnknownServerError, message: "the broker failed at this request".to_owned() });
     tokio::task::spawn_blocking(what).await.unwrap_or_else(failed)
 }

@@ -59,11 +59,6 @@ impl Users for Embedded {
         Box::pin(async move { blocking(move || security.change(set).map_err(unwritten)).await })
     }
 
-    fn has_user<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<bool, ClusterError>> {
-        let has = self.broker.security.rules().credentials.any(user).is_some();
-        Box::pin(std::future::ready(Ok(has)))
-    }
-
     fn password_fits<'a>(&'a self, user: &'a str, password: &'a str) -> BoxFuture<'a, Result<bool, ClusterError>> {
         Box::pin(async move { Ok(self.broker.security.fits(user, password).await) })
     }

@@ -57,12 +57,6 @@ pub trait Users: Send + Sync {
         unsupported()
     }
 
-    /// Whether there is such a user. No answer to strangers.
-    fn has_user<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<bool, ClusterError>> {
-        let _ = user;
-        unsupported()
-    }
-
     /// Takes as long for a user that does not exist.
     fn password_fits<'a>(&'a self, user: &'a str, password: &'a str) -> BoxFuture<'a, Result<bool, ClusterError>> {
         let _ = (user, password);

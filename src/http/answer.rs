@@ -60,7 +60,9 @@ impl From<Refusal> for Refused {
             Refusal::Unknown(_) => (StatusCode::NOT_FOUND, "GET /api/students lists all of them"),
             Refusal::Wrong(_) => (StatusCode::BAD_REQUEST, "change it and try again"),
             Refusal::Full => (StatusCode::SERVICE_UNAVAILABLE, "start a workshop in a new data folder"),
-            Refusal::Cluster(error) if error.code == ErrorCode::UnsupportedVersion => (StatusCode::NOT_IMPLEMENTED, "use the cluster's tools"),
+            Refusal::Cluster(error) if error.code == ErrorCode::UnsupportedVersion => {
+                (StatusCode::NOT_IMPLEMENTED, "use the cluster's tools")
+            }
             Refusal::Cluster(_) => (StatusCode::SERVICE_UNAVAILABLE, "try again; if it stays so, the broker's log says more"),
         };
         Refused::new(status, refusal.to_string(), fix)

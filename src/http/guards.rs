@@ -39,10 +39,9 @@ fn host_is_ours(state: &HttpState, request: &Request, host: Option<&Authority>) 
     let name = host.map_or("", Authority::host);
     let (error, fix) = match name {
         "" => ("the request names no host".to_owned(), "send a Host header".to_owned()),
-        name => (
-            format!("this broker does not know itself as {name}"),
-            format!("use its IP address, or start it with --http-names {name}"),
-        ),
+        name => {
+            (format!("this broker does not know itself as {name}"), format!("use its IP address, or start it with --http-names {name}"))
+        }
     };
     Err(Refused::new(StatusCode::MISDIRECTED_REQUEST, error, fix))
 }
@@ -54,7 +53,15 @@ fn is_ours(state: &HttpState, host: &str) -> bool {
         return true;
     }
     let advertised = |name: &str| state.cluster.listeners().iter().any(|listener| names(&listener.advertise, name));
-    state.host_names.contains(&host) || advertised(&host)
+    state.host_names.iter().any(|name| fits(name, &host)) || advertised(&host)
+}
+
+/// `*.lab.example` stands for any one word in front.
+fn fits(name: &str, host: &str) -> bool {
+    match name.strip_prefix("*.") {
+        None => name == host,
+        Some(domain) => host.split_once('.').is_some_and(|(word, rest)| !word.is_empty() && rest == domain),
+    }
 }
 
 fn names(advertise: &Advertise, name: &str) -> bool {

@@ -8,6 +8,7 @@ mod assets;
 mod attempts;
 mod caller;
 mod door;
+mod encrypted;
 mod generators;
 mod guards;
 mod health;
@@ -30,13 +31,14 @@ use std::time::{Duration, Instant};
 use axum::http::{HeaderMap, header};
 use axum::serve::ListenerExt;
 
+use crate::broker::CaInfo;
 use crate::cluster::{Cluster, ListenerSummary};
 use crate::config::{Address, Advertise};
 use crate::generators::Runner;
 use crate::workshop::Workshop;
 use caller::Secure;
 
-pub use server_info::Authority;
+pub use encrypted::serve_encrypted;
 
 /// How often traffic is counted for the rates on the page.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -51,7 +53,7 @@ pub struct HttpState {
     overview: Arc<overview::OverviewCache>,
     attempts: Arc<attempts::Attempts>,
     generators: Option<Arc<Runner>>,
-    authority: Option<Arc<Authority>>,
+    authority: Option<Arc<CaInfo>>,
     https_port: Option<u16>,
     /// Names that the pages answer to, in lower case, beside those that everybody has.
     host_names: Arc<Vec<String>>,
@@ -90,8 +92,8 @@ impl HttpState {
     }
 
     /// With the certificate that signed our own, and the port on which these pages are encrypted.
-    pub fn with_tls(self, authority: Option<Authority>, https_port: Option<u16>) -> HttpState {
-        HttpState { authority: authority.map(Arc::new), https_port, ..self }
+    pub fn with_tls(self, authority: Option<Arc<CaInfo>>, https_port: Option<u16>) -> HttpState {
+        HttpState { authority, https_port, ..self }
     }
 
     /// With more names that these pages may be asked for by.

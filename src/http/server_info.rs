@@ -11,14 +11,6 @@ use super::{Entrance, HttpState};
 use crate::broker::clock;
 use crate::model::Timestamp;
 
-/// The certificate that signed this broker's own, for those who have to trust it by hand.
-#[derive(Clone, Debug)]
-pub struct Authority {
-    pub pem: String,
-    /// SHA-256 in hex with colons.
-    pub fingerprint: String,
-}
-
 #[derive(Serialize)]
 struct Server {
     version: &'static str,

@@ -12,9 +12,9 @@ use axum::response::IntoResponse;
 
 use super::answer::Refused;
 use super::caller::{Caller, Secure};
-use super::server_info::Authority;
 use super::snippet::{FIRST_TOPIC, python_snippet};
 use super::{Entrance, HttpState, host_of};
+use crate::broker::CaInfo;
 use crate::config::{Address, Protocol};
 
 /// Clients by name, in the order of the page.
@@ -34,7 +34,7 @@ struct Target<'a> {
     entrance: &'a Entrance,
     /// `{user}` for somebody who has not said who they are.
     user: &'a str,
-    authority: Option<&'a Authority>,
+    authority: Option<&'a CaInfo>,
     /// Where the certificate can be fetched.
     authority_url: String,
 }
@@ -49,7 +49,11 @@ pub(super) async fn settings(
     let names = || CLIENTS.map(|(name, _)| name).join(", ");
     let client = query.get("client").map_or("confluent-kafka", String::as_str);
     let Some((_, template)) = CLIENTS.iter().find(|(name, _)| *name == client) else {
-        return Err(Refused::new(StatusCode::NOT_FOUND, format!("there are no settings for {client:?}"), format!("ask for one of {}", names())));
+        return Err(Refused::new(
+            StatusCode::NOT_FOUND,
+            format!("there are no settings for {client:?}"),
+            format!("ask for one of {}", names()),
+        ));
     };
     let entrances = state.entrances(&headers);
     let wanted = query.get("listener");
@@ -122,7 +126,7 @@ mod tests {
     use crate::cluster::ListenerSummary;
     use crate::config::Advertise;
 
-    fn made(client: &str, protocol: Protocol, authority: Option<&Authority>) -> String {
+    fn made(client: &str, protocol: Protocol, authority: Option<&CaInfo>) -> String {
         let listener = ListenerSummary {
             name: "LAN".into(),
             protocol,
@@ -138,7 +142,7 @@ mod tests {
 
     #[test]
     fn each_program_has_all_that_its_listener_asks_for_and_no_more() {
-        let own = Authority { pem: "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n".into(), fingerprint: "AA:BB".into() };
+        let own = CaInfo { pem: "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n".into(), fingerprint: "AA:BB".into() };
         for (client, _) in CLIENTS {
             for protocol in Protocol::ALL {
                 for authority in [None, Some(&own)] {

@@ -25,7 +25,7 @@ const GROUPS_OF_TOOLS: [&str; 3] = ["spark-kafka-source-", "console-consumer-", 
 /// | `removed` | true: the id is used up, nobody has it |
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    version: u32,
+    pub(super) version: u32,
     pub id: String,
     pub name: String,
     pub users: Vec<Account>,

@@ -127,7 +127,13 @@ impl Workshop {
         }
         let mut roster = kept.clone().unwrap_or_else(|| {
             let code = pseudonym::code(&random);
-            Roster::new(WorkshopRecord { version: 1, code, secret: hex(&random.bytes()), streams: streams.clone(), instructor_generation: 0 })
+            Roster::new(WorkshopRecord {
+                version: 1,
+                code,
+                secret: hex(&random.bytes()),
+                streams: streams.clone(),
+                instructor_generation: 0,
+            })
         });
         if roster.workshop.streams != streams {
             roster.workshop.streams = streams;
@@ -141,16 +147,6 @@ impl Workshop {
         }
         let roster = RwLock::new(Arc::new(roster));
         Ok(Workshop { cluster, random, now, roster, waiting: Mutex::default(), changing: tokio::sync::Mutex::default() })
-    }
-
-    /// Makes the instructor's user where there is none, and gives its password out, for the only time.
-    pub async fn ensure_instructor(&self) -> Result<Option<Credential>, ClusterError> {
-        if self.cluster.has_user(INSTRUCTOR).await? {
-            return Ok(None);
-        }
-        let credential = Credential { user: INSTRUCTOR.to_owned(), password: self.random.password() };
-        self.cluster.change_users(vec![password_of(&credential)]).await?;
-        Ok(Some(credential))
     }
 
     pub fn roster(&self) -> Arc<Roster> {
