@@ -2,7 +2,7 @@
 //!
 //! The programs are text files in `settings/`. `{{name}}` is replaced; a line that begins with `{{if what}}` is there only if the
 //! listener has it: `secured` (anything but PLAINTEXT), `sasl`, `tls`, `ca` (a certificate of our own to be trusted by hand) or `public`
-//! (one that the system trusts). `{password}` stays: nobody here knows it.
+//! (one that the system trusts), `plain` or `scram` (whether it takes SASL PLAIN, for a client whose SCRAM may be too old). `{password}` stays: nobody here knows it.
 
 use std::collections::HashMap;
 
@@ -98,6 +98,8 @@ fn program(template: &str, target: &Target<'_>) -> String {
         "sasl" => sasl,
         "tls" => tls,
         "ca" => authority.is_some(),
+        "plain" => listener.mechanisms.contains(&"PLAIN"),
+        "scram" => sasl && !listener.mechanisms.contains(&"PLAIN"),
         _ => tls && authority.is_none(),
     };
     let lines = template.lines().filter_map(|line| match line.strip_prefix("{{if ").and_then(|rest| rest.split_once("}}")) {

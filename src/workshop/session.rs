@@ -64,7 +64,7 @@ pub(super) fn verify(secret: &[u8], token: &str, now: Timestamp) -> Option<Claim
     let (user, generation, issued) = (parts.next()?, parts.next()?, parts.next()?);
     let age_s = (now.0 / 1000).checked_sub(issued.parse().ok()?)?;
     // A clock that was put back is no reason to log everybody out.
-    if age_s > SESSION_DAYS * DAY_S || age_s < -DAY_S {
+    if !(-DAY_S..=SESSION_DAYS * DAY_S).contains(&age_s) {
         return None;
     }
     Some(Claim { user: String::from_utf8(unhex(user)?).ok()?, generation: generation.parse().ok()? })

@@ -229,7 +229,9 @@ async function who() {
   if (known) byId("login").hidden = true;
   byId("either").hidden = known;
   byId("me").hidden = byId("mine").hidden = byId("programs").hidden = !known;
-  byId("start").hidden = !known;
+  // The program with one's own name in it is there already.
+  byId("first").hidden = true;
+  byId("start").hidden = byId("shown-topics").hidden = byId("shown-groups").hidden = !known;
   byId("renew").hidden = role !== "student";
   if (!known) return;
   const lines = role === "instructor"
