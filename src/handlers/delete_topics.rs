@@ -10,9 +10,10 @@ use kafka_protocol::messages::delete_topics_response::{DeletableTopicResult, Del
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{Refused, is_internal};
 use crate::model::{ErrorCode, TopicId, TopicName};
+use crate::security::Operation;
 use crate::wire::convert::{optional_text, topic_id, wire_topic_id, wire_topic_name};
 
 pub struct DeleteTopics;
@@ -30,6 +31,7 @@ impl Api for DeleteTopics {
     const KEY: i16 = 20;
     const NAME: &'static str = "DeleteTopics";
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=6;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = DeleteTopicsRequest;
 
     async fn handle(ctx: &Context, version: i16, request: DeleteTopicsRequest) -> Result<Reply, HangUp> {
@@ -39,7 +41,8 @@ impl Api for DeleteTopics {
             request.topic_names.into_iter().map(|n| (Some(n.0), Uuid::nil())).collect()
         };
         let (mut outcomes, doomed) = if ctx.broker.configs.broker().delete_topic {
-            let by_id = |id: Uuid| ctx.broker.catalog.by_id(topic_id(id)).map(|topic| topic.name.clone());
+            let sees = |name: &TopicName| ctx.check_topic(Operation::Describe, name.as_str()).is_ok();
+            let by_id = |id: Uuid| ctx.broker.catalog.by_id(topic_id(id)).map(|topic| topic.name.clone()).filter(sees);
             sort_out(asked, &|name| ctx.broker.catalog.get(name).map(|topic| topic.id), &by_id)
         } else {
             let error = if version >= 3 { ErrorCode::TopicDeletionDisabled } else { ErrorCode::InvalidRequest };
@@ -47,7 +50,10 @@ impl Api for DeleteTopics {
             (asked.into_iter().map(|(name, id)| Outcome { name, id, refused: refused() }).collect(), Vec::new())
         };
         for (name, id) in doomed {
-            let refused = delete(ctx, &name).await.err();
+            let refused = match ctx.check_topic(Operation::Delete, name.as_str()) {
+                Ok(()) => delete(ctx, &name).await.err(),
+                Err(error) => Some(Refused::new(error, "Authorization failed.")),
+            };
             outcomes.push(Outcome { name: Some(wire_topic_name(&name).0), id: wire_topic_id(id), refused });
         }
         let mut response = DeleteTopicsResponse::default();

@@ -6,7 +6,7 @@ use kafka_protocol::messages::sasl_handshake_response::SaslHandshakeResponse;
 use kafka_protocol::protocol::StrBytes;
 
 use super::login::{self, Login};
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::model::ErrorCode;
 use crate::security::{Mechanism, SaslExchange};
 
@@ -16,6 +16,7 @@ impl Api for SaslHandshake {
     const KEY: i16 = 17;
     const NAME: &'static str = "SaslHandshake";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+    const ACCESS: Access = Access::BeforeLogin;
     type Request = SaslHandshakeRequest;
 
     async fn handle(ctx: &Context, version: i16, request: SaslHandshakeRequest) -> Result<Reply, HangUp> {
