@@ -34,19 +34,20 @@ impl Broker {
     /// Makes a listener known, with the address that it had last. A change that was made while the broker ran holds until the setting
     /// says something else than it said then.
     pub fn open_endpoint(&self, endpoint: Endpoint) -> io::Result<Arc<Endpoint>> {
-        if let Some(change) = self.read_listeners()?.advertised.get(&endpoint.name) {
-            let advertise = Advertise::parse(&change.advertise);
-            match advertise.filter(|_| change.setting == endpoint.setting.to_string()) {
+        let mut file = self.read_listeners()?;
+        if let Some(Change { setting, advertise }) = file.advertised.get(&endpoint.name).cloned() {
+            let listener = &endpoint.name;
+            match Advertise::parse(&advertise).filter(|_| setting == endpoint.setting.to_string()) {
                 Some(advertise) => {
-                    tracing::info!(listener = endpoint.name, %advertise, "the advertised address that was set while the broker ran");
+                    tracing::info!(listener, %advertise, "clients are told the address that was set while the broker ran");
                     endpoint.set_advertise(advertise);
                 }
-                None => tracing::info!(
-                    listener = endpoint.name,
-                    setting = %endpoint.setting,
-                    was = change.advertise,
-                    "the setting of the advertised address has changed, and takes the place of what was set while the broker ran"
-                ),
+                None => {
+                    let setting = &endpoint.setting;
+                    tracing::info!(listener, %setting, was = advertise, "the setting changed, and is what clients are told again");
+                    file.advertised.remove(&endpoint.name);
+                    kept_file::write(&self.listeners_file(), &file)?;
+                }
             }
         }
         let endpoint = Arc::new(endpoint);
@@ -153,7 +154,7 @@ mod tests {
             let refused = broker.set_advertised("X", Advertise::Auto).await.unwrap_err();
             assert_eq!(refused.message, "There is no listener X; there is LAN, WAN.");
         });
-        for (setting, wanted) in [("lab-pc", "tunnel.example:443"), ("other-pc", "other-pc"), ("lab-pc", "tunnel.example:443")] {
+        for (setting, wanted) in [("lab-pc", "tunnel.example:443"), ("other-pc", "other-pc"), ("lab-pc", "lab-pc")] {
             let told = run(folder.path(), async |broker| {
                 broker.open_endpoint(endpoint("LAN", Protocol::SaslSsl, setting)).unwrap().advertise().to_string()
             });

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::log::kept_file::{self, Kept};
-use crate::security::credentials::ITERATIONS_MIN;
+use crate::security::credentials::{ITERATIONS_MIN, SALT_LEN};
 use crate::security::quota::Quotas;
 use crate::security::sasl::PasswordCheck;
 use crate::security::{Acl, Authorizer, Credentials, Hash, Mechanism, Principal, SaslRefused, Verifier};
@@ -190,7 +190,9 @@ impl Security {
 /// What is kept of a new password. Milliseconds of work.
 pub fn verifiers_of(password: &str) -> [Verifier; 2] {
     Hash::ALL.map(|hash| {
-        let salt = Uuid::new_v4().into_bytes().to_vec();
+        let random = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
+        // As long as the made-up one of a user that there is not.
+        let salt = random.into_iter().take(SALT_LEN).collect();
         Verifier::of_password(hash, password, salt, ITERATIONS_MIN)
     })
 }
@@ -231,7 +233,6 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::security::credentials::{ITERATIONS_MIN, SALT_LEN};
     use crate::security::{Hash, Operation, PatternType, Permission, Resource, ResourceType, Verifier};
 
     fn open(folder: &Path) -> Security {

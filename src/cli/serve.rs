@@ -154,7 +154,16 @@ fn banner(broker: &Broker, doors: &Doors, open: &doors::Open, secret: Instructor
         secret,
         workshop_code: doors.workshop_code.clone(),
         open: doors.listeners.first().is_some_and(|first| first.protocol == Protocol::Plaintext),
-        own: around.own,
+        own: own_name(broker, around),
+    }
+}
+
+/// What students are told about the listeners is good for the pages too.
+fn own_name(broker: &Broker, around: &Surroundings) -> String {
+    match broker.node.endpoints().first().map(|endpoint| endpoint.advertise()) {
+        Some(Advertise::As { host, .. }) => host,
+        _ if around.container => "localhost".to_owned(),
+        _ => around.own.map_or_else(|| "127.0.0.1".to_owned(), |own| own.to_string()),
     }
 }
 

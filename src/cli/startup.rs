@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use tokio::net::TcpListener;
@@ -141,8 +140,8 @@ pub(super) struct Banner {
     pub workshop_code: Option<String>,
     /// Whether a program without a login works on the first listener.
     pub open: bool,
-    /// What others reach this machine by.
-    pub own: Option<IpAddr>,
+    /// By which others reach this machine, as far as is known.
+    pub own: String,
 }
 
 impl Banner {
@@ -152,7 +151,8 @@ impl Banner {
         let mut text = format!("Headwater {}{mode}\n\n", env!("CARGO_PKG_VERSION"));
         let mut row = |label: &str, content: &str| text.push_str(&format!("  {label:<15} {content}\n"));
         for (n, (address, name, told)) in self.listeners.iter().enumerate() {
-            let told = told.as_ref().map_or_else(String::new, |told| format!(", clients are told {told}"));
+            let told = told.as_ref().filter(|told| **told != self.reachable(address).to_string());
+            let told = told.map_or_else(String::new, |told| format!(", clients are told {told}"));
             let name = if self.listeners.len() == 1 && told.is_empty() { String::new() } else { format!(" ({name}{told})") };
             row(if n == 0 { "Kafka clients" } else { "" }, &format!("{}{name}", self.reachable(address)));
         }
@@ -161,9 +161,8 @@ impl Banner {
         row("Web page", pages.first().map_or("off", String::as_str));
         pages.iter().skip(1).for_each(|page| row("", page));
         if let Some(fingerprint) = &self.fingerprint {
-            let (first, second) = fingerprint.split_at_checked(47).unwrap_or((fingerprint, ""));
-            row("Certificate", &format!("signed by Headwater workshop CA (/ca.pem), SHA-256 {first}"));
-            row("", &format!("{:53}{second}", ""));
+            row("Certificate", "signed by Headwater workshop CA (/ca.pem), whose SHA-256 fingerprint is");
+            row("", fingerprint);
         }
         match &self.secret {
             InstructorSecret::Unused => {}
@@ -196,9 +195,9 @@ impl Banner {
 
     /// "All interfaces" is no address to connect to; this machine's own is. In a classroom the one that others reach.
     fn reachable(&self, address: &Address) -> Address {
-        let own = self.own.filter(|_| self.classroom).map_or_else(|| "127.0.0.1".to_owned(), |own| own.to_string());
-        let host = if matches!(address.host.as_str(), "0.0.0.0" | "::") { own } else { address.host.clone() };
-        Address { host, port: address.port }
+        let own = if self.classroom { self.own.as_str() } else { "127.0.0.1" };
+        let host = if matches!(address.host.as_str(), "0.0.0.0" | "::") { own } else { address.host.as_str() };
+        Address { host: host.to_owned(), port: address.port }
     }
 }
 
@@ -233,7 +232,7 @@ mod tests {
             secret: InstructorSecret::Unused,
             workshop_code: None,
             open: true,
-            own: "10.0.0.5".parse().ok(),
+            own: "10.0.0.5".to_owned(),
         }
     }
 

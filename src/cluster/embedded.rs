@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, ListenerSummary, NewRecord, PartitionSummary, StoredRecord, TopicSummary,
-    Topics,
+    BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, ListenerSummary, NewRecord, PartitionSummary, Sightings, StoredRecord,
+    TopicSummary, Topics,
 };
 use crate::broker::{Broker, Endpoint, NewTopic, OwnRecord, Partition, Refused};
 use crate::config::Durability;
 use crate::coordinator::group::request::{DescribeGroup, ListGroups, OffsetFetch};
 use crate::coordinator::group::{GroupId, MemberId, Reply, Request};
 use crate::model::metrics::MetricsSnapshot;
+use crate::model::sighting::{Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, TopicName};
 use crate::security::Mechanism;
 
@@ -145,26 +146,6 @@ impl Cluster for Embedded {
         self.broker.node.endpoints().iter().map(listener).collect()
     }
 
-    fn delete_topic<'a>(&'a self, name: &'a TopicName) -> BoxFuture<'a, Result<(), ClusterError>> {
-        Box::pin(async move {
-            match self.broker.delete_topic(name).await {
-                Err(refused) if refused.error != ErrorCode::UnknownTopicOrPartition => Err(refused.into()),
-                _ => Ok(()),
-            }
-        })
-    }
-
-    fn delete_group<'a>(&'a self, group: &'a str) -> BoxFuture<'a, Result<(), ClusterError>> {
-        Box::pin(async move {
-            let id = GroupId::from(group);
-            match self.broker.groups.ask(&id, Request::DeleteGroup(id.clone())).await.map_err(code)? {
-                Reply::DeleteGroup(ErrorCode::None | ErrorCode::GroupIdNotFound) => Ok(()),
-                Reply::DeleteGroup(code) => Err(ClusterError { code, message: format!("the group {group} cannot be deleted") }),
-                _ => Err(code(ErrorCode::UnknownServerError)),
-            }
-        })
-    }
-
     fn health(&self) -> Result<(), String> {
         self.broker.problem().map_or(Ok(()), Err)
     }
@@ -214,6 +195,29 @@ impl Cluster for Embedded {
             partitions_offline: self.broker.offline_partitions().len(),
             ..self.broker.metrics.snapshot(&self.api_names, &self.broker.catalog)
         }
+    }
+
+    fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>> {
+        let groups = groups.iter().map(|group| GroupId::from(group.as_str())).collect();
+        Box::pin(async move { Ok(self.broker.erase(topics, groups).await?) })
+    }
+
+    fn sightings(&self) -> Option<&dyn Sightings> {
+        Some(&self.broker.sightings)
+    }
+}
+
+impl Sightings for crate::broker::sightings::Sightings {
+    fn user(&self, user: &str) -> Option<Sighting> {
+        self.user(user)
+    }
+
+    fn users(&self) -> Vec<Sighting> {
+        self.users()
+    }
+
+    fn strangers(&self) -> Vec<Trouble> {
+        self.strangers()
     }
 }
 

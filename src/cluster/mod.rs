@@ -16,6 +16,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 
 use crate::model::metrics::MetricsSnapshot;
+use crate::model::sighting::{Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 pub use crate::broker::security::INSTRUCTOR;
@@ -72,6 +73,17 @@ pub trait Topics: Send + Sync {
     ) -> BoxFuture<'a, Result<Vec<StoredRecord>, ClusterError>>;
 }
 
+/// What a broker saw of its clients, since it started.
+pub trait Sightings: Send + Sync {
+    fn user(&self, user: &str) -> Option<Sighting>;
+
+    /// Everyone, by name.
+    fn users(&self) -> Vec<Sighting>;
+
+    /// The troubles of those that nobody knows.
+    fn strangers(&self) -> Vec<Trouble>;
+}
+
 pub trait Cluster: Topics + Users {
     /// What the cluster calls itself.
     fn cluster_id(&self) -> String;
@@ -95,9 +107,11 @@ pub trait Cluster: Topics + Users {
 
     fn metrics(&self) -> MetricsSnapshot;
 
-    /// Deletes a topic with what groups have committed on it. One that does not exist is no error.
-    fn delete_topic<'a>(&'a self, name: &'a TopicName) -> BoxFuture<'a, Result<(), ClusterError>>;
+    /// Deletes topics and groups. A group that has members stays, without what it had committed for these topics.
+    fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>>;
 
-    /// Deletes a group without members and what it has committed. One that does not exist is no error.
-    fn delete_group<'a>(&'a self, group: &'a str) -> BoxFuture<'a, Result<(), ClusterError>>;
+    /// What only a broker in this process saw of its clients.
+    fn sightings(&self) -> Option<&dyn Sightings> {
+        None
+    }
 }

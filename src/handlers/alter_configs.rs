@@ -7,11 +7,12 @@ use kafka_protocol::messages::AlterConfigsRequest;
 use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::describe_configs::{check_topic_name, resource, this_broker};
-use super::{Api, Context, HangUp, Reply};
+use super::describe_configs::{check, check_topic_name, resource, this_broker};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::Refused;
 use crate::config::{Alteration, BrokerLayers, BrokerScope, ConfigError, ConfigValues, TopicConfig};
 use crate::model::ErrorCode;
+use crate::security::Operation;
 use crate::wire::convert::optional_text;
 
 pub struct AlterConfigs;
@@ -20,6 +21,7 @@ impl Api for AlterConfigs {
     const KEY: i16 = 33;
     const NAME: &'static str = "AlterConfigs";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = AlterConfigsRequest;
 
     async fn handle(ctx: &Context, _version: i16, request: AlterConfigsRequest) -> Result<Reply, HangUp> {
@@ -65,6 +67,7 @@ pub struct Change<'a> {
 
 /// Makes a change of one resource, or only says whether it could be made.
 pub async fn alter(ctx: &Context, kind: i8, name: &str, validate_only: bool, change: &Change<'_>) -> Result<(), Refused> {
+    check(ctx, Operation::AlterConfigs, kind, name)?;
     let _alone = ctx.broker.config_changes.lock().await;
     let layers = ctx.broker.configs.layers();
     let refused = |e: ConfigError| Refused::new(e.code, e.message);

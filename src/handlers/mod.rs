@@ -5,6 +5,7 @@
 //! Start with `dispatch`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod access;
 mod alter_configs;
 mod api_versions;
 mod context;
@@ -40,6 +41,7 @@ mod sasl_authenticate;
 mod sasl_handshake;
 mod sync_group;
 
+pub use access::Access;
 pub use context::{Context, Peer, Reply};
 pub use login::bare_token;
 
@@ -57,6 +59,8 @@ pub trait Api {
     const NAME: &'static str;
     /// The advertised versions.
     const VERSIONS: RangeInclusive<i16>;
+    /// Who may ask. A required line: an API without one does not compile.
+    const ACCESS: Access;
     /// The lowest version that is served; below it the connection closes although the version is listed.
     const SERVED_FROM: i16 = *Self::VERSIONS.start();
     type Request: Request + Send;
@@ -88,6 +92,7 @@ pub struct ApiRow {
     pub min: i16,
     pub max: i16,
     pub served_from: i16,
+    pub access: Access,
 }
 
 async fn serve<A: Api>(ctx: &Context, body: Bytes) -> Result<Reply, HangUp> {
@@ -108,6 +113,7 @@ macro_rules! apis {
             min: *<$handler>::VERSIONS.start(),
             max: *<$handler>::VERSIONS.end(),
             served_from: <$handler>::SERVED_FROM,
+            access: <$handler>::ACCESS,
         }),*];
 
         /// Routes one request to its handler.

@@ -38,14 +38,6 @@ impl Cluster for Town {
         }]
     }
 
-    fn delete_topic<'a>(&'a self, _: &'a TopicName) -> BoxFuture<'a, Result<(), ClusterError>> {
-        Box::pin(async { Err(read_only()) })
-    }
-
-    fn delete_group<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), ClusterError>> {
-        Box::pin(async { Err(read_only()) })
-    }
-
     fn health(&self) -> Result<(), String> {
         self.problem.clone().map_or(Ok(()), Err)
     }
@@ -106,6 +98,10 @@ impl Cluster for Town {
             produce_latency: Histogram { bounds: vec![0.001, 0.01], counts: vec![10, 2, 0], sum_seconds: 0.02 },
             ..MetricsSnapshot::default()
         }
+    }
+
+    fn erase(&self, _: Vec<TopicName>, _: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>> {
+        Box::pin(async { Ok(()) })
     }
 }
 

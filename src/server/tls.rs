@@ -217,7 +217,51 @@ fn addresses_v6(table: &str) -> Vec<Ipv6Addr> {
 
 #[cfg(test)]
 mod tests {
+    use tokio_rustls::rustls::client::verify_server_name;
+    use tokio_rustls::rustls::pki_types::ServerName;
+    use tokio_rustls::rustls::server::{ParsedCertificate, ResolvesServerCert};
+
     use super::*;
+    use crate::broker::security::Access;
+    use crate::broker::{BrokerOptions, Endpoint};
+    use crate::config::{BrokerLayers, Protocol};
+
+    /// Whether the certificate that is made for these names holds for a host.
+    fn holds_for(names: &BTreeSet<String>, host: &str) -> bool {
+        let now = 1_795_000_000;
+        let names: Vec<String> = names.iter().cloned().collect();
+        let issued = Authority::create(now).unwrap().issue(&names, now).unwrap();
+        let certificate = CertificateDer::from(issued.chain[0].clone());
+        let parsed = ParsedCertificate::try_from(&certificate).unwrap();
+        verify_server_name(&parsed, &ServerName::try_from(host.to_owned()).unwrap()).is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_new_advertised_address_is_on_a_new_certificate_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data_dir, access) = (folder.path().to_owned(), Access::Instructor);
+        let broker =
+            Broker::open(BrokerOptions { data_dir, access, configs: BrokerLayers::default(), guards: Default::default() }).unwrap();
+        let bound = std::net::SocketAddr::from(([0, 0, 0, 0], 9093));
+        let told = Advertise::parse("one.example").unwrap();
+        broker.open_endpoint(Endpoint::new("LAN", Protocol::SaslSsl, bound, told)).unwrap();
+        let more = vec!["*.lab.example".to_owned(), "10.1.2.3".to_owned()];
+        let certificates = Certificates::open(&broker, &TlsSetting { files: None, names: more.clone() }).unwrap();
+        for host in ["localhost", "127.0.0.1", "::1", "one.example", "pc.lab.example", "10.1.2.3"] {
+            assert!(holds_for(&names(&broker, &more), host), "{host}");
+        }
+        assert!(!holds_for(&names(&broker, &more), "two.example"));
+        let mut shown = certificates.shown();
+        let before = Arc::clone(&shown.borrow_and_update());
+        tokio::spawn(certificates.keep());
+        tokio::task::yield_now().await;
+        broker.set_advertised("LAN", Advertise::parse("two.example:443").unwrap()).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(5), shown.changed()).await.expect("a new certificate").unwrap();
+        let resolver = |config: &TlsConfig| -> Arc<dyn ResolvesServerCert> { Arc::clone(&config.cert_resolver) };
+        assert!(!Arc::ptr_eq(&resolver(&before), &resolver(&shown.borrow())));
+        assert!(holds_for(&names(&broker, &more), "two.example"));
+        broker.stop();
+    }
 
     #[test]
     fn the_kernels_tables_name_the_addresses() {

@@ -317,21 +317,24 @@ impl Workshop {
 
     /// Deletes the topics and groups of an identity.
     async fn delete_things(&self, identity: &Identity) -> Removed {
-        let mut removed = Removed::default();
-        let topics: Vec<TopicName> = self.cluster.topics().into_iter().map(|topic| topic.name).collect();
-        for topic in topics.into_iter().filter(|topic| identity.owns_topic(topic.as_str())) {
-            match self.cluster.delete_topic(&topic).await {
-                Ok(()) => removed.topics.push(topic.to_string()),
-                Err(error) => removed.kept.push(format!("topic {topic}: {}", error.message)),
-            }
+        let all = self.cluster.topics().into_iter().map(|topic| topic.name);
+        let topics: Vec<TopicName> = all.filter(|topic| identity.owns_topic(topic.as_str())).collect();
+        let groups = self.groups_of(identity).await;
+        let erased = self.cluster.erase(topics.clone(), groups.clone()).await;
+        let still = self.groups_of(identity).await;
+        let mut kept: Vec<String> = still.iter().map(|group| format!("group {group}: its members are still connected")).collect();
+        kept.extend(erased.err().map(|error| error.message));
+        Removed {
+            users: Vec::new(),
+            topics: topics.iter().map(TopicName::to_string).collect(),
+            groups: groups.into_iter().filter(|group| !still.contains(group)).collect(),
+            kept,
         }
-        for group in self.cluster.groups().await.into_iter().filter(|group| identity.owns_group(&group.id)) {
-            match self.cluster.delete_group(&group.id).await {
-                Ok(()) => removed.groups.push(group.id),
-                Err(error) => removed.kept.push(format!("group {}: {}", group.id, error.message)),
-            }
-        }
-        removed
+    }
+
+    async fn groups_of(&self, identity: &Identity) -> Vec<String> {
+        let groups = self.cluster.groups().await.into_iter().map(|group| group.id);
+        groups.filter(|group| identity.owns_group(group)).collect()
     }
 
     /// Ends all sessions of a user.

@@ -31,7 +31,7 @@ pub fn command(folder: &Path) -> Command {
 pub fn command_with_usual_flags(folder: &Path, but: &[&str]) -> Command {
     let mut command = command(folder);
     for (flag, value) in [("--data-dir", "data"), ("--listen", "127.0.0.1:0"), ("--http", "127.0.0.1:0"), ("--generators", "off")] {
-        if !but.contains(&flag) && !(flag == "--listen" && but.contains(&"--listener")) {
+        if !(but.contains(&flag) || flag == "--listen" && but.contains(&"--listener")) {
             command.args([flag, value]);
         }
     }
@@ -117,10 +117,10 @@ impl Running {
         Running { child, banner, kafka, http, stderr }
     }
 
-    /// Where the listener of this name is.
+    /// Where the listener is that the banner calls this: its name, and its protocol where that is another word.
     pub fn listener(&self, name: &str) -> SocketAddr {
         let line = self.banner.lines().find(|line| line.contains(&format!("({name})")) || line.contains(&format!("({name},")));
-        let before = line.and_then(|line| line.split(" (").next()).expect(name);
+        let before = line.and_then(|line| line.split(" (").next()).unwrap_or_else(|| panic!("no {name} in {}", self.banner));
         before.split(' ').next_back().and_then(|word| word.parse().ok()).expect("an address")
     }
 
