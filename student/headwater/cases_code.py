@@ -13,7 +13,7 @@ CODE = (
             Cause(
                 "poll-none",
                 "None says only that nothing came within the time given to poll(). It is not the end of the topic.",
-                "while True:; message = consumer.poll(1.0); if message is None: continue. Do not break at None.",
+                "Poll in a loop that goes on: `if message is None: continue`. Do not `break` at None.",
                 "python -c \"from confluent_kafka import Consumer; help(Consumer.poll)\"",
             ),
         ),

@@ -78,7 +78,8 @@ def read(name: str) -> ClientConfig:
     for key, value in pairs:
         key = _kafka_name(key)
         if key in KNOWN:
-            values[key] = value
+            # a blank at the end of a password is part of it, and a mistake that is looked for
+            values[key] = value if key in ("sasl.username", "sasl.password") else value.strip()
     if not values:
         raise ConfigError(f"There is no Kafka setting in {name}: a line looks like bootstrap.servers=HOST:9092")
     if "metadata.broker.list" in values:
@@ -97,9 +98,9 @@ def _kafka_name(key):
 def _of_properties(text):
     lines = re.sub(r"\\\r?\n\s*", "", text).splitlines()
     for line in lines:
-        line = line.strip()
+        line = line.lstrip()
         if line and line[0] not in "#!;[" and re.match(r"[^=:]+[=:]", line):
-            key, value = re.split(r"\s*[=:]\s?", line, maxsplit=1)
+            key, value = re.split(r"\s*[=:]\s*", line, maxsplit=1)
             yield key, value
 
 
@@ -205,7 +206,7 @@ def _credentials(config, prefixes):
     if wants and (not user or not password):
         missing = "sasl.username" if not user else "sasl.password"
         yield Finding("no-credentials", f"{missing} is not given.", {"given": missing, "user": user or prefixes.get("user") or "quiet-otter"})
-    for key, value in (("sasl.username", user), ("sasl.password", password), ("bootstrap.servers", config.get("bootstrap.servers"))):
+    for key, value in (("sasl.username", user), ("sasl.password", password)):
         if value and value != value.strip(" \t\"'"):
             yield Finding("stray-characters", f"{key} has a blank or a quotation mark at one end.", {"given": key})
     if user and password and (password == prefixes.get("user") or user == prefixes.get("password")):
