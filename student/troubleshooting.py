@@ -49,7 +49,11 @@ def page() -> str:
 
 def _cause(cause) -> str:
     where = f" (doctor: {cause.step})" if cause.step else ""
-    lines = [f"\n- **Why**{where}: {cases.fill(cause.why)}", f"  **Fix**: {cases.fill(cause.fix)}", f"  **Look**: `{cases.fill(cause.probe)}`"]
+    lines = [
+        f"\n- **Why**{where}: {cases.general(cause, cause.why)}",
+        f"  **Fix**: {cases.general(cause, cause.fix)}",
+        f"  **Look**: `{cases.general(cause, cause.probe)}`",
+    ]
     return "  \n".join(lines) + "\n"
 
 

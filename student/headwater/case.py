@@ -11,6 +11,7 @@ class Cause(NamedTuple):
     fix: str
     probe: str
     step: str | None = None
+    general: dict | None = None  # words for the page where those of cases.GENERAL do not fit
 
 
 class Case(NamedTuple):

@@ -27,20 +27,20 @@ GENERAL = {
     "should": "HOST:9092",
     "protocol": "SASL_PLAINTEXT",
     "mechanism": "SCRAM-SHA-256",
-    "given": "what you wrote",
+    "given": "...",
     "offered": "SCRAM-SHA-256, SCRAM-SHA-512",
     "user": "quiet-otter",
     "prefix": "ws.quiet-otter.",
     "group_prefix": "quiet-otter",
     "topic": "TOPIC",
-    "like": "the name in the list of topics",
+    "like": "OTHER-TOPIC",
     "group": "GROUP",
-    "names": "the names in the certificate",
+    "names": "other names",
     "ca": "ca.pem",
-    "other": "what the port expects",
     "python": "your Python",
-    "version": "the version",
-    "seconds": "minutes",
+    "box": "a container, WSL or the cloud",
+    "version": "...",
+    "seconds": "minutes behind or ahead",
     "file": "your settings",
     "coordinate": "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0",
 }
@@ -61,6 +61,11 @@ class _Filled(dict):
 
 def fill(text: str, found: dict | None = None) -> str:
     return text.format_map(_Filled(found or {}))
+
+
+def general(cause: Cause, text: str) -> str:
+    """For the page: nothing was found yet."""
+    return fill(text, cause.general)
 
 
 def find(cause_id: str) -> tuple[Case, Cause]:

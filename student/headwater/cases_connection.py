@@ -25,23 +25,26 @@ CONNECTION = (
         (
             Cause(
                 "name-unknown",
-                "No computer is known by the name {host}. It is misspelt, or it is known in another network only (VPN on or off, guest Wi-Fi).",
+                "No computer is known by the name {host}. It is misspelt, or it is known in another network only (VPN on or off, guest"
+                " Wi-Fi).",
                 "Compare {host} letter by letter with the address on the board. Leave the VPN. If it is right, use the IP address instead.",
                 "nslookup {host}",
                 "name",
             ),
             Cause(
                 "refused",
-                "The computer {host} is there, but nothing listens on port {port}: a wrong port, the wrong computer, or a broker that is not running.",
+                "The computer {host} is there, but nothing listens on port {port}: a wrong port, the wrong computer, or a broker that"
+                " is not running.",
                 "Use {should}. If that is what you have, ask whether the broker runs.",
                 DOCTOR,
                 "TCP",
             ),
             Cause(
                 "no-answer",
-                "{host} does not answer at all: a wrong IP address, another network (VPN, guest Wi-Fi that keeps its guests apart), or a firewall.",
-                "Join the Wi-Fi that the instructor named and leave the VPN. If others in the room are in, compare the address; if nobody is, the"
-                " network keeps its guests apart: ask for a hotspot or the public address.",
+                "{host} does not answer at all: a wrong IP address, another network (VPN, guest Wi-Fi that keeps its guests apart), or"
+                " a firewall.",
+                "Join the Wi-Fi that the instructor named and leave the VPN. If others in the room are in, compare the address;"
+                " if nobody is, the network keeps its guests apart: ask for a hotspot or the public address.",
                 DOCTOR,
                 "TCP",
             ),
@@ -97,8 +100,8 @@ CONNECTION = (
         (
             Cause(
                 "advertised-localhost",
-                "A Kafka client uses your address only to ask where the broker is, then goes to the address in the answer. This broker answers"
-                " {advertised}, which is your own computer.",
+                "A Kafka client uses your address only to ask where the broker is, then goes to the address in the answer. This"
+                " broker answers {advertised}, which is your own computer.",
                 "The instructor sets the address: on the instructor's page, or headwater serve --advertise {host}:{port}",
                 "kcat -L -b {address}",
                 "advertised",
@@ -113,7 +116,8 @@ CONNECTION = (
             ),
             Cause(
                 "advertised-dead",
-                "A Kafka client goes to the address that the broker names. This one names {advertised}, and there is no way there from here.",
+                "A Kafka client goes to the address that the broker names. This one names {advertised}, and there is no way there from"
+                " here.",
                 "The instructor sets the address: on the instructor's page, or headwater serve --advertise {host}:{port}",
                 "kcat -L -b {address}",
                 "advertised",
@@ -127,7 +131,7 @@ CONNECTION = (
         (
             Cause(
                 "localhost-elsewhere",
-                "This Python runs in {python}. There, {host} is {python} itself, not the computer with the broker.",
+                "This Python runs in {box}. There, {host} is that box itself, not the computer with the broker.",
                 "Use the broker's LAN address, or from a container host.docker.internal:{port}",
                 "{hw} doctor host.docker.internal:{port}",
                 "TCP",
@@ -137,14 +141,18 @@ CONNECTION = (
     Case(
         "firewall",
         "A firewall keeps the Kafka port closed",
-        ("Connection setup timed out in state CONNECT", "Disconnected while requesting ApiVersion", "Connection to node -1 terminated during authentication"),
+        (
+            "Connection setup timed out in state CONNECT",
+            "Disconnected while requesting ApiVersion",
+            "Connection to node -1 terminated during authentication",
+        ),
         (
             Cause(
                 "port-blocked",
-                "The web page of {host} can be reached, port {port} cannot: a firewall is between, often the one on the instructor's computer or"
-                " one that lets only web ports through.",
-                "Instructor on Windows, as administrator: netsh advfirewall firewall add rule name=Headwater dir=in action=allow protocol=TCP"
-                " localport={port}. Or open another listener on port 443 and use that.",
+                "The web page of {host} can be reached, port {port} cannot: a firewall is between, often the one on the"
+                " instructor's computer or one that lets only web ports through.",
+                "Instructor on Windows, as administrator: netsh advfirewall firewall add rule name=Headwater dir=in action=allow"
+                " protocol=TCP localport={port}. Or open another listener on port 443 and use that.",
                 "Windows: Test-NetConnection {host} -Port {port}; elsewhere: nc -vz {host} {port}",
                 "TCP",
             ),
@@ -162,7 +170,7 @@ CONNECTION = (
             "SaslAuthenticationFailedError",
             "UnsupportedSaslMechanismException",
             "AuthenticationFailedError",
-            "Unsupported value \"SCRAM-SHA256\" for configuration property sasl.mechanism",
+            'Unsupported value "SCRAM-SHA256" for configuration property sasl.mechanism',
             "No provider for SASL mechanism GSSAPI: recompile librdkafka with libsasl2 or openssl support",
         ),
         (
@@ -182,14 +190,15 @@ CONNECTION = (
             ),
             Cause(
                 "stray-characters",
-                "The {given} begins or ends with a blank or a quotation mark, which is then part of it.",
+                "A value ({given}) begins or ends with a blank or a quotation mark, which is then part of it.",
                 "Take it away. In a .properties file values stand without quotation marks.",
                 "{hw} doctor --config {file}",
                 "SASL",
             ),
             Cause(
                 "mechanism-spelling",
-                "{given} is no mechanism. The names are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, in capitals and with every hyphen.",
+                "sasl.mechanism={given} names no mechanism. The names are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, in capitals and with"
+                " every hyphen.",
                 "sasl.mechanism={mechanism}",
                 "{hw} doctor --config {file}",
                 "settings",
@@ -203,14 +212,15 @@ CONNECTION = (
             ),
             Cause(
                 "mechanism-not-offered",
-                "This port does not take {given}. It offers {offered}. (PLAIN sends the password readable, so it is offered over TLS only.)",
+                "This port does not take the mechanism {given}. It offers {offered}. (PLAIN sends the password readable, so it is"
+                " offered over TLS only.)",
                 "sasl.mechanism={mechanism}",
                 "{hw} doctor {address} --user {user} --mechanism {mechanism}",
                 "SASL",
             ),
             Cause(
                 "no-credentials",
-                "A login is asked for, but {given} is missing.",
+                "A login is asked for, and something is missing for it ({given}).",
                 "sasl.username={user} and sasl.password=... ({hw} settings confluent-kafka shows both)",
                 "{hw} whoami",
                 "settings",
@@ -242,20 +252,23 @@ CONNECTION = (
             Cause(
                 "no-login",
                 "This port wants a login, and your settings have none. The broker hangs up, the client tries again, without end.",
-                "security.protocol={protocol}, sasl.mechanism={mechanism}, sasl.username, sasl.password: {hw} settings confluent-kafka shows all of it",
+                "security.protocol={protocol}, sasl.mechanism={mechanism}, sasl.username, sasl.password: {hw} settings confluent-kafka"
+                " shows all of it",
                 "{hw} doctor {address} --user {user}",
                 "SASL",
+                {"protocol": "SASL_PLAINTEXT (SASL_SSL with TLS)"},
             ),
             Cause(
                 "protocol-missing",
-                "A user and a password are there, but security.protocol is {given}: the client connects without logging in.",
+                "A user and a password are there, but the protocol is one without login ({given}).",
                 "security.protocol={protocol}",
                 "{hw} doctor --config {file}",
                 "settings",
+                {"protocol": "SASL_PLAINTEXT (SASL_SSL with TLS)"},
             ),
             Cause(
                 "protocol-spelling",
-                "{given} is no protocol. There are PLAINTEXT, SASL_PLAINTEXT, SSL and SASL_SSL.",
+                "security.protocol={given} is no protocol. There are PLAINTEXT, SASL_PLAINTEXT, SSL and SASL_SSL.",
                 "security.protocol={protocol}",
                 "{hw} doctor --config {file}",
                 "settings",
@@ -266,6 +279,7 @@ CONNECTION = (
                 "security.protocol={protocol}, and take the sasl lines away",
                 "{hw} doctor {address}",
                 "SASL",
+                {"protocol": "PLAINTEXT (SSL with TLS)"},
             ),
             Cause(
                 "tls-wanted",
@@ -273,6 +287,7 @@ CONNECTION = (
                 "security.protocol={protocol}",
                 "{hw} doctor {address} --tls",
                 "Kafka",
+                {"protocol": "SASL_SSL (SSL where no login is wanted)"},
             ),
             Cause(
                 "tls-not-wanted",
@@ -280,6 +295,7 @@ CONNECTION = (
                 "security.protocol={protocol}",
                 "{hw} doctor {address}",
                 "TLS",
+                {"protocol": "SASL_PLAINTEXT (PLAINTEXT where no login is wanted)"},
             ),
         ),
     ),
@@ -352,6 +368,7 @@ CONNECTION = (
                 "bootstrap.servers={should}",
                 "{hw} doctor {should} --tls",
                 "TLS",
+                {"should": "NAME:PORT"},
             ),
         ),
     ),
@@ -368,7 +385,8 @@ CONNECTION = (
         (
             Cause(
                 "clock",
-                "The clock of this computer is {seconds} the broker's. Certificates seem not to hold, events seem late.",
+                "The clock of this computer differs from the broker's: yours is {seconds}. Certificates seem not to hold, events seem"
+                " late.",
                 "Switch on setting the time automatically. Windows: w32tm /resync; macOS: sudo sntp -sS time.apple.com; Linux and WSL:"
                 " sudo hwclock -s or timedatectl set-ntp true",
                 "curl -sI {url} (compare the line Date with your clock, in UTC)",
@@ -383,7 +401,8 @@ CONNECTION = (
         (
             Cause(
                 "reads-only-new",
-                "auto.offset.reset is {given}: a group that reads for the first time starts at the end and sees only what comes from then on.",
+                "With auto.offset.reset=latest, which is the default, a group that reads for the first time starts at the end and sees"
+                " only what comes after.",
                 "auto.offset.reset=earliest, and a group id that was not used before",
                 "{hw} doctor --config {file}",
                 "settings",
@@ -411,8 +430,8 @@ CONNECTION = (
         (
             Cause(
                 "shared-group",
-                "{given} in the group {group}. Members of one group share the partitions: each sees a part, and one member more than there are"
-                " partitions gets nothing.",
+                "Other consumers are in the group {group}. Members of one group share the partitions: each sees a part, and one"
+                " member more than there are partitions gets nothing.",
                 "If you want all messages in each program, give each its own group id. If you share on purpose, this is how it has to be.",
                 "{hw} doctor --config {file}",
                 "group",

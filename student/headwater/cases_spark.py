@@ -13,8 +13,9 @@ SPARK = (
             Cause(
                 "python-worker",
                 "Spark starts another Python than yours for its workers, or cannot reach it by the name of your computer (macOS, VPN).",
-                "Before the session: import os, sys; os.environ['PYSPARK_PYTHON'] = sys.executable; os.environ['SPARK_LOCAL_IP'] = '127.0.0.1'",
-                "python -c \"import sys; print(sys.executable)\"",
+                "Before the session: import os, sys; os.environ['PYSPARK_PYTHON'] = sys.executable; os.environ['SPARK_LOCAL_IP'] ="
+                " '127.0.0.1'",
+                'python -c "import sys; print(sys.executable)"',
             ),
         ),
     ),
@@ -31,7 +32,7 @@ SPARK = (
                 "spark-jar",
                 "Spark's Kafka source is a package of its own, and its version has to be that of Spark.",
                 ".config('spark.jars.packages', '{coordinate}') for PySpark 4.2.0, before the first session of this Python is made",
-                "python -c \"import pyspark; print(pyspark.__version__)\"",
+                'python -c "import pyspark; print(pyspark.__version__)"',
             ),
         ),
     ),
@@ -60,8 +61,10 @@ SPARK = (
         (
             Cause(
                 "databricks-egress",
-                "A free workspace may reach only a short list of addresses on the Internet, and an address of the classroom's network not at all.",
-                "SOURCE=\"volume\" in the notebook: files brought into a volume take the broker's place. Run the preflight cell to see which works.",
+                "A free workspace may reach only a short list of addresses on the Internet, and an address of the classroom's network"
+                " not at all.",
+                'SOURCE="volume" in the notebook: files brought into a volume take the broker\'s place. Run the preflight cell to see'
+                " which works.",
                 "%sh nslookup {host}",
             ),
         ),
@@ -78,7 +81,8 @@ SPARK = (
             Cause(
                 "databricks-login-module",
                 "Databricks carries Kafka's classes under kafkashaded; Spark on a laptop carries them under their own name.",
-                "On Databricks: kafkashaded.org.apache.kafka.common.security.scram.ScramLoginModule. On a laptop: the same without kafkashaded.",
+                "On Databricks: kafkashaded.org.apache.kafka.common.security.scram.ScramLoginModule. On a laptop: the same without"
+                " kafkashaded.",
                 "{hw} settings databricks",
             ),
         ),
@@ -95,7 +99,8 @@ SPARK = (
         (
             Cause(
                 "starting-offsets",
-                "Without startingOffsets a stream starts at the end of the topic, so its first run reads nothing. Later runs follow the checkpoint.",
+                "Without startingOffsets a stream starts at the end of the topic, so its first run reads nothing. Later runs follow"
+                " the checkpoint.",
                 ".option('startingOffsets', 'earliest'), and a new checkpoint folder",
                 "print(query.lastProgress['numInputRows'])",
             ),
@@ -114,8 +119,8 @@ SPARK = (
         (
             Cause(
                 "open-windows",
-                "In append mode a window is written when it is closed: when the largest event time seen, less the watermark's delay, is past its end."
-                " The last ones are still open.",
+                "In append mode a window is written when it is closed: when the largest event time seen, less the watermark's"
+                " delay, is past its end. The last ones are still open.",
                 "Nothing is broken: run again when newer events are there. Compare closed windows only.",
                 "print(query.lastProgress['eventTime'])",
             ),
@@ -129,7 +134,7 @@ SPARK = (
             Cause(
                 "databricks-quota",
                 "A free workspace has so much compute a day. What you stored stays.",
-                "Open the same notebook file in PySpark on your laptop (SOURCE=\"local\"), or pair up with someone.",
+                'Open the same notebook file in PySpark on your laptop (SOURCE="local"), or pair up with someone.',
                 "java -version (PySpark on a laptop needs 17)",
             ),
         ),

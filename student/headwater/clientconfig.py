@@ -146,7 +146,9 @@ def _constant(node, given):
 def _old_import(node):
     names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
     if isinstance(node, ast.ImportFrom) and node.module == "kafka":
-        names += [f"kafka.{name.name}" for name in node.names if name.name in ("SimpleProducer", "SimpleConsumer", "SimpleClient", "KafkaClient")]
+        names += [
+            f"kafka.{name.name}" for name in node.names if name.name in ("SimpleProducer", "SimpleConsumer", "SimpleClient", "KafkaClient")
+        ]
         found = [name for name in names if name != "kafka"]
         return found[0] if found else None
     return next((name for name in names if OLD_IMPORTS.match(name)), None)
@@ -170,7 +172,9 @@ def mistakes(config: ClientConfig, prefixes: dict) -> list:
     reset = config.get("auto.offset.reset", "latest").lower()
     if config.get("group.id") and reset in ("latest", "largest", "end"):
         given = reset if config.get("auto.offset.reset") else "not given, which means latest"
-        found.append(Finding("reads-only-new", f"A new group would see no message that is there already: auto.offset.reset is {given}.", {"given": given}, True))
+        found.append(
+            Finding("reads-only-new", f"A new group would see no message that is there already: auto.offset.reset is {given}.", note=True)
+        )
     if config.old_code:
         found.append(Finding("old-kafka-python-code", f"{config.file} imports {config.old_code}.", {"given": config.old_code}))
     for finding in found:
@@ -205,7 +209,9 @@ def _credentials(config, prefixes):
     wants = "SASL" in (config.get("security.protocol") or "").upper() or config.get("sasl.mechanism")
     if wants and (not user or not password):
         missing = "sasl.username" if not user else "sasl.password"
-        yield Finding("no-credentials", f"{missing} is not given.", {"given": missing, "user": user or prefixes.get("user") or "quiet-otter"})
+        yield Finding(
+            "no-credentials", f"{missing} is not given.", {"given": missing, "user": user or prefixes.get("user") or "quiet-otter"}
+        )
     for key, value in (("sasl.username", user), ("sasl.password", password)):
         if value and value != value.strip(" \t\"'"):
             yield Finding("stray-characters", f"{key} has a blank or a quotation mark at one end.", {"given": key})

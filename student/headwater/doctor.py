@@ -35,7 +35,11 @@ def look(target: Target, program: str, say=lambda line: None, timeout: float = T
         "address": target.address,
         "should": f"{target.host}:9092" if target.port != 9092 else "the address on the board",
         "url": target.base,
-        **{name: value for name, value in vars(target).items() if name in ("user", "prefix", "group_prefix", "group", "file", "mechanism") and value},
+        **{
+            name: value
+            for name, value in vars(target).items()
+            if name in ("user", "prefix", "group_prefix", "group", "file", "mechanism") and value
+        },
     }
     runner = Runner(target.address, known, say)
     note = lambda step, fault: runner.find(step, fault, "note")  # noqa: E731
@@ -76,7 +80,13 @@ def line_text(line) -> str:
 def findings_text(report: Report) -> list:
     lines = []
     for found in report.findings:
-        lines += ["", f"{found.status}  {found.step}: {found.what}", f"  why:  {found.text.why}", f"  fix:  {found.text.fix}", f"  try:  {found.text.probe}"]
+        lines += [
+            "",
+            f"{found.status}  {found.step}: {found.what}",
+            f"  why:  {found.text.why}",
+            f"  fix:  {found.text.fix}",
+            f"  try:  {found.text.probe}",
+        ]
     lines.append("")
     if not report.ok():
         first = next(line.step for line in report.lines if line.status == "FAIL")

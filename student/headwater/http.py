@@ -96,7 +96,10 @@ class Server:
         except (OSError, ValueError, urllib.error.URLError) as reason:
             inner = reason.reason if isinstance(getattr(reason, "reason", None), Exception) else reason
             raise HttpError(
-                f"{self.base} does not answer ({plain(inner)}).", "Ask for the address of the web page and open it in a browser first.", 0, inner
+                f"{self.base} does not answer ({plain(inner)}).",
+                "Ask for the address of the web page and open it in a browser first.",
+                0,
+                inner,
             ) from reason
         except Exception as reason:  # http.client has errors of its own for what is no HTTP
             raise HttpError(

@@ -31,7 +31,9 @@ def session(given: str | None, ca: str | None = None):
         raise NOT_JOINED
     server = Server(base, kept.get("token"), ca)
     if not _is_known(server) and not _log_in_again(server, kept):
-        raise HttpError("The server does not know you any more.", "Join again with the code; ask the instructor for your old identity.", 401)
+        raise HttpError(
+            "The server does not know you any more.", "Join again with the code; ask the instructor for your old identity.", 401
+        )
     return server, kept
 
 

@@ -19,18 +19,25 @@ class Machine:
             raise Skip("no web page told the time")
         if abs(skew) > SKEW:
             told = self.network.skew_in_words()
-            raise Fault("clock", f"The clock of this computer is {told} the broker's.", seconds=told)
-        return "the same as the broker's" if abs(skew) < 2 else f"{abs(skew):.0f} seconds {'behind' if skew > 0 else 'ahead of'} the broker's"
+            raise Fault("clock", f"The clock of this computer is {told}.", seconds=told)
+        return "the same as the broker's" if abs(skew) < 2 else f"{self.network.skew_in_words()}"
 
     def packages(self) -> str:
         python = surroundings.python()
         told = [str(python)]
         confluent = surroundings.installed("confluent-kafka")
-        others = [f"{name} {version}" for name in ("kafka-python", "aiokafka", "pyspark") for version in [surroundings.installed(name)] if version]
+        others = [
+            f"{name} {version}" for name in ("kafka-python", "aiokafka", "pyspark") for version in [surroundings.installed(name)] if version
+        ]
         if confluent:
             broken = surroundings.confluent_kafka_fault()
             if broken:
-                raise Fault(surroundings.wheel_fault(python) or "client-broken", f"confluent-kafka {confluent}: {broken}", given=broken, python=str(python))
+                raise Fault(
+                    surroundings.wheel_fault(python) or "client-broken",
+                    f"confluent-kafka {confluent}: {broken}",
+                    given=broken,
+                    python=str(python),
+                )
             told.append(f"confluent-kafka {confluent}")
         old = surroundings.old_kafka_python()
         if old:
@@ -49,6 +56,8 @@ class Machine:
             return ""
         version, place = found
         if version < surroundings.OLDEST_JAVA:
-            self.note("Java", Fault("java-old", f"{place} is Java {version} (only Spark on this computer needs a newer one).", version=version))
+            self.note(
+                "Java", Fault("java-old", f"{place} is Java {version} (only Spark on this computer needs a newer one).", version=version)
+            )
             return ""
         return f"Java {version}"

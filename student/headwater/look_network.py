@@ -96,7 +96,7 @@ class Network:
         except ConnectionRefusedError as reason:
             box = surroundings.inside()
             if is_loopback(target.host) and box and not self._page_is_there():
-                raise Fault("localhost-elsewhere", f"{address} refused the connection, and this is {box}.", python=box) from reason
+                raise Fault("localhost-elsewhere", f"{address} refused the connection, and this is {box}.", box=box) from reason
             raise Fault("refused", f"{address} refused the connection.") from reason
         except OSError as reason:
             raise Fault("port-blocked" if self._page_is_there() else "no-answer", f"{address}: {plain(reason)}") from reason
@@ -141,7 +141,7 @@ class Network:
         if code == NOT_YET or (code == EXPIRED and self.skew is not None and abs(self.skew) > SKEW):
             if self.skew is not None and abs(self.skew) <= SKEW:
                 return Fault("expired", told)
-            return Fault("clock", told, seconds=self.skew_in_words() or "probably behind")
+            return Fault("clock", told, seconds=self.skew_in_words() or "behind, it seems")
         if code == EXPIRED:
             return Fault("expired", told)
         if ca:
@@ -176,7 +176,7 @@ class Network:
             return None
         amount = abs(self.skew)
         shown = f"{amount:.0f} seconds" if amount < 120 else f"{amount / 60:.0f} minutes" if amount < 7200 else f"{amount / 3600:.0f} hours"
-        return f"{shown} {'behind' if self.skew > 0 else 'ahead of'}"
+        return f"{shown} {'behind' if self.skew > 0 else 'ahead'}"
 
     # --- Kafka, SASL
 
@@ -237,7 +237,11 @@ class Network:
         if target.mechanism not in offered:
             shown = ", ".join(offered) or "none"
             raise Fault(
-                "mechanism-not-offered", f"{target.address} does not offer {target.mechanism}.", given=target.mechanism, offered=shown, mechanism=self._best(offered)
+                "mechanism-not-offered",
+                f"{target.address} does not offer {target.mechanism}.",
+                given=target.mechanism,
+                offered=shown,
+                mechanism=self._best(offered),
             )
         if not target.user or not target.password:
             missing = "the user" if not target.user else "the password"
@@ -255,7 +259,9 @@ class Network:
                 offered = probe.wanted(asked)
             right = "SASL_SSL" if self.target.tls else "SASL_PLAINTEXT"
             found = {"protocol": right, "mechanism": self._best(offered or ()), "user": self.target.user or "YOU"}
-            raise Fault("no-login", f"{self.target.address} wants a login ({', '.join(offered or ()) or 'it hangs up without one'}).", **found) from reason
+            raise Fault(
+                "no-login", f"{self.target.address} wants a login ({', '.join(offered or ()) or 'it hangs up without one'}).", **found
+            ) from reason
         raise Skip("no login here")
 
     @staticmethod
@@ -319,7 +325,9 @@ class Network:
         try:
             socket.getaddrinfo(broker.host, broker.port)
         except (OSError, UnicodeError) as reason:
-            raise Fault("advertised-unknown", f"The broker sends its clients to {shown}, a name that is not known here.", advertised=shown) from reason
+            raise Fault(
+                "advertised-unknown", f"The broker sends its clients to {shown}, a name that is not known here.", advertised=shown
+            ) from reason
         try:
             with self.connect(broker.host, broker.port) as asked:
                 asked.api_versions()

@@ -94,7 +94,12 @@ class Records:
             bounds = asked.offset(shown, partition, -2), asked.offset(shown, partition, -1)
             if any(error for error, _ in bounds):
                 code = next(error for error, _ in bounds if error)
-                raise Fault("topic-not-yours" if code == TOPIC_DENIED else "not-read", f"{shown}: {error_name(code)}", topic=shown, given=error_name(code))
+                raise Fault(
+                    "topic-not-yours" if code == TOPIC_DENIED else "not-read",
+                    f"{shown}: {error_name(code)}",
+                    topic=shown,
+                    given=error_name(code),
+                )
             first, last = first + bounds[0][1], last + bounds[1][1]
         return [f"{shown} has {last - first} records"]
 
@@ -125,7 +130,9 @@ class Records:
         except (WireError, Refused, OSError) as reason:
             raise Skip(f"{group}: {reason}") from reason
         if at_end:
-            self.note("group", Fault("group-at-end", f"{group} has read {self.target.topic} to its end.", group=group, topic=self.target.topic))
+            self.note(
+                "group", Fault("group-at-end", f"{group} has read {self.target.topic} to its end.", group=group, topic=self.target.topic)
+            )
         return f"{group}: {state.lower() if not error else error_name(error)}, {len(members)} members"
 
     @staticmethod
@@ -143,8 +150,7 @@ class Records:
         if len(members) == 1 and local:
             self.note("group", Fault("ghost-member", f"{group} has a member from this computer: {members[0].client}.", group=group))
             return
-        shown = f"{len(members)} consumers are" if len(members) > 1 else "Another consumer is"
-        self.note("group", Fault("shared-group", f"{group} has {len(members)} members.", given=shown, group=group))
+        self.note("group", Fault("shared-group", f"{group} has {len(members)} members.", group=group))
 
     def _at_end(self, asked, group, topic):
         found = next((row for row in asked.metadata([topic]).topics if not row.error), None)

@@ -74,7 +74,7 @@ def split_address(text: str) -> tuple:
     first = text.split(",")[0].strip().strip("\"'")
     first = re.sub(r"^[A-Za-z_]+://", "", first).rstrip("/")
     found = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?|([^:\s]+)(?::(\d+))?", first)
-    port = int((found[2] or found[4] or 9092)) if found else 0
+    port = int(found[2] or found[4] or 9092) if found else 0
     if not found or not 0 < port < 65536:
         raise HttpError(f"{clean(text)!r} is no address of a broker.", "An address is HOST:PORT, for example 192.168.1.20:9092")
     return found[1] or found[3], port
@@ -134,7 +134,9 @@ def _listener_named(kept, name):
     chosen = next((row for row in rows if name in (row.get("name"), row.get("protocol"))), None) if name else next(iter(rows), None)
     if chosen is None:
         known = ", ".join(clean(str(row.get("name"))) for row in rows) or "none"
-        raise HttpError(f"The server has no listener {name or ''} (it has: {known}).".replace("  ", " "), "Give the broker's address: doctor HOST:PORT")
+        raise HttpError(
+            f"The server has no listener {name or ''} (it has: {known}).".replace("  ", " "), "Give the broker's address: doctor HOST:PORT"
+        )
     return chosen
 
 
@@ -166,7 +168,10 @@ def _take_config(target, config, kept, listener):
     if target.ca and not Path(target.ca).is_absolute() and not Path(target.ca).exists():
         beside = Path(config.file).parent / target.ca
         target.ca = str(beside) if beside.exists() else target.ca
-    off = (config.get("ssl.endpoint.identification.algorithm", "https").lower() in ("", "none"), config.get("ssl.check.hostname", "").lower() == "false")
+    off = (
+        config.get("ssl.endpoint.identification.algorithm", "https").lower() in ("", "none"),
+        config.get("ssl.check.hostname", "").lower() == "false",
+    )
     target.check_name = not any(off)
     target.verify = config.get("enable.ssl.certificate.verification", "true").lower() != "false"
     target.group, target.topic = config.get("group.id"), config.get("topic")
