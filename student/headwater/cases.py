@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from headwater.case import Case, Cause
 from headwater.cases_code import CODE
 from headwater.cases_connection import CONNECTION
 from headwater.cases_spark import SPARK
-from headwater.case import Case, Cause
 
 CASES = CONNECTION + CODE + SPARK
 
