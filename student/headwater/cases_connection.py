@@ -468,14 +468,14 @@ CONNECTION = (
             Cause(
                 "topic-not-there",
                 "There is no topic {topic}, or you may not see it.",
-                "Create it first, or write to it once: under {prefix} it is made by itself.",
+                "Create it, or write to it once: that makes it. In a classroom its name has to begin with {prefix}",
                 "kcat -L -b {address}",
                 "fetch",
             ),
             Cause(
                 "topic-not-yours",
                 "You may write only to topics of your own: they begin with {prefix}. {topic} does not.",
-                "Use {prefix}results or another name that begins like this.",
+                "Use {prefix}results or another name that begins like this (challenge 9: processed-social-feed.{group_prefix}).",
                 "{hw} whoami",
                 "produce",
             ),

@@ -35,6 +35,9 @@ def look(target: Target, program: str, say=lambda line: None, timeout: float = T
         "address": target.address,
         "should": f"{target.host}:9092" if target.port != 9092 else "the address on the board",
         "url": target.base,
+        "user": "YOU",
+        "prefix": "ws.YOU.",
+        "group_prefix": "YOU",
         **{
             name: value
             for name, value in vars(target).items()

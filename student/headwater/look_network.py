@@ -175,7 +175,7 @@ class Network:
         if self.skew is None:
             return None
         amount = abs(self.skew)
-        shown = f"{amount:.0f} seconds" if amount < 120 else f"{amount / 60:.0f} minutes" if amount < 7200 else f"{amount / 3600:.0f} hours"
+        shown = f"{amount:.0f} seconds" if amount < 120 else f"{amount / 60:.0f} minutes" if amount < 5400 else f"{amount / 3600:.0f} hours"
         return f"{shown} {'behind' if self.skew > 0 else 'ahead'}"
 
     # --- Kafka, SASL

@@ -23,6 +23,7 @@ class Records:
         self.value = secrets.token_hex(16).encode()
         self.offset = None
         self.created = False
+        self.told_foreign = False
 
     def produce(self) -> str:
         try:
@@ -32,6 +33,7 @@ class Records:
             raise Fault("not-written", f"{self.topic}: {reason}", given=str(reason)) from reason
         wanted = self.target.topic
         if wanted and wanted not in STREAMS and not self.target.is_own(wanted):
+            self.told_foreign = True
             raise Fault("topic-not-yours", f"{wanted} does not begin with {self.target.prefix}", topic=wanted)
         return detail
 
@@ -78,6 +80,8 @@ class Records:
         """The topic of the student's settings, or one of the streams."""
         names = {topic.name: topic for topic in asked.metadata().topics}
         wanted = self.target.topic
+        if self.told_foreign:
+            return []
         if wanted and wanted not in names:
             error = asked.metadata([wanted]).topics[0].error
             alike = difflib.get_close_matches(wanted, names, 1, 0.6)

@@ -290,6 +290,9 @@ class Page(http.server.ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
+    def handle_error(self, *_):
+        """Who hung up before the answer was a probe of doctor."""
+
     def token_for(self, user):
         token = secrets.token_hex(8)
         self.tokens[token] = user

@@ -33,11 +33,12 @@ class Settings:
 
 
 class Broker:
-    def __init__(self, *words, port=None):
+    def __init__(self, *words, port=None, listen=True):
         self.port, self.http = port or free_port(), free_port()
         self.folder = tempfile.mkdtemp(prefix="headwater-student-")
         self.log = Path(self.folder) / "log"
-        places = ("--listen", f"127.0.0.1:{self.port}", "--http", f"127.0.0.1:{self.http}", "--data-dir", str(Path(self.folder) / "data"))
+        places = ("--listen", self.address) if listen else ()
+        places += ("--http", f"127.0.0.1:{self.http}", "--data-dir", str(Path(self.folder) / "data"))
         with self.log.open("wb") as out:
             self.process = subprocess.Popen([Settings.binary, "serve", *places, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         self.wait_for(self.port)
