@@ -18,9 +18,11 @@ CLIENTS = ("confluent-kafka", "kafka-python", "aiokafka", "spark", "databricks",
 
 def program() -> str:
     """How a student starts this: with the file's name, or as it was installed."""
-    name = os.path.basename(sys.argv[0] or "")
+    typed = sys.argv[0] or ""
+    name = os.path.basename(typed)
     if name.endswith(".pyz"):
-        return f"{'py' if sys.platform == 'win32' else 'python3'} {name}"
+        quoted = f'"{typed}"' if " " in typed else typed
+        return f"{'py' if sys.platform == 'win32' else 'python3'} {quoted}"
     return "hw" if name in ("hw", "hw.exe", "hw-script.py") else "python headwater.pyz"
 
 

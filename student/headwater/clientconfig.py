@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +74,10 @@ def read(name: str) -> ClientConfig:
         raise ConfigError(f"{name} is no text file. In Windows PowerShell, `>` writes UTF-16: save it as UTF-8.") from reason
     except OSError as reason:
         raise ConfigError(f"{name} cannot be read: {reason.strerror}.") from reason
-    pairs, old = _of_python(text, name) if name.endswith(".py") else (_of_properties(text), None)
+    if name.endswith(".ipynb"):
+        pairs, old = _of_python(_cells(text, name), name)
+    else:
+        pairs, old = _of_python(text, name) if name.endswith(".py") else (_of_properties(text), None)
     values = {}
     for key, value in pairs:
         key = _kafka_name(key)
@@ -102,6 +106,16 @@ def _of_properties(text):
         if line and line[0] not in "#!;[" and re.match(r"[^=:]+[=:]", line):
             key, value = re.split(r"\s*[=:]\s*", line, maxsplit=1)
             yield key, value
+
+
+def _cells(text, name):
+    """The Python in a notebook, without lines for the notebook itself."""
+    try:
+        cells = [cell["source"] for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+        lines = "\n".join("".join(cell) for cell in cells).splitlines()
+    except (ValueError, KeyError, TypeError) as reason:
+        raise ConfigError(f"{name} is no notebook.") from reason
+    return "\n".join("" if line[:1] in ("%", "!") else line for line in lines)
 
 
 def _of_python(text, name):

@@ -95,12 +95,10 @@ class Server:
             raise self._refused(reason, sent) from reason
         except (OSError, ValueError, urllib.error.URLError) as reason:
             inner = reason.reason if isinstance(getattr(reason, "reason", None), Exception) else reason
-            raise HttpError(
-                f"{self.base} does not answer ({plain(inner)}).",
-                "Ask for the address of the web page and open it in a browser first.",
-                0,
-                inner,
-            ) from reason
+            fix = "Ask for the address of the web page and open it in a browser first."
+            if isinstance(inner, ssl.SSLCertVerificationError):
+                fix = "Give the server's certificate authority with --ca FILE, or use its http:// address."
+            raise HttpError(f"{self.base} does not answer ({plain(inner)}).", fix, 0, inner) from reason
         except Exception as reason:  # http.client has errors of its own for what is no HTTP
             raise HttpError(
                 f"{self.base} does not speak HTTP.", "Give the address of the web page, not the one of the Kafka port.", 0, reason

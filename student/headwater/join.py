@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headwater import settings
 from headwater.http import HttpError, Server, base_of
+from headwater.target import join_address, listeners_of
 from headwater.wire import clean
 
 NO_SERVER = HttpError("No server is known yet.", "Give its address: join CODE --server http://HOST:8080")
@@ -29,7 +30,7 @@ def session(given: str | None, ca: str | None = None):
     kept = settings.load(base)
     if kept is None:
         raise NOT_JOINED
-    server = Server(base, kept.get("token"), ca)
+    server = Server(base, kept.get("token"), ca or kept.get("ca"))
     if not _is_known(server) and not _log_in_again(server, kept):
         raise HttpError(
             "The server does not know you any more.", "Join again with the code; ask the instructor for your old identity.", 401
@@ -70,7 +71,7 @@ def join(code: str, given: str | None = None, invite: str | None = None, ca: str
     """What to print. Joining twice gives the same identity: the session of the first time is shown to the server."""
     base = chosen_server(given)
     kept = settings.load(base) or {}
-    server = Server(base, kept.get("token"), ca)
+    server = Server(base, kept.get("token"), ca or kept.get("ca"))
     if kept and not _is_known(server) and not _log_in_again(server, kept):
         server.token = None
     body = {"code": code}
@@ -84,7 +85,8 @@ def join(code: str, given: str | None = None, invite: str | None = None, ca: str
     new["token"] = found.get("token") or server.token
     new["password"] = found.get("password") or (kept.get("password") if back else None)
     about = _about(server)
-    new["listeners"], new["cluster_id"] = about.get("listeners") or [], about.get("cluster_id")
+    new["listeners"] = listeners_of(about)
+    new["cluster_id"] = about.get("cluster_id")
     new["ca"] = _certificate(server, about)
     file = settings.save(new)
     return _welcome(new, file, back, kept.get("id"))
@@ -113,11 +115,6 @@ def _certificate(server, about):
         return None
 
 
-def address_of(listener: dict) -> str:
-    host = clean(str(listener.get("host", "")))
-    return f"[{host}]:{listener.get('port')}" if ":" in host else f"{host}:{listener.get('port')}"
-
-
 def _welcome(kept, file, back, before):
     from headwater.cli import program
 
@@ -125,7 +122,9 @@ def _welcome(kept, file, back, before):
     if before and not back:
         lines.append(f"(On this computer you were {clean(before)} before. Its settings are replaced.)")
     rows = [("user", kept["user"]), ("your topics begin with", kept["prefix"]), ("your groups begin with", kept["group_prefix"])]
-    rows += [(f"bootstrap ({listener.get('protocol')})", address_of(listener)) for listener in kept["listeners"]]
+    rows += [
+        (f"bootstrap ({listener.get('protocol')})", join_address(listener["host"], listener["port"])) for listener in kept["listeners"]
+    ]
     if kept["password"]:
         rows.append(("password", f"kept in {file}"))
     else:

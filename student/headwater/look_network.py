@@ -10,8 +10,8 @@ from headwater import probe, surroundings
 from headwater.http import Answer, HttpError, Server, plain
 from headwater.scram import ScramError
 from headwater.steps import Fault, Skip
-from headwater.target import Target, join_address
-from headwater.wire import Connection, Refused, Silent, WireError, dial
+from headwater.target import Target, join_address, listeners_of
+from headwater.wire import Connection, Refused, Silent, WireError, clean, dial
 
 TIMEOUT = 5.0
 SKEW = 60.0
@@ -83,10 +83,10 @@ class Network:
 
     def _learn(self, about):
         """Which address a client should have: of the listener with this protocol, or of the first."""
-        rows = [row for row in about["listeners"] if isinstance(row, dict) and row.get("host") and row.get("port")]
+        rows = listeners_of(about)
         rows.sort(key=lambda row: row.get("protocol") != self.target.protocol)
         if rows:
-            self.known["should"] = join_address(str(rows[0]["host"]), rows[0]["port"])
+            self.known["should"] = clean(join_address(rows[0]["host"], rows[0]["port"]))
 
     def tcp(self) -> str:
         target, address = self.target, self.target.address

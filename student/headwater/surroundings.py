@@ -100,7 +100,7 @@ def java() -> tuple[int, str] | None:
     home = os.environ.get("JAVA_HOME")
     places = [shutil.which("java", path=str(Path(home) / "bin"))] if home else []
     for place in [*places, shutil.which("java")]:
-        if not place:
+        if not place or _is_stub(place):
             continue
         try:
             done = subprocess.run([place, "-version"], capture_output=True, text=True, errors="replace", timeout=20, check=False)
@@ -111,6 +111,13 @@ def java() -> tuple[int, str] | None:
             major = int(told.group(1))
             return (int(told.group(2) or 1) if major == 1 else major), place
     return None
+
+
+def _is_stub(place):
+    """macOS has a /usr/bin/java that only opens a window when no Java is installed."""
+    if sys.platform != "darwin" or place != "/usr/bin/java":
+        return False
+    return subprocess.run(["/usr/libexec/java_home"], capture_output=True, check=False).returncode != 0
 
 
 def inside() -> str | None:

@@ -90,7 +90,7 @@ def choose(arguments) -> Target:
         target = Target(host, port)
         listener = _listener_at(kept, host, port)
     else:
-        listener = _listener_named(kept or _ask_around(arguments), arguments.listener)
+        listener = _listener_named(_refreshed(kept) if kept else _ask_around(arguments), arguments.listener)
         target = Target(str(listener["host"]), int(listener["port"]))
     if config:
         _take_config(target, config, kept, listener)
@@ -108,6 +108,15 @@ def _kept(arguments):
     return settings.load(base_of(came_from)) if came_from else settings.load()
 
 
+def _refreshed(kept):
+    """The addresses of today: the instructor may have changed them since the student joined."""
+    try:
+        found = Server(kept["server"], None, kept.get("ca"), 3.0).ask("/api/server").json()
+    except (HttpError, OSError):
+        return kept
+    return {**kept, "listeners": found["listeners"]} if listeners_of(found) else kept
+
+
 def _ask_around(arguments):
     """A server that was not joined still says where its ports are."""
     given = arguments.server or settings.served_from()
@@ -120,17 +129,19 @@ def _ask_around(arguments):
     return {"server": base, "listeners": found.get("listeners")}
 
 
-def _listeners(kept) -> list:
-    found = (kept or {}).get("listeners")
-    return [row for row in found or [] if isinstance(row, dict) and isinstance(row.get("port"), int) and isinstance(row.get("host"), str)]
+def listeners_of(about) -> list:
+    """The rows that can be used, whatever a server sent."""
+    found = about.get("listeners") if isinstance(about, dict) else None
+    rows = found if isinstance(found, list) else []
+    return [row for row in rows if isinstance(row, dict) and isinstance(row.get("host"), str) and isinstance(row.get("port"), int)]
 
 
 def _listener_at(kept, host, port):
-    return next((row for row in _listeners(kept) if row["host"] == host and row["port"] == port), None)
+    return next((row for row in listeners_of(kept) if row["host"] == host and row["port"] == port), None)
 
 
 def _listener_named(kept, name):
-    rows = _listeners(kept)
+    rows = listeners_of(kept)
     chosen = next((row for row in rows if name in (row.get("name"), row.get("protocol"))), None) if name else next(iter(rows), None)
     if chosen is None:
         known = ", ".join(clean(str(row.get("name"))) for row in rows) or "none"

@@ -44,7 +44,9 @@ class Authority:
         request, key, made = (self.folder / f"{name}.{kind}" for kind in ("csr", "key", "pem"))
         openssl("req", *KEY, "-keyout", key, "-out", request, "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}")
         dates = ("-startdate", since, "-enddate", until)
-        openssl("ca", "-batch", "-notext", "-config", self.config, "-cert", self.pem, "-keyfile", self.key, *dates, "-in", request, "-out", made)
+        openssl(
+            "ca", "-batch", "-notext", "-config", self.config, "-cert", self.pem, "-keyfile", self.key, *dates, "-in", request, "-out", made
+        )
         return str(made), str(key)
 
 

@@ -4,7 +4,9 @@ import base64
 import hashlib
 import hmac
 import http.server
+import itertools
 import json
+import os
 import secrets
 import socket
 import ssl
@@ -16,10 +18,20 @@ from email.utils import formatdate
 WAIT = 5.0
 
 
+# Below the range from which the system takes ports for connections: dialling a port of that range where nobody listens can reach itself.
+_ports = itertools.count(20000 + os.getpid() * 61 % 10000)
+
+
 def free_port():
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return asked.getsockname()[1]
+    """Given out once in this process."""
+    while True:
+        port = 20000 + next(_ports) % 12000
+        with socket.socket() as asked:
+            try:
+                asked.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Port:
@@ -165,6 +177,29 @@ def send(connection, body):
 
 def text(value):
     return struct.pack(">h", len(value)) + value.encode()
+
+
+class BadDoor(Port):
+    """Hands on, and changes the bytes of one answer: as random as `dice` is."""
+
+    def __init__(self, behind, dice, from_answer):
+        self.behind, self.dice, self.from_answer = behind, dice, from_answer
+        self.answers = 0
+        super().__init__()
+
+    def serve(self, connection):
+        with socket.create_connection(("127.0.0.1", self.behind)) as inner:
+            while True:
+                send(inner, frame(connection))
+                answer = frame(inner)
+                self.answers += 1
+                send(connection, self.spoilt(answer) if self.answers == self.from_answer else answer)
+
+    def spoilt(self, answer):
+        data, dice = bytearray(answer), self.dice
+        for _ in range(dice.randrange(1, 6)):
+            data[dice.randrange(4, len(data))] = dice.choice((0, 1, 0x7F, 0x80, 0xFF, dice.randrange(256)))
+        return bytes(data[: dice.randrange(4, len(data) + 1)]) if dice.randrange(2) else bytes(data)
 
 
 class LoginDoor(Port):

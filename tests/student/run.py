@@ -1,6 +1,6 @@
 """Tests of the student's tool: its table, its parts, and doctor against what is broken on purpose.
 
-    run.py --binary target/release/headwater [NAME...]     only tests with one of these words in their name
+run.py --binary target/release/headwater [NAME...]     only tests with one of these words in their name
 """
 
 import argparse

@@ -42,7 +42,9 @@ class DoubleRoom:
         plain, tls = free_port(), free_port()
         self.plain, self.tls, self.code = f"127.0.0.1:{plain}", f"127.0.0.1:{tls}", Page.CODE
         rows = [("plain", "SASL_PLAINTEXT", plain), ("tls", "SASL_SSL", tls)]
-        listeners = [{"name": name, "protocol": protocol, "host": "127.0.0.1", "port": port, "mechanisms": []} for name, protocol, port in rows]
+        listeners = [
+            {"name": name, "protocol": protocol, "host": "127.0.0.1", "port": port, "mechanisms": []} for name, protocol, port in rows
+        ]
         page = Page(listeners, ca=authority.pem.read_text())
         stack.callback(page.__exit__)
         self.base = page.base
@@ -185,6 +187,8 @@ class WithClassroom(Contract, Case):
         place = self.home / "headwater.pyz"
         with urllib.request.urlopen(f"{self.room.base}/headwater.pyz", timeout=10) as answer:
             place.write_bytes(answer.read())
-        done = subprocess.run([sys.executable, "-I", str(place), "join", self.room.code], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-I", str(place), "join", self.room.code], capture_output=True, text=True, timeout=60, check=False
+        )
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertIn("You are ", done.stdout)

@@ -45,7 +45,14 @@ class Joining(Line):
         page = self.page(ca="-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
         code, out, _ = self.run_tool("join", page.CODE, "--server", page.base)
         self.assertEqual(0, code)
-        for text in ("You are quiet-otter.", "ws.quiet-otter.", "192.168.1.20:9092", "quiet-otter:7F3K2M", "doctor", str(settings.path_of(page.base))):
+        for text in (
+            "You are quiet-otter.",
+            "ws.quiet-otter.",
+            "192.168.1.20:9092",
+            "quiet-otter:7F3K2M",
+            "doctor",
+            str(settings.path_of(page.base)),
+        ):
             self.assertIn(text, out)
         self.assertNotIn("pw-quiet-otter", out)
         kept = settings.load(page.base)

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import random
 import struct
 import tempfile
 import unittest
@@ -9,7 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import certificates
-from doubles import Babbler, Deaf, LoginDoor, Page, Silent, TlsDoor, free_port
+from doubles import Babbler, BadDoor, Deaf, LoginDoor, Page, Silent, TlsDoor, free_port
 from rig import PYTHON, Broker, Case
 
 from headwater import surroundings, wire
@@ -237,6 +238,37 @@ class LoggingIn(Case):
                 self.assertEqual("ok", self.look(f"127.0.0.1:{port}", *LOGIN, "--group", "quiet-otter-1").status("group"))
 
 
+class Hostile(Case):
+    def test_no_answer_of_a_broker_makes_doctor_stumble(self):
+        """Each answer in turn is spoilt, ten times; whatever comes of it, a report is made and within its time."""
+        for answer in range(1, 13):
+            for seed in range(10):
+                with (
+                    BadDoor(broker.port, random.Random(answer * 100 + seed), answer) as door,
+                    mock.patch("headwater.look_records.PAUSE", 0),
+                ):
+                    try:
+                        report = self.look(f"127.0.0.1:{door.port}", "--group", "g", "--topic", "ecommerce-events", timeout=0.3)
+                    except Exception as reason:
+                        raise AssertionError(f"answer {answer}, seed {seed}") from reason
+                    self.assertEqual("ok", report.status("TCP"))
+
+    def test_no_answer_of_a_web_page_makes_doctor_stumble(self):
+        for about in (
+            "x",
+            1,
+            None,
+            [],
+            {"listeners": 1},
+            {"listeners": [1, {}]},
+            {"listeners": [{"host": 1, "port": "x"}], "time_ms": "x"},
+            {"time_ms": 1e300},
+        ):
+            with Page() as page, mock.patch.object(page, "about", lambda found=about: found):
+                report = self.look(broker.address, "--server", page.base)
+                self.assertEqual("ok", report.status("fetch"), about)
+
+
 class Encrypted(Case):
     hosts = {"broker.class": "127.0.0.1"}
 
@@ -353,7 +385,15 @@ class Reading(Case):
     def commit(self, group, topic, offset):
         with wire.Connection(wire.dial("127.0.0.1", broker.port, 5), 5) as asked:
             part = struct.pack(">iq", 0, offset) + wire.string("")
-            asked.call(8, 2, wire.string(group) + struct.pack(">i", -1) + wire.string("") + struct.pack(">q", -1) + wire.array([wire.string(topic) + wire.array([part])]))
+            asked.call(
+                8,
+                2,
+                wire.string(group)
+                + struct.pack(">i", -1)
+                + wire.string("")
+                + struct.pack(">q", -1)
+                + wire.array([wire.string(topic) + wire.array([part])]),
+            )
 
     def test_a_topic_that_is_misspelt(self):
         fix = self.cause(self.look(broker.address, "--topic", "ecommerce-event"), "topic-misspelt", "fetch")
@@ -390,7 +430,9 @@ class Reading(Case):
         config = self.file(f"bootstrap.servers={broker.address}\ngroup.id=fresh\n")
         report = self.look("--config", config)
         self.assertIn("auto.offset.reset=earliest", self.cause(report, "reads-only-new", "settings", "note"))
-        self.well(self.look("--config", self.file(f"bootstrap.servers={broker.address}\ngroup.id=fresh\nauto.offset.reset=earliest")), "settings")
+        self.well(
+            self.look("--config", self.file(f"bootstrap.servers={broker.address}\ngroup.id=fresh\nauto.offset.reset=earliest")), "settings"
+        )
 
 
 class ThisComputer(Case):
@@ -418,7 +460,9 @@ class ThisComputer(Case):
 
     def test_a_python_without_a_ready_made_library(self):
         self.cause(self.packages({}, PYTHON._replace(version=(3, 15))), "no-wheel", "packages")
-        self.cause(self.packages({"confluent-kafka": "2.16.1"}, PYTHON._replace(libc="musl"), "cannot open librdkafka.so"), "no-wheel", "packages")
+        self.cause(
+            self.packages({"confluent-kafka": "2.16.1"}, PYTHON._replace(libc="musl"), "cannot open librdkafka.so"), "no-wheel", "packages"
+        )
 
     def test_a_library_that_cannot_be_loaded(self):
         report = self.packages({"confluent-kafka": "2.16.1"}, fault="ImportError: DLL load failed while importing cimpl")

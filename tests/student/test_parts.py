@@ -1,6 +1,7 @@
 """Parts of the tool, without a network."""
 
 import argparse
+import json
 import struct
 import unittest
 from unittest import mock
@@ -127,6 +128,13 @@ class Config(Case):
             self.assertEqual(("h:1", "g"), (found.get("bootstrap.servers"), found.get("group.id")), name)
         self.assertEqual("t", found.get("topic"))
 
+    def test_settings_are_found_in_a_notebook(self):
+        cells = [("markdown", "# hello"), ("code", ["%pip install x\n", "C = {'bootstrap.servers': 'h:1'}\n"])]
+        text = json.dumps({"cells": [{"cell_type": kind, "source": source} for kind, source in cells]})
+        self.assertEqual("h:1", self.read(text, "a.ipynb").get("bootstrap.servers"))
+        with self.assertRaises(clientconfig.ConfigError):
+            self.read("{}", "b.ipynb")
+
     def test_a_file_without_settings_is_told_so(self):
         for text, name in (("hello", "x.properties"), ("x = (", "x.py"), ("x = 1", "y.py")):
             with self.assertRaises(clientconfig.ConfigError):
@@ -138,7 +146,9 @@ class Config(Case):
         for given in ("SCRAM-SHA256", "scram-sha-256", "SCRAM_SHA_256", "ScramSha256"):
             found = self.mistakes(self.GOOD.replace("SCRAM-SHA-256", given))
             self.assertEqual("SCRAM-SHA-256", found["mechanism-spelling"]["mechanism"])
-        self.assertEqual("SCRAM-SHA-512", self.mistakes(self.GOOD.replace("SCRAM-SHA-256", "scram-sha512"))["mechanism-spelling"]["mechanism"])
+        self.assertEqual(
+            "SCRAM-SHA-512", self.mistakes(self.GOOD.replace("SCRAM-SHA-256", "scram-sha512"))["mechanism-spelling"]["mechanism"]
+        )
 
     def test_mistakes_in_the_login_are_named(self):
         for old, new, cause in (
@@ -200,7 +210,13 @@ class Computer(unittest.TestCase):
         self.assertIsNone(fault(system="win32", machine="amd64", libc=""))
         self.assertIsNone(fault(system="darwin", machine="arm64", libc=""))
         self.assertEqual("python-32-bit", fault(bits=32, system="win32", machine="x86", libc=""))
-        for missing in ({"libc": "musl"}, {"system": "win32", "machine": "arm64"}, {"version": (3, 15)}, {"version": (3, 8)}, {"free": True}):
+        for missing in (
+            {"libc": "musl"},
+            {"system": "win32", "machine": "arm64"},
+            {"version": (3, 15)},
+            {"version": (3, 8)},
+            {"free": True},
+        ):
             self.assertEqual("no-wheel", fault(**missing), missing)
 
     def test_this_computer_can_be_looked_at(self):
@@ -211,7 +227,10 @@ class Computer(unittest.TestCase):
     def test_versions_of_java_old_and_new_are_read(self):
         for told, version in (('java version "1.8.0_402"', 8), ('openjdk version "17.0.9" 2023', 17), ('openjdk version "21" 2023', 21)):
             done = mock.Mock(stderr=told, stdout="")
-            with mock.patch.object(surroundings.shutil, "which", lambda *_, **__: "java"), mock.patch.object(surroundings.subprocess, "run", lambda *_, **__: done):
+            with (
+                mock.patch.object(surroundings.shutil, "which", lambda *_, **__: "java"),
+                mock.patch.object(surroundings.subprocess, "run", lambda *_, **__: done),
+            ):
                 self.assertEqual(version, surroundings.java()[0])
         with mock.patch.object(surroundings.shutil, "which", lambda *_, **__: None):
             self.assertIsNone(surroundings.java())

@@ -76,7 +76,13 @@ class Modules(unittest.TestCase):
     def test_only_the_standard_library_is_imported(self):
         for name, source in SOURCE.items():
             for node in ast.walk(ast.parse(source)):
-                names = [node.module] if isinstance(node, ast.ImportFrom) else [n.name for n in node.names] if isinstance(node, ast.Import) else []
+                names = (
+                    [node.module]
+                    if isinstance(node, ast.ImportFrom)
+                    else [n.name for n in node.names]
+                    if isinstance(node, ast.Import)
+                    else []
+                )
                 for imported in names:
                     first = imported.split(".")[0]
                     self.assertTrue(first == "headwater" or first in sys.stdlib_module_names, f"{name} imports {imported}")
