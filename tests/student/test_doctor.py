@@ -11,7 +11,7 @@ from unittest import mock
 
 import certificates
 from doubles import Babbler, BadDoor, Deaf, LoginDoor, Page, Silent, TlsDoor, free_port
-from rig import PYTHON, Broker, Case
+from rig import PYTHON, SHORT, Broker, Case
 
 from headwater import surroundings, wire
 from headwater.records import batch
@@ -61,11 +61,11 @@ class Reaching(Case):
 
     def test_a_computer_that_does_not_answer(self):
         with Deaf() as deaf:
-            self.cause(self.look(f"127.0.0.1:{deaf.port}"), "no-answer", "TCP")
+            self.cause(self.look(f"127.0.0.1:{deaf.port}", timeout=SHORT), "no-answer", "TCP")
 
     def test_a_firewall_that_lets_only_the_web_page_through(self):
         with Deaf() as deaf, Page() as page:
-            fix = self.cause(self.look(f"127.0.0.1:{deaf.port}", "--server", page.base), "port-blocked", "TCP")
+            fix = self.cause(self.look(f"127.0.0.1:{deaf.port}", "--server", page.base, timeout=SHORT), "port-blocked", "TCP")
             self.assertIn(f"localport={deaf.port}", fix)
 
     def test_localhost_in_a_container(self):
@@ -76,20 +76,20 @@ class Reaching(Case):
 
     def test_a_port_that_takes_connections_and_stays_silent(self):
         with Silent() as port:
-            self.cause(self.look(f"127.0.0.1:{port.port}"), "silent-port", "Kafka")
+            self.cause(self.look(f"127.0.0.1:{port.port}", timeout=SHORT), "silent-port", "Kafka")
 
     def test_the_web_page_s_port_instead_of_kafka_s(self):
         with Page([listener(broker.port)]) as page:
             port = page.base.rsplit(":", 1)[1]
-            fix = self.cause(self.look(f"127.0.0.1:{port}", "--server", page.base), "http-port", "Kafka")
+            fix = self.cause(self.look(f"127.0.0.1:{port}", "--server", page.base, timeout=SHORT), "http-port", "Kafka")
             self.assertEqual(f"bootstrap.servers={broker.address}", fix)
 
     def test_headwater_s_own_web_page_is_taken_for_one(self):
-        self.cause(self.look(f"127.0.0.1:{broker.http}"), "http-port", "Kafka")
+        self.cause(self.look(f"127.0.0.1:{broker.http}", timeout=SHORT), "http-port", "Kafka")
 
     def test_another_protocol(self):
         with Babbler() as port:
-            self.cause(self.look(f"127.0.0.1:{port.port}"), "not-kafka", "Kafka")
+            self.cause(self.look(f"127.0.0.1:{port.port}", timeout=SHORT), "not-kafka", "Kafka")
 
     def test_a_sign_in_page_and_a_page_that_is_not_there_do_not_end_the_search(self):
         with Page(api=False) as page:
@@ -357,9 +357,9 @@ class Encrypted(Case):
 
     def test_a_tls_client_on_the_web_page_and_on_a_silent_port(self):
         with Page() as page:
-            self.cause(self.look("127.0.0.1:" + page.base.rsplit(":", 1)[1], "--tls"), "http-port", "TLS")
+            self.cause(self.look("127.0.0.1:" + page.base.rsplit(":", 1)[1], "--tls", timeout=SHORT), "http-port", "TLS")
         with Silent() as port:
-            self.cause(self.look(f"127.0.0.1:{port.port}", "--tls"), "silent-port", "TLS")
+            self.cause(self.look(f"127.0.0.1:{port.port}", "--tls", timeout=SHORT), "silent-port", "TLS")
 
     def test_settings_without_the_check_of_names_are_followed(self):
         with TlsDoor(self.named, broker.port) as door:
