@@ -35,13 +35,13 @@ def look(target: Target, program: str, say=lambda line: None, timeout: float = T
         "address": target.address,
         "should": f"{target.host}:9092" if target.port != 9092 else "the address on the board",
         "url": target.base,
-        "user": "YOU",
+        "user": target.shown_user,
         "prefix": "ws.YOU.",
         "group_prefix": "YOU",
         **{
             name: value
             for name, value in vars(target).items()
-            if name in ("user", "prefix", "group_prefix", "group", "file", "mechanism") and value
+            if name in ("prefix", "group_prefix", "group", "file", "mechanism") and value
         },
     }
     runner = Runner(target.address, known, say)

@@ -245,7 +245,7 @@ class Network:
             )
         if not target.user or not target.password:
             missing = "the user" if not target.user else "the password"
-            raise Fault("no-credentials", f"{missing} is not given.", given=missing, user=target.user or "quiet-otter")
+            raise Fault("no-credentials", f"{missing} is not given.", given=missing, user=target.shown_user)
         self._try_login(target.user, target.password)
         return f"{target.mechanism} as {target.user}"
 
@@ -258,7 +258,7 @@ class Network:
             with self.connect() as asked:
                 offered = probe.wanted(asked)
             right = "SASL_SSL" if self.target.tls else "SASL_PLAINTEXT"
-            found = {"protocol": right, "mechanism": self._best(offered or ()), "user": self.target.user or "YOU"}
+            found = {"protocol": right, "mechanism": self._best(offered or ()), "user": self.target.shown_user}
             raise Fault(
                 "no-login", f"{self.target.address} wants a login ({', '.join(offered or ()) or 'it hangs up without one'}).", **found
             ) from reason

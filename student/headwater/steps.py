@@ -104,7 +104,8 @@ class Runner:
             return
         found = self.report.findings[before:]
         worst = "FAIL" if any(one.status == "FAIL" for one in found) else "note" if found else "ok"
-        self._line(name, worst, detail or (found[0].what if found else ""))
+        told = next((one.what for one in found if one.status == "FAIL"), detail or (found[0].what if found else ""))
+        self._line(name, worst, told)
 
     def find(self, step: str, fault: Fault, status: str) -> None:
         text = cases.text(fault.cause, {**self.known, **{name: clean(str(value)) for name, value in fault.found.items()}})

@@ -47,6 +47,11 @@ class Target:
     def address(self) -> str:
         return join_address(self.host, self.port)
 
+    @property
+    def shown_user(self) -> str:
+        """A user name out of a file may be the password, put in the wrong line: it is not shown."""
+        return self.user if self.user and not self.file else "YOU"
+
     def doctor_topic(self) -> str:
         if self.prefix:
             return f"{self.prefix}doctor"

@@ -1,6 +1,7 @@
 """Doctor against what is broken on purpose: it names the cause, and where it can be done, its fix makes the step pass."""
 
 import datetime
+import json
 import os
 import random
 import struct
@@ -169,7 +170,10 @@ class LoggingIn(Case):
 
     def test_user_and_password_in_each_other_s_place(self):
         door = self.door()
+        without = self.settings(door, sasl_username="pw-otter", sasl_password="quiet-otter", security_protocol=None)
+        self.assertNotIn("pw-otter", json.dumps(self.look("--config", without).as_json()), "the password is shown")
         config = self.settings(door, sasl_username="pw-otter", sasl_password="quiet-otter")
+        self.assertNotIn("pw-otter", json.dumps(self.look("--config", config).as_json()), "the password is shown")
         fix = self.cause(self.look("--config", config), "swapped", "SASL")
         self.assertIn("sasl.username=quiet-otter", fix)
         self.assertEqual("ok", self.look("--config", self.settings(door)).status("SASL"))

@@ -104,14 +104,18 @@ class Config(Case):
     def mistakes(self, text, name="client.properties", **known):
         return {found.cause: found.found for found in clientconfig.mistakes(self.read(text, name), known)}
 
-    GOOD = "bootstrap.servers=h:1\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanisms=SCRAM-SHA-256\nsasl.username=quiet-otter\nsasl.password=pw\n"
+    GOOD = (
+        "bootstrap.servers=h:1\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanisms=SCRAM-SHA-256\n"
+        "sasl.username=quiet-otter\nsasl.password=pw\n"
+    )
 
     def test_good_settings_have_no_mistake(self):
         self.assertEqual({}, self.mistakes(self.GOOD))
         self.assertEqual({}, self.mistakes("bootstrap.servers=h:1\ngroup.id=g\nauto.offset.reset=earliest"))
 
     def test_a_jaas_line_has_the_user_and_the_password_in_it(self):
-        jaas = 'sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \\\n  username="quiet-otter" password="a b";\n'
+        module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+        jaas = f'sasl.jaas.config={module} required \\\n  username="quiet-otter" password="a b";\n'
         found = self.read("bootstrap.servers=h:1\n" + jaas)
         self.assertEqual(("quiet-otter", "a b"), (found.get("sasl.username"), found.get("sasl.password")))
 
