@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use client::{Client, fetch_request, frame, topic_name};
+use headwater::broker::security::Access;
 use headwater::broker::{Broker, BrokerOptions};
-use headwater::config::{Advertise, BrokerLayers};
+use headwater::config::BrokerLayers;
 use headwater::model::{BatchBuilder, Codec, NewRecord, Timestamp};
 use headwater::server::{Limits, Listener, Server};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -57,7 +58,7 @@ fn server(folder: std::path::PathBuf) -> SocketAddr {
             // Nothing is flushed while allocations are counted.
             let configs = BrokerLayers::new([("log.flush.interval.ms".to_owned(), i64::MAX.to_string())].into()).unwrap();
             let broker =
-                Broker::open(BrokerOptions { data_dir: folder, advertise: Advertise::Auto, configs, guards: Default::default() }).unwrap();
+                Broker::open(BrokerOptions { data_dir: folder, access: Access::Everyone, configs, guards: Default::default() }).unwrap();
             let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
             sender.send(listener.address().unwrap()).unwrap();
             let limits = Limits::new(1 << 20, 16 << 20, 10, Duration::from_secs(60));

@@ -11,8 +11,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use client::{Client, fetch_request};
+use headwater::broker::security::Access;
 use headwater::broker::{Broker, BrokerOptions};
-use headwater::config::{Advertise, BrokerLayers};
+use headwater::config::BrokerLayers;
 use headwater::model::{BatchBuilder, Codec, NewRecord, Timestamp};
 use headwater::server::{Limits, Listener, Server};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -38,7 +39,7 @@ fn serve(folder: &Path) -> Serving {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let configs = BrokerLayers::new([("log.segment.bytes".to_owned(), "10000000".to_owned())].into()).unwrap();
-            let broker = Broker::open(BrokerOptions { data_dir, advertise: Advertise::Auto, configs, guards: Default::default() }).unwrap();
+            let broker = Broker::open(BrokerOptions { data_dir, access: Access::Everyone, configs, guards: Default::default() }).unwrap();
             let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
             let network = std::fs::read_link("/proc/thread-self").unwrap().file_name().unwrap().to_owned();
             sender.send((listener.address().unwrap(), network)).unwrap();

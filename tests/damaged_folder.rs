@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use copy::copy;
+use headwater::broker::security::Access;
 use headwater::broker::{AtLeast, Broker, BrokerOptions, ReadError, ReadUpTo, clock};
 use headwater::cluster::{Cluster, Embedded};
-use headwater::config::{Advertise, BrokerLayers, Guards, TopicConfig};
+use headwater::config::{BrokerLayers, Guards, TopicConfig};
 use headwater::coordinator::group::request::OffsetFetch;
 use headwater::coordinator::group::{GroupId, MemberId, Reply, Request};
 use headwater::log::inspect::Inspection;
@@ -49,7 +50,7 @@ fn open(data: &Path) -> std::io::Result<Arc<Broker>> {
     // The folder grows old; what it holds must not expire with it.
     let configs = BrokerLayers::new([("offsets.retention.minutes".to_owned(), "2147483647".to_owned())].into()).unwrap();
     let guards = Guards { ballast_bytes: 0, read_only_after: 0, ..Guards::default() };
-    let options = BrokerOptions { data_dir: data.to_owned(), advertise: Advertise::Auto, configs, guards };
+    let options = BrokerOptions { data_dir: data.to_owned(), access: Access::Everyone, configs, guards };
     Broker::open(options).map_err(std::io::Error::other)
 }
 

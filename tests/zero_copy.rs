@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use headwater::broker::{AtLeast, Broker, BrokerOptions, NewTopic, OwnRecord, ReadUpTo};
-use headwater::config::{Advertise, BrokerLayers};
+use headwater::broker::security::Access;
+use headwater::broker::{AtLeast, Broker, BrokerOptions, Endpoint, NewTopic, OwnRecord, ReadUpTo};
+use headwater::config::BrokerLayers;
 use headwater::handlers::{Context, Peer, Reply, dispatch};
 use headwater::model::{Offset, Timestamp, TopicName};
 use headwater::server::{Limits, Listener, Server};
@@ -44,7 +45,7 @@ const VALUE_BYTES: usize = 256 * 1024;
 async fn broker_with_records(folder: &std::path::Path) -> Arc<Broker> {
     let configs = BrokerLayers::new([("fetch.max.bytes".to_owned(), "57671680".to_owned())].into()).unwrap();
     let broker =
-        Broker::open(BrokerOptions { data_dir: folder.to_path_buf(), advertise: Advertise::Auto, configs, guards: Default::default() })
+        Broker::open(BrokerOptions { data_dir: folder.to_path_buf(), access: Access::Everyone, configs, guards: Default::default() })
             .unwrap();
     let new = NewTopic { name: TopicName::new(TOPIC), partitions: 1, overrides: Default::default() };
     let topic = broker.create_topic(new).await.unwrap();
@@ -84,7 +85,7 @@ async fn record_bytes_are_copied_zero_times_between_map_and_socket() {
 
     let address = "127.0.0.1:1".parse().unwrap();
     let header = RequestHeader { api_key: 1, api_version: VERSION, correlation_id: 7, client_id: None };
-    let ctx = Context { broker: Arc::clone(&broker), header, peer: Arc::new(Peer::new(address, address)) };
+    let ctx = Context::new(Arc::clone(&broker), header, Arc::new(Peer::new(address, address, Endpoint::plaintext(address), None)));
     let Reply::Parts(parts) = dispatch(&ctx, fetch_body()).await.unwrap() else { panic!("a Fetch is answered in parts") };
     let from_map: usize = parts.iter().filter(|p| in_map(p)).map(Bytes::len).sum();
     let other: usize = parts.iter().filter(|p| !in_map(p)).map(Bytes::len).sum();

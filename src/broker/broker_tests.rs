@@ -1,5 +1,6 @@
 use super::*;
-use crate::config::{Advertise, LogConfig};
+use crate::broker::security::Access;
+use crate::config::LogConfig;
 use crate::coordinator::group::request::{CommitPartition, CommitTopic, OffsetCommit, OffsetFetch};
 use crate::coordinator::group::{GroupId, MemberId, Reply};
 use crate::model::{LeaderEpoch, PartitionId, TopicId};
@@ -11,7 +12,7 @@ fn open(folder: &std::path::Path) -> Arc<Broker> {
 fn open_with(folder: &std::path::Path, more: &[(&str, &str)]) -> Arc<Broker> {
     let configs = [("offsets.topic.num.partitions", "4")].iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
     let configs = BrokerLayers::new(configs.collect()).unwrap();
-    Broker::open(BrokerOptions { data_dir: folder.to_owned(), advertise: Advertise::Auto, configs, guards: Default::default() }).unwrap()
+    Broker::open(BrokerOptions { data_dir: folder.to_owned(), access: Access::Everyone, configs, guards: Default::default() }).unwrap()
 }
 
 async fn commit(broker: &Broker, topic: &str) {
@@ -40,6 +41,28 @@ async fn committed(broker: &Broker, topic: &str) -> Offset {
     let fetch = OffsetFetch { group: group.clone(), topics, member_id: MemberId::default(), member_epoch: -1, require_stable: false };
     let Reply::OffsetFetch(answer) = broker.groups.ask(&group, Request::OffsetFetch(fetch)).await.unwrap() else { panic!() };
     answer.topics[0].1[0].offset
+}
+
+#[tokio::test]
+async fn many_topics_and_their_groups_are_erased_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = open(folder.path());
+    let names: Vec<TopicName> = (0..150).map(|n| TopicName::new(&format!("ws.otter-{n}.c01"))).collect();
+    for name in &names {
+        broker.create_topic(NewTopic { name: name.clone(), partitions: 4, overrides: [].into() }).await.unwrap();
+    }
+    broker.create_topic(NewTopic { name: "kept".into(), partitions: 1, overrides: [].into() }).await.unwrap();
+    let begun = std::time::Instant::now();
+    broker.erase(names.clone(), vec!["nobody".into()]).await.unwrap();
+    let took = begun.elapsed();
+    println!("600 partitions erased in {} ms", took.as_millis());
+    assert!(took.as_secs_f64() < 10.0 * 5.0 * 600.0 / 5_000.0, "{took:?}");
+    assert_eq!(
+        broker.catalog.list().iter().map(|topic| topic.name.as_str().to_owned()).filter(|n| !n.starts_with('_')).collect::<Vec<_>>(),
+        ["kept"]
+    );
+    // Names that are gone already are no failure.
+    broker.erase(names, Vec::new()).await.unwrap();
 }
 
 #[tokio::test]

@@ -5,17 +5,18 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::log::kept_file::{self, Kept};
+use crate::security::credentials::{ITERATIONS_MIN, SALT_LEN};
 use crate::security::quota::Quotas;
-use crate::security::{Acl, Authorizer, Credentials, Principal};
+use crate::security::sasl::PasswordCheck;
+use crate::security::{Acl, Authorizer, Credentials, Hash, Mechanism, Principal, SaslRefused, Verifier};
 
 const FILE: &str = "security.json";
-/// Bytes of the broker's own secret.
-const SECRET_LEN: usize = 32;
 
 /// All of it. Whoever changes it makes a new one.
 #[derive(Clone, Debug, Default)]
@@ -50,16 +51,32 @@ pub struct Security {
     /// Held while rules are changed: of two changes at once neither gets lost.
     changing: Mutex<()>,
     attempts: Mutex<Attempts>,
-    /// Password checks that run at a time.
-    pub checks: Arc<tokio::sync::Semaphore>,
+    /// Plain passwords that fitted, by fingerprint: to check one again costs a core milliseconds.
+    remembered: Mutex<HashMap<Vec<u8>, Instant>>,
+    checks: tokio::sync::Semaphore,
 }
 
 /// A check takes a core for milliseconds.
 const CHECKS_AT_ONCE: usize = 2;
 
+/// Whom a broker lets do everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever reaches a listener that asks nobody who they are. For one person on their own machine.
+    Everyone,
+    /// The instructor alone. Others may do what rules allow.
+    Instructor,
+}
+
+/// The user that may do everything.
+pub const INSTRUCTOR: &str = "instructor";
+
+/// How long a plain password that fitted once is taken without another check.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+
 impl Security {
-    /// What the folder holds, or a beginning without users. `random` fills a buffer.
-    pub fn open(folder: &Path, superusers: Vec<Principal>, open: bool, random: impl FnOnce(&mut [u8])) -> io::Result<Security> {
+    /// What the folder holds, or a beginning without users.
+    pub fn open(folder: &Path, access: Access) -> io::Result<Security> {
         let path = folder.join(FILE);
         let found = match kept_file::read(&path)? {
             Kept::Absent => None,
@@ -72,28 +89,62 @@ impl Security {
             Kept::Damaged(aside) => return Err(io::Error::other(format!("{} is damaged and has no copy", aside.display()))),
         };
         let file: Option<SecurityFile> = found.map(serde_json::from_value).transpose()?;
-        let is_new = file.is_none();
-        let file = file.unwrap_or_else(|| {
-            let mut secret = vec![0; SECRET_LEN];
-            random(&mut secret);
-            SecurityFile { version: 1, secret, credentials: Credentials::default(), acls: Vec::new(), quotas: Quotas::default() }
+        let file = file.unwrap_or_else(|| SecurityFile {
+            version: 1,
+            secret: [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat(),
+            credentials: Credentials::default(),
+            acls: Vec::new(),
+            quotas: Quotas::default(),
         });
-        let authorizer = if open { Authorizer::open() } else { Authorizer::default() };
-        let mut rules = Rules { credentials: file.credentials, authorizer, quotas: file.quotas };
-        rules.authorizer.superusers = superusers;
-        file.acls.into_iter().for_each(|acl| rules.authorizer.add(acl));
-        let security = Security {
+        let mut superusers = vec![Principal::user(INSTRUCTOR)];
+        if access == Access::Everyone {
+            superusers.push(Principal::anonymous());
+        }
+        let rules = Rules { credentials: file.credentials, authorizer: Authorizer::new(file.acls, superusers), quotas: file.quotas };
+        Ok(Security {
             path,
             secret: file.secret,
             rules: RwLock::new(Arc::new(rules)),
             changing: Mutex::default(),
             attempts: Mutex::default(),
-            checks: Arc::new(tokio::sync::Semaphore::new(CHECKS_AT_ONCE)),
-        };
-        if is_new && !open {
-            security.write(&security.rules())?;
+            remembered: Mutex::default(),
+            checks: tokio::sync::Semaphore::new(CHECKS_AT_ONCE),
+        })
+    }
+
+    /// Checks a plain password away from the network thread, and not more of them at a time than cores can bear.
+    pub async fn check(&self, check: PasswordCheck) -> Result<Principal, SaslRefused> {
+        let fingerprint = check.fingerprint(&self.secret);
+        if self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&fingerprint).is_some_and(|at| at.elapsed() < REMEMBERED_FOR)
+        {
+            return Ok(Principal::user(check.user()));
         }
-        Ok(security)
+        let refused = SaslRefused { user: Some(check.user().to_owned()), mechanism: Mechanism::Plain };
+        let Ok(_turn) = self.checks.acquire().await else { return Err(refused) };
+        let principal = tokio::task::spawn_blocking(move || check.run()).await.unwrap_or(Err(refused))?;
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= ATTEMPTS_MAX {
+            remembered.clear();
+        }
+        remembered.insert(fingerprint, Instant::now());
+        Ok(principal)
+    }
+
+    /// Whether this is the user's password, asked as a login with it would be.
+    pub async fn fits(&self, user: &str, password: &str) -> bool {
+        let check = PasswordCheck::new(user, password, &self.rules().credentials, &self.secret);
+        self.check(check).await.is_ok()
+    }
+
+    /// New verifiers for a user, in place of the old. Blocks.
+    pub fn set_password(&self, user: &str, password: &str) -> io::Result<()> {
+        let verifiers = Hash::ALL.map(|hash| {
+            let random = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
+            // As long as the made-up one of a user that there is not.
+            let salt = random.into_iter().take(SALT_LEN).collect();
+            Verifier::of_password(hash, password, salt, ITERATIONS_MIN)
+        });
+        self.change(|rules| verifiers.into_iter().for_each(|verifier| rules.credentials.put(user, verifier)))
     }
 
     pub fn secret(&self) -> &[u8] {
@@ -110,6 +161,7 @@ impl Security {
         let mut rules = Rules::clone(&self.rules());
         let given = change(&mut rules);
         self.write(&rules)?;
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
         Ok(given)
     }
@@ -149,7 +201,8 @@ struct Attempts {
 /// Pairs that are remembered. When there are more, all are forgotten: to fill it takes as many failures as that.
 const ATTEMPTS_MAX: usize = 10_000;
 const FIRST_PENALTY: Duration = Duration::from_millis(100);
-const PENALTY_MAX: Duration = Duration::from_secs(10);
+/// Less than the time that a login may take, or the answer would not be seen.
+const PENALTY_MAX: Duration = Duration::from_secs(8);
 
 impl Attempts {
     fn penalty(&self, user: &str, from: IpAddr) -> Duration {
@@ -175,11 +228,10 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::security::credentials::{ITERATIONS_MIN, SALT_LEN};
     use crate::security::{Hash, Operation, PatternType, Permission, Resource, ResourceType, Verifier};
 
     fn open(folder: &Path) -> Security {
-        Security::open(folder, vec![Principal::user("instructor")], false, |secret| secret.fill(7)).unwrap()
+        Security::open(folder, Access::Instructor).unwrap()
     }
 
     #[test]
@@ -201,13 +253,14 @@ mod tests {
                 rules.authorizer.add(acl);
             })
             .unwrap();
+        let secret = security.secret().to_vec();
         drop(security);
         let security = open(folder.path());
         let rules = security.rules();
         assert!(rules.credentials.get("otter", Hash::Sha256).unwrap().fits("hunter2"));
         let may = |who: &str| rules.authorizer.allows(&Principal::user(who), "h", Operation::Write, Resource::topic("ws.otter.c02"));
         assert!(may("otter") && may("instructor") && !may("eve"));
-        assert_eq!(security.secret(), [7; SECRET_LEN]);
+        assert_eq!((security.secret(), secret.len()), (&secret[..], 32));
         assert!(!std::fs::read_to_string(folder.path().join(FILE)).unwrap().contains("hunter2"));
     }
 
@@ -217,7 +270,7 @@ mod tests {
         open(folder.path()).change(|_| ()).unwrap();
         std::fs::write(folder.path().join(FILE), "{").unwrap();
         std::fs::remove_file(folder.path().join("security.copy")).unwrap();
-        let error = Security::open(folder.path(), Vec::new(), false, |_| ()).err().unwrap();
+        let error = Security::open(folder.path(), Access::Instructor).err().unwrap();
         assert!(error.to_string().contains("is damaged and has no copy"));
     }
 
@@ -230,7 +283,7 @@ mod tests {
             attempts.failed("ada", here);
             waits.push(attempts.penalty("ada", here).as_millis());
         }
-        assert_eq!(waits, [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]);
+        assert_eq!(waits, [100, 200, 400, 800, 1_600, 3_200, 6_400, 8_000, 8_000]);
         assert_eq!((attempts.penalty("ada", there), attempts.penalty("bob", here)), (Duration::ZERO, Duration::ZERO));
         attempts.forget("ada", here);
         assert_eq!(attempts.penalty("ada", here), Duration::ZERO);

@@ -10,8 +10,10 @@ use super::fetch_sessions::FetchSessions;
 use super::groups::GroupMeans;
 use super::node::Node;
 use super::producer_ids::ProducerIds;
+use super::security::{Access, Security};
+use super::sightings::Sightings;
 use super::{Broker, Catalog, Configs, Flusher, Groups, Metrics, Space, clock};
-use crate::config::{Advertise, BrokerLayers, Guards};
+use crate::config::{BrokerLayers, Guards};
 use crate::coordinator::group::GroupConfig;
 use crate::log::data_folder::DataFolderError;
 use crate::log::{DataFolder, LastStop, StartReport};
@@ -19,7 +21,7 @@ use crate::model::{BrokerId, TopicId};
 
 pub struct BrokerOptions {
     pub data_dir: PathBuf,
-    pub advertise: Advertise,
+    pub access: Access,
     /// Broker configs given at the start.
     pub configs: BrokerLayers,
     pub guards: Guards,
@@ -67,12 +69,8 @@ impl Broker {
         let configs = Configs::open(folder.path(), options.configs).map_err(io_error("cannot read the broker's configs"))?;
         let configs = Arc::new(configs);
         let settings = configs.broker();
-        let node = Node {
-            id: BrokerId(settings.node_id),
-            cluster_id: folder.cluster_id().to_owned(),
-            rack: settings.rack.clone(),
-            advertise: options.advertise,
-        };
+        let node = Node::new(BrokerId(settings.node_id), folder.cluster_id().to_owned(), settings.rack.clone());
+        let security = Security::open(folder.path(), options.access).map_err(io_error("cannot read who may come in"))?;
         let catalog = Catalog::open(Arc::clone(&folder), Arc::clone(&configs), &report, clock::now());
         let catalog = catalog.map_err(io_error("cannot open the topics"))?;
         tell(&report, &catalog);
@@ -103,6 +101,8 @@ impl Broker {
             // Odd high bits per run: a session of a former run must not be taken for one of this run.
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max, (seed.1 >> 34) as i32),
             metrics: Metrics::new(clock::now()),
+            security: Arc::new(security),
+            sightings: Sightings::default(),
             space,
             flusher,
             config_changes: tokio::sync::Mutex::default(),

@@ -7,11 +7,12 @@ use kafka_protocol::messages::AlterConfigsRequest;
 use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::describe_configs::{check_topic_name, resource, this_broker};
-use super::{Api, Context, HangUp, Reply};
+use super::describe_configs::{check, check_topic_name, resource, this_broker};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::Refused;
 use crate::config::{Alteration, BrokerLayers, BrokerScope, ConfigError, ConfigValues, TopicConfig};
 use crate::model::ErrorCode;
+use crate::security::Operation;
 use crate::wire::convert::optional_text;
 
 pub struct AlterConfigs;
@@ -20,6 +21,7 @@ impl Api for AlterConfigs {
     const KEY: i16 = 33;
     const NAME: &'static str = "AlterConfigs";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = AlterConfigsRequest;
 
     async fn handle(ctx: &Context, _version: i16, request: AlterConfigsRequest) -> Result<Reply, HangUp> {
@@ -65,6 +67,7 @@ pub struct Change<'a> {
 
 /// Makes a change of one resource, or only says whether it could be made.
 pub async fn alter(ctx: &Context, kind: i8, name: &str, validate_only: bool, change: &Change<'_>) -> Result<(), Refused> {
+    check(ctx, Operation::AlterConfigs, kind, name)?;
     let _alone = ctx.broker.config_changes.lock().await;
     let layers = ctx.broker.configs.layers();
     let refused = |e: ConfigError| Refused::new(e.code, e.message);
@@ -102,8 +105,9 @@ pub async fn alter(ctx: &Context, kind: i8, name: &str, validate_only: bool, cha
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::{Broker, BrokerOptions, NewTopic};
-    use crate::config::{Advertise, AlterOp, Alteration};
+    use crate::broker::security::Access;
+    use crate::broker::{Broker, BrokerOptions, Endpoint, NewTopic};
+    use crate::config::{AlterOp, Alteration};
     use crate::handlers::Peer;
     use crate::wire::request::RequestHeader;
 
@@ -112,7 +116,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let options = BrokerOptions {
             data_dir: folder.path().to_owned(),
-            advertise: Advertise::Auto,
+            access: Access::Everyone,
             configs: BrokerLayers::default(),
             guards: Default::default(),
         };
@@ -120,7 +124,7 @@ mod tests {
         let topic = broker.create_topic(NewTopic { name: "t".into(), partitions: 1, overrides: [].into() }).await.unwrap();
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
         let header = RequestHeader { api_key: 33, api_version: 0, correlation_id: 1, client_id: None };
-        let ctx = Context { broker, header, peer: std::sync::Arc::new(Peer::new(address, address)) };
+        let ctx = Context::new(broker, header, std::sync::Arc::new(Peer::new(address, address, Endpoint::plaintext(address), None)));
         let set = async |name: &str, value: &str| {
             let alterations = [Alteration { name: name.to_owned(), op: AlterOp::Set, value: Some(value.to_owned()) }];
             let change = Change {

@@ -8,7 +8,7 @@ use kafka_protocol::messages::ApiVersionsRequest;
 use kafka_protocol::messages::api_versions_response::{ApiVersion, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{APIS, Api, Context, HangUp, Reply};
+use super::{APIS, Access, Api, Context, HangUp, Reply};
 use crate::model::ErrorCode;
 use crate::wire::response;
 
@@ -23,6 +23,7 @@ impl Api for ApiVersions {
     const KEY: i16 = 18;
     const NAME: &'static str = "ApiVersions";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=4;
+    const ACCESS: Access = Access::BeforeLogin;
     type Request = ApiVersionsRequest;
 
     async fn handle(ctx: &Context, version: i16, request: ApiVersionsRequest) -> Result<Reply, HangUp> {
@@ -35,6 +36,7 @@ impl Api for ApiVersions {
                 return ctx.reply(&answer);
             }
             ctx.peer.set_software(name, software_version);
+            ctx.note_client();
             let mut supported = SupportedFeatureKey::default();
             supported.name = StrBytes::from_static_str(METADATA_VERSION);
             supported.min_version = METADATA_VERSION_MIN;

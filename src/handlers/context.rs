@@ -9,9 +9,11 @@ use kafka_protocol::protocol::{Encodable, StrBytes};
 
 use super::HangUp;
 use super::login::Login;
-use crate::broker::Broker;
+use crate::broker::security::Rules;
+use crate::broker::sightings::{Mishap, Place};
+use crate::broker::{Broker, Endpoint};
 use crate::model::Pace;
-use crate::security::Principal;
+use crate::security::{Operation, Principal, Resource, ResourceType};
 use crate::wire::request::RequestHeader;
 use crate::wire::response;
 
@@ -22,6 +24,12 @@ const PRODUCER_IDS_AT_ONCE: u32 = 10;
 pub struct Peer {
     pub remote: SocketAddr,
     pub local: SocketAddr,
+    /// The listener it came in by.
+    pub endpoint: Arc<Endpoint>,
+    /// The name by which it asked for us in TLS.
+    pub server_name: Option<String>,
+    /// Where it is, as rules name it.
+    host: String,
     /// Name and version as the client gave them in ApiVersions (KIP-511), empty before.
     software: Mutex<(String, String)>,
     /// How fast it gets producer ids.
@@ -30,11 +38,16 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// One that has to log in if its listener says so.
-    pub fn new(remote: SocketAddr, local: SocketAddr, logs_in: bool) -> Peer {
+    pub fn new(remote: SocketAddr, local: SocketAddr, endpoint: Arc<Endpoint>, server_name: Option<String>) -> Peer {
         let producer_ids = Mutex::new((Instant::now(), Pace::new(PRODUCER_IDS_AT_ONCE)));
-        let login = Mutex::new(if logs_in { Login::Expected } else { Login::Open });
-        Peer { remote, local, software: Mutex::default(), producer_ids, login }
+        let login = Mutex::new(if endpoint.protocol.logs_in() { Login::Expected } else { Login::In(Principal::anonymous()) });
+        let host = remote.ip().to_canonical().to_string();
+        Peer { remote, local, endpoint, server_name, host, software: Mutex::default(), producer_ids, login }
+    }
+
+    /// Where it was seen.
+    pub fn place(&self) -> Place<'_> {
+        Place { from: self.remote.ip(), listener: &self.endpoint.name }
     }
 
     pub fn with_login<T>(&self, look: impl FnOnce(&Login) -> T) -> T {
@@ -53,10 +66,13 @@ impl Peer {
     /// Who it is: nobody until the login is done.
     pub fn principal(&self) -> Option<Principal> {
         self.with_login(|login| match login {
-            Login::Open => Some(Principal::anonymous()),
             Login::In(principal) => Some(principal.clone()),
             Login::Expected | Login::Exchange { .. } | Login::Failed => None,
         })
+    }
+
+    pub fn is_logged_in(&self) -> bool {
+        self.with_login(|login| matches!(login, Login::In(_)))
     }
 
     /// Whether the next frame is a token without a header.
@@ -90,6 +106,10 @@ pub struct Context {
     pub broker: Arc<Broker>,
     pub header: RequestHeader,
     pub peer: Arc<Peer>,
+    /// Who asks; before the login nobody.
+    pub principal: Option<Principal>,
+    /// The rules when the request came.
+    pub rules: Arc<Rules>,
 }
 
 /// What goes back on the connection.
@@ -115,14 +135,58 @@ impl Reply {
 }
 
 impl Context {
+    pub fn new(broker: Arc<Broker>, header: RequestHeader, peer: Arc<Peer>) -> Context {
+        let (principal, rules) = (peer.principal(), broker.security.rules());
+        Context { broker, header, peer, principal, rules }
+    }
+
+    /// Whether who asks may do this.
+    pub fn may(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        let allows = |principal| self.rules.authorizer.allows(principal, &self.peer.host, operation, resource);
+        self.principal.as_ref().is_some_and(allows)
+    }
+
+    /// Whether there is any resource of this type on which who asks may do this.
+    pub fn may_on_any(&self, operation: Operation, kind: ResourceType) -> bool {
+        let allows = |principal| self.rules.authorizer.allows_on_any(principal, &self.peer.host, operation, kind);
+        self.principal.as_ref().is_some_and(allows)
+    }
+
     pub fn reply<R: Encodable>(&self, response: &R) -> Result<Reply, HangUp> {
         let header = &self.header;
         Ok(Reply::Frame(response::encode(header.api_key, header.api_version, header.correlation_id, response)?))
     }
 
+    /// Notes the client that who asks is using.
+    pub fn note_client(&self) {
+        if let Some(principal) = self.peer.principal() {
+            let (name, version) = self.peer.software();
+            let listener = &self.peer.endpoint.name;
+            self.broker.sightings.connected(&principal, (&name, &version), self.client_id(), listener, self.broker.now());
+        }
+    }
+
+    /// Notes that who asks was refused something.
+    fn note_refusal(&self, operation: Operation, resource: Resource<'_>) {
+        let Some(principal) = &self.principal else { return };
+        let what = format!("not allowed: {operation:?} on {:?} {}", resource.kind, resource.name.chars().take(100).collect::<String>());
+        let fix = "Names of your own topics and groups begin with your prefix (whoami shows it); the workshop's topics can be read.";
+        let place = self.peer.place();
+        self.broker.sightings.trouble(Some(principal.name()), Mishap::new(what, fix), place, self.broker.now());
+    }
+
+    /// Whether who asks may do this; if not, it is noted.
+    pub fn allowed(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        let may = self.may(operation, resource);
+        if !may {
+            self.note_refusal(operation, resource);
+        }
+        may
+    }
+
     /// Host and port that clients are told to connect to.
     pub fn advertised(&self) -> (StrBytes, i32) {
-        let (host, port) = self.broker.node.advertised(self.peer.local);
+        let (host, port) = self.peer.endpoint.advertised(self.peer.local, self.peer.server_name.as_deref());
         (StrBytes::from_string(host), i32::from(port))
     }
 

@@ -8,9 +8,10 @@ use kafka_protocol::messages::CreatePartitionsRequest;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_partitions_response::{CreatePartitionsResponse, CreatePartitionsTopicResult};
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::Refused;
 use crate::model::ErrorCode;
+use crate::security::Operation;
 use crate::wire::convert::optional_text;
 
 pub struct CreatePartitions;
@@ -22,6 +23,7 @@ impl Api for CreatePartitions {
     const KEY: i16 = 37;
     const NAME: &'static str = "CreatePartitions";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=3;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = CreatePartitionsRequest;
 
     async fn handle(ctx: &Context, _version: i16, request: CreatePartitionsRequest) -> Result<Reply, HangUp> {
@@ -52,6 +54,7 @@ impl Api for CreatePartitions {
 }
 
 async fn grow(ctx: &Context, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refused> {
+    ctx.check_topic(Operation::Alter, &asked.name.0).map_err(|error| Refused::new(error, "Authorization failed."))?;
     let topic = ctx.broker.catalog.get(&asked.name.0).ok_or(Refused::new(ErrorCode::UnknownTopicOrPartition, ""))?;
     let have = topic.partition_count();
     let more = match asked.count.checked_sub(have) {

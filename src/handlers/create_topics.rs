@@ -10,10 +10,11 @@ use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, Cr
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{NewTopic, Refused, Topic};
 use crate::config::TopicConfig;
 use crate::model::{ErrorCode, TopicId, TopicName};
+use crate::security::{Operation, Resource};
 use crate::wire::convert::{optional_text, text};
 
 pub struct CreateTopics;
@@ -32,6 +33,7 @@ impl Api for CreateTopics {
     const KEY: i16 = 19;
     const NAME: &'static str = "CreateTopics";
     const VERSIONS: std::ops::RangeInclusive<i16> = 2..=7;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = CreateTopicsRequest;
 
     async fn handle(ctx: &Context, version: i16, request: CreateTopicsRequest) -> Result<Reply, HangUp> {
@@ -63,6 +65,7 @@ async fn create(ctx: &Context, topic: &CreatableTopic, colliding: Option<TopicNa
     if name == METADATA_TOPIC {
         return Err(Refused::new(ErrorCode::InvalidRequest, format!("Creation of internal topic {METADATA_TOPIC} is prohibited.")));
     }
+    ctx.check_creation(name).map_err(|error| Refused::new(error, "Authorization failed."))?;
     let existing = ctx.broker.catalog.get(name);
     check_name(name, existing.as_deref(), colliding)?;
     let given = topic.configs.iter().map(|config| (config.name.as_str(), config.value.as_ref().map(|value| value.as_str())));
@@ -163,6 +166,10 @@ fn result(ctx: &Context, version: i16, topic: &CreatableTopic, outcome: Result<M
         Err(refused) => {
             result.error_code = refused.error.code();
             result.error_message = optional_text(refused.words());
+        }
+        Ok(made) if version >= 5 && !ctx.may(Operation::DescribeConfigs, Resource::topic(&topic.name.0)) => {
+            result.topic_id = Uuid::from_bytes(made.id.0);
+            result.topic_config_error_code = ErrorCode::TopicAuthorizationFailed.code();
         }
         Ok(made) if version >= 5 => {
             result.topic_id = Uuid::from_bytes(made.id.0);

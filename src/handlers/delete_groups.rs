@@ -7,9 +7,10 @@ use std::collections::HashSet;
 use kafka_protocol::messages::DeleteGroupsRequest;
 use kafka_protocol::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::coordinator::group::{GroupId, Reply as Answer, Request};
 use crate::model::ErrorCode;
+use crate::security::Operation;
 
 pub struct DeleteGroups;
 
@@ -17,6 +18,7 @@ impl Api for DeleteGroups {
     const KEY: i16 = 42;
     const NAME: &'static str = "DeleteGroups";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+    const ACCESS: Access = Access::Owner(ErrorCode::GroupAuthorizationFailed);
     type Request = DeleteGroupsRequest;
 
     async fn handle(ctx: &Context, _version: i16, request: DeleteGroupsRequest) -> Result<Reply, HangUp> {
@@ -27,7 +29,11 @@ impl Api for DeleteGroups {
                 continue;
             }
             let group = GroupId::from(asked.as_str());
-            let error = match ctx.broker.groups.ask(&group, Request::DeleteGroup(group.clone())).await {
+            let answer = match ctx.check_group(Operation::Delete, &group) {
+                Ok(()) => ctx.broker.groups.ask(&group, Request::DeleteGroup(group.clone())).await,
+                Err(error) => Err(error),
+            };
+            let error = match answer {
                 Ok(Answer::DeleteGroup(error)) | Err(error) => error,
                 Ok(_) => ErrorCode::UnknownServerError,
             };

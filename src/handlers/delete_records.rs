@@ -8,9 +8,10 @@ use kafka_protocol::messages::DeleteRecordsRequest;
 use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult};
 
 use super::partition_map::{PartitionMap, TopicWishes};
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::Partition;
 use crate::model::{ErrorCode, Offset, PartitionId};
+use crate::security::Operation;
 
 pub struct DeleteRecords;
 
@@ -20,6 +21,7 @@ impl Api for DeleteRecords {
     const KEY: i16 = 21;
     const NAME: &'static str = "DeleteRecords";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = DeleteRecordsRequest;
 
     async fn handle(ctx: &Context, _version: i16, request: DeleteRecordsRequest) -> Result<Reply, HangUp> {
@@ -49,6 +51,7 @@ impl Api for DeleteRecords {
 }
 
 async fn delete(ctx: &Context, topic: &str, index: i32, offset: i64) -> Result<Offset, ErrorCode> {
+    ctx.check_topic(Operation::Delete, topic)?;
     let partition: Arc<Partition> =
         ctx.broker.catalog.get(topic).and_then(|t| t.partition(PartitionId(index))).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     if crate::broker::is_internal(topic) {

@@ -10,9 +10,10 @@ use kafka_protocol::messages::delete_topics_response::{DeletableTopicResult, Del
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{Refused, is_internal};
 use crate::model::{ErrorCode, TopicId, TopicName};
+use crate::security::{Operation, Resource};
 use crate::wire::convert::{optional_text, topic_id, wire_topic_id, wire_topic_name};
 
 pub struct DeleteTopics;
@@ -30,6 +31,7 @@ impl Api for DeleteTopics {
     const KEY: i16 = 20;
     const NAME: &'static str = "DeleteTopics";
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=6;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = DeleteTopicsRequest;
 
     async fn handle(ctx: &Context, version: i16, request: DeleteTopicsRequest) -> Result<Reply, HangUp> {
@@ -38,16 +40,25 @@ impl Api for DeleteTopics {
         } else {
             request.topic_names.into_iter().map(|n| (Some(n.0), Uuid::nil())).collect()
         };
+        // Whether a topic is there is told to those who may know.
+        let (asked, barred): (Vec<_>, Vec<_>) =
+            asked.into_iter().partition(|(name, _)| name.as_ref().is_none_or(|name| ctx.check_topic(Operation::Describe, name).is_ok()));
         let (mut outcomes, doomed) = if ctx.broker.configs.broker().delete_topic {
-            let by_id = |id: Uuid| ctx.broker.catalog.by_id(topic_id(id)).map(|topic| topic.name.clone());
+            let sees = |name: &TopicName| ctx.may(Operation::Describe, Resource::topic(name.as_str()));
+            let by_id = |id: Uuid| ctx.broker.catalog.by_id(topic_id(id)).map(|topic| topic.name.clone()).filter(sees);
             sort_out(asked, &|name| ctx.broker.catalog.get(name).map(|topic| topic.id), &by_id)
         } else {
             let error = if version >= 3 { ErrorCode::TopicDeletionDisabled } else { ErrorCode::InvalidRequest };
             let refused = || Some(Refused::new(error, "Topic deletion is disabled (delete.topic.enable)."));
             (asked.into_iter().map(|(name, id)| Outcome { name, id, refused: refused() }).collect(), Vec::new())
         };
+        let refused = || Some(Refused::new(ErrorCode::TopicAuthorizationFailed, "Authorization failed."));
+        outcomes.extend(barred.into_iter().map(|(name, id)| Outcome { name, id, refused: refused() }));
         for (name, id) in doomed {
-            let refused = delete(ctx, &name).await.err();
+            let refused = match ctx.check_topic(Operation::Delete, name.as_str()) {
+                Ok(()) => delete(ctx, &name).await.err(),
+                Err(error) => Some(Refused::new(error, "Authorization failed.")),
+            };
             outcomes.push(Outcome { name: Some(wire_topic_name(&name).0), id: wire_topic_id(id), refused });
         }
         let mut response = DeleteTopicsResponse::default();

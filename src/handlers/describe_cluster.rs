@@ -6,27 +6,22 @@ use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Api, Context, HangUp, Reply};
+use super::access::OPERATIONS_OMITTED;
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::model::ErrorCode;
+use crate::security::Resource;
 use crate::wire::convert::optional_text;
 
 pub struct DescribeCluster;
 
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
-/// ALTER, ALTER_CONFIGS, CLUSTER_ACTION, CREATE, DESCRIBE, DESCRIBE_CONFIGS, IDEMPOTENT_WRITE: nobody is restricted.
-pub const CLUSTER_OPERATIONS: i32 = (1 << 5) | (1 << 7) | (1 << 8) | (1 << 9) | (1 << 10) | (1 << 11) | (1 << 12);
-/// ALTER, ALTER_CONFIGS, CREATE, DELETE, DESCRIBE, DESCRIBE_CONFIGS, READ, WRITE.
-pub const TOPIC_OPERATIONS: i32 = (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 7) | (1 << 8) | (1 << 10) | (1 << 11);
-/// DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS, READ.
-pub const GROUP_OPERATIONS: i32 = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
-/// The bit field's value when operations were not asked for.
-pub const OPERATIONS_OMITTED: i32 = i32::MIN;
 
 impl Api for DescribeCluster {
     const KEY: i16 = 60;
     const NAME: &'static str = "DescribeCluster";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+    const ACCESS: Access = Access::LoggedIn;
     type Request = DescribeClusterRequest;
 
     async fn handle(ctx: &Context, version: i16, request: DescribeClusterRequest) -> Result<Reply, HangUp> {
@@ -56,7 +51,7 @@ impl Api for DescribeCluster {
         response.controller_id = BrokerId(ctx.broker.node.id.0);
         response.brokers = vec![broker];
         response.cluster_authorized_operations =
-            if request.include_cluster_authorized_operations { CLUSTER_OPERATIONS } else { OPERATIONS_OMITTED };
+            if request.include_cluster_authorized_operations { ctx.operations(Resource::CLUSTER) } else { OPERATIONS_OMITTED };
         ctx.reply(&response)
     }
 }

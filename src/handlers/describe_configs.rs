@@ -12,10 +12,11 @@ use kafka_protocol::messages::describe_configs_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::Refused;
 use crate::config::ConfigEntry;
 use crate::model::{ErrorCode, TopicName};
+use crate::security::Operation;
 use crate::wire::convert::{optional_text, text};
 
 pub struct DescribeConfigs;
@@ -34,6 +35,7 @@ impl Api for DescribeConfigs {
     const KEY: i16 = 32;
     const NAME: &'static str = "DescribeConfigs";
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=4;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = DescribeConfigsRequest;
 
     async fn handle(ctx: &Context, version: i16, request: DescribeConfigsRequest) -> Result<Reply, HangUp> {
@@ -68,6 +70,7 @@ impl Api for DescribeConfigs {
 
 fn entries(ctx: &Context, asked: &DescribeConfigsResource) -> Result<Vec<ConfigEntry>, Refused> {
     let name = asked.resource_name.as_str();
+    check(ctx, Operation::DescribeConfigs, asked.resource_type, name)?;
     let layers = ctx.broker.configs.layers();
     match asked.resource_type {
         resource::TOPIC => Ok(topic(ctx, name)?.config().describe(&layers)),
@@ -83,6 +86,16 @@ fn entries(ctx: &Context, asked: &DescribeConfigsResource) -> Result<Vec<ConfigE
         resource::CLIENT_METRICS | resource::GROUP => Ok(Vec::new()),
         other => Err(unknown_kind(other)),
     }
+}
+
+/// Whether who asks may do this to the configs of a resource.
+pub fn check(ctx: &Context, operation: Operation, kind: i8, name: &str) -> Result<(), Refused> {
+    let allowed = match kind {
+        resource::TOPIC => ctx.check_topic(operation, name),
+        resource::GROUP => ctx.check_group(operation, name),
+        _ => ctx.check_cluster(operation),
+    };
+    allowed.map_err(|error| Refused::new(error, ""))
 }
 
 fn unknown_kind(kind: i8) -> Refused {

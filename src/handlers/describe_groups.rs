@@ -7,12 +7,13 @@ use std::collections::HashSet;
 use kafka_protocol::messages::DescribeGroupsRequest;
 use kafka_protocol::messages::describe_groups_response::{DescribeGroupsResponse, DescribedGroup, DescribedGroupMember};
 
-use super::describe_cluster::{GROUP_OPERATIONS, OPERATIONS_OMITTED};
-use super::{Api, Context, HangUp, Reply};
+use super::access::OPERATIONS_OMITTED;
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::coordinator::group::reply::GroupDescription;
 use crate::coordinator::group::request::DescribeGroup;
 use crate::coordinator::group::{GroupId, Reply as Answer, Request};
 use crate::model::ErrorCode;
+use crate::security::{Operation, Resource};
 use crate::wire::convert::{optional_text, text};
 
 pub struct DescribeGroups;
@@ -21,6 +22,7 @@ impl Api for DescribeGroups {
     const KEY: i16 = 15;
     const NAME: &'static str = "DescribeGroups";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=6;
+    const ACCESS: Access = Access::Owner(ErrorCode::GroupAuthorizationFailed);
     type Request = DescribeGroupsRequest;
 
     async fn handle(ctx: &Context, version: i16, request: DescribeGroupsRequest) -> Result<Reply, HangUp> {
@@ -30,12 +32,16 @@ impl Api for DescribeGroups {
         for asked in request.groups.iter().filter(|asked| seen.insert((*asked).clone())) {
             let group = GroupId::from(asked.as_str());
             let describe = Request::DescribeGroup(DescribeGroup { version, group: group.clone() });
-            let mut described = match ctx.broker.groups.ask(&group, describe).await {
+            let answer = match ctx.check_group(Operation::Describe, &group) {
+                Ok(()) => ctx.broker.groups.ask(&group, describe).await,
+                Err(error) => Err(error),
+            };
+            let mut described = match answer {
                 Ok(Answer::DescribeGroup(reply)) => describe_one(version, reply),
                 other => failed(&group, other.err().unwrap_or(ErrorCode::UnknownServerError)),
             };
             let wanted = request.include_authorized_operations && described.error_code == 0;
-            described.authorized_operations = if wanted { GROUP_OPERATIONS } else { OPERATIONS_OMITTED };
+            described.authorized_operations = if wanted { ctx.operations(Resource::group(&group)) } else { OPERATIONS_OMITTED };
             response.groups.push(described);
         }
         ctx.reply(&response)

@@ -9,8 +9,9 @@ use kafka_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
 
-use super::{Api, Context, HangUp, Reply};
-use crate::model::{PartitionId, TopicName};
+use super::{Access, Api, Context, HangUp, Reply};
+use crate::model::{ErrorCode, PartitionId, TopicName};
+use crate::security::Operation;
 use crate::wire::convert::{text, wire_topic_name};
 
 pub struct DescribeLogDirs;
@@ -19,9 +20,15 @@ impl Api for DescribeLogDirs {
     const KEY: i16 = 35;
     const NAME: &'static str = "DescribeLogDirs";
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=4;
+    const ACCESS: Access = Access::Instructor(ErrorCode::ClusterAuthorizationFailed);
     type Request = DescribeLogDirsRequest;
 
     async fn handle(ctx: &Context, version: i16, request: DescribeLogDirsRequest) -> Result<Reply, HangUp> {
+        if let Err(error) = ctx.check_cluster(Operation::Describe) {
+            let mut response = DescribeLogDirsResponse::default();
+            response.error_code = error.code();
+            return ctx.reply(&response);
+        }
         let wanted: Option<HashSet<(TopicName, PartitionId)>> = request.topics.map(|topics| {
             topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (TopicName::new(&t.topic.0), PartitionId(*p)))).collect()
         });

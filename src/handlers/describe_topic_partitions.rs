@@ -10,10 +10,11 @@ use kafka_protocol::messages::describe_topic_partitions_response::{
 use kafka_protocol::messages::{BrokerId, DescribeTopicPartitionsRequest};
 use uuid::Uuid;
 
-use super::describe_cluster::{OPERATIONS_OMITTED, TOPIC_OPERATIONS};
-use super::{Api, Context, HangUp, Reply};
+use super::access::OPERATIONS_OMITTED;
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{Topic, is_internal};
 use crate::model::{ErrorCode, TopicName};
+use crate::security::{Operation, Resource};
 use crate::wire::convert::{text, wire_topic_name};
 
 pub struct DescribeTopicPartitions;
@@ -25,15 +26,17 @@ impl Api for DescribeTopicPartitions {
     const KEY: i16 = 75;
     const NAME: &'static str = "DescribeTopicPartitions";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=0;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = DescribeTopicPartitionsRequest;
 
     async fn handle(ctx: &Context, _version: i16, request: DescribeTopicPartitionsRequest) -> Result<Reply, HangUp> {
         let mut response = DescribeTopicPartitionsResponse::default();
+        let may_see = |name: &str| ctx.may(Operation::Describe, Resource::topic(name));
         let named = !request.topics.is_empty();
         let mut names: BTreeSet<String> = if named {
             request.topics.iter().map(|t| t.name.as_str().to_owned()).collect()
         } else {
-            ctx.broker.catalog.list().iter().filter(|t| !t.is_hidden()).map(|t| t.name.to_string()).collect()
+            ctx.broker.catalog.list().iter().filter(|t| !t.is_hidden() && may_see(t.name.as_str())).map(|t| t.name.to_string()).collect()
         };
         let mut first_partition = 0;
         if let Some(cursor) = &request.cursor {
@@ -55,9 +58,13 @@ impl Api for DescribeTopicPartitions {
                 response.next_cursor = Some(cursor_at(&name, from));
                 break;
             }
+            if !may_see(&name) {
+                response.topics.push(refused(&name, ErrorCode::TopicAuthorizationFailed, OPERATIONS_OMITTED));
+                continue;
+            }
             let Some(topic) = ctx.broker.catalog.get(&name) else {
                 let error = if TopicName::is_legal(&name) { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::InvalidTopicException };
-                response.topics.push(refused(&name, error, TOPIC_OPERATIONS));
+                response.topics.push(refused(&name, error, ctx.operations(Resource::topic(&name))));
                 continue;
             };
             let (described, next) = describe(ctx, &topic, from, &mut left);
@@ -94,7 +101,7 @@ fn describe(ctx: &Context, topic: &Topic, from: i32, left: &mut i32) -> (Describ
     described.name = Some(wire_topic_name(&topic.name));
     described.topic_id = Uuid::from_bytes(topic.id.0);
     described.is_internal = topic.is_internal();
-    described.topic_authorized_operations = TOPIC_OPERATIONS;
+    described.topic_authorized_operations = ctx.operations(Resource::topic(topic.name.as_str()));
     for partition in topic.partitions().iter().filter(|p| p.id().0 >= from) {
         if *left == 0 {
             return (described, Some(partition.id().0));

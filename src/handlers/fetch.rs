@@ -13,10 +13,11 @@ use kafka_protocol::messages::FetchRequest;
 use tokio::time::Instant;
 
 use super::fetch_read::{Limits, Served, read_all, warm};
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::fetch_sessions::{FetchAsk, FetchKey, FetchScope, TopicRef, Wanted};
 use crate::broker::{Partition, Waiter};
 use crate::model::{ErrorCode, PartitionId, TopicId, TopicName};
+use crate::security::Operation;
 use crate::wire::fetch_response::{self, FetchResponse, FetchedPartition, FetchedTopic};
 
 pub struct Fetch;
@@ -33,6 +34,7 @@ impl Api for Fetch {
     const KEY: i16 = 1;
     const NAME: &'static str = "Fetch";
     const VERSIONS: std::ops::RangeInclusive<i16> = 4..=17;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = FetchRequest;
 
     async fn handle(ctx: &Context, version: i16, request: FetchRequest) -> Result<Reply, HangUp> {
@@ -107,6 +109,10 @@ fn resolve(ctx: &Context, wanted: Wanted) -> Source {
             Some(_) => ErrorCode::UnknownTopicOrPartition,
             None => ErrorCode::UnknownTopicId,
         }),
+    };
+    let topic = match &wanted.topic {
+        TopicRef::Name(name) => ctx.check_topic(Operation::Read, name.as_str()).and(topic),
+        TopicRef::Id(_) => topic.and_then(|topic| ctx.check_topic(Operation::Read, topic.name.as_str()).map(|()| topic)),
     };
     let partition = topic.and_then(|t| t.partition(wanted.partition).ok_or(ErrorCode::UnknownTopicOrPartition));
     Source { wanted, partition }

@@ -7,8 +7,9 @@ use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::model::ErrorCode;
+use crate::security::{Operation, Resource};
 
 pub struct FindCoordinator;
 
@@ -20,6 +21,7 @@ impl Api for FindCoordinator {
     const KEY: i16 = 10;
     const NAME: &'static str = "FindCoordinator";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+    const ACCESS: Access = Access::Owner(ErrorCode::GroupAuthorizationFailed);
     type Request = FindCoordinatorRequest;
 
     async fn handle(ctx: &Context, version: i16, request: FindCoordinatorRequest) -> Result<Reply, HangUp> {
@@ -31,7 +33,20 @@ impl Api for FindCoordinator {
         };
         let keys = if version >= 4 { request.coordinator_keys } else { vec![request.key] };
         let message = StrBytes::from_static_str(message(version, key_type, error));
-        let found: Vec<Coordinator> = keys.into_iter().map(|key| coordinator(ctx, key, error, &message)).collect();
+        let barred = |key: &StrBytes| match key_type {
+            GROUP => ctx.check_group(Operation::Describe, key).err(),
+            TRANSACTION if !ctx.may(Operation::Describe, Resource::transactional_id(key)) => {
+                Some(ErrorCode::TransactionalIdAuthorizationFailed)
+            }
+            _ => None,
+        };
+        let found: Vec<Coordinator> = keys
+            .into_iter()
+            .map(|key| {
+                let error = barred(&key).or(error);
+                coordinator(ctx, key, error, &message)
+            })
+            .collect();
         let mut response = FindCoordinatorResponse::default();
         if version >= 4 {
             response.coordinators = found;

@@ -5,11 +5,12 @@ use kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsRes
 use kafka_protocol::messages::incremental_alter_configs_response::{AlterConfigsResourceResponse, IncrementalAlterConfigsResponse};
 
 use super::alter_configs::{Change, alter, named_twice};
-use super::describe_configs::{resource, this_broker};
-use super::{Api, Context, HangUp, Reply};
+use super::describe_configs::{check, resource, this_broker};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::Refused;
 use crate::config::{AlterOp, Alteration};
 use crate::model::ErrorCode;
+use crate::security::Operation;
 use crate::wire::convert::optional_text;
 
 pub struct IncrementalAlterConfigs;
@@ -20,6 +21,7 @@ impl Api for IncrementalAlterConfigs {
     const KEY: i16 = 44;
     const NAME: &'static str = "IncrementalAlterConfigs";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = IncrementalAlterConfigsRequest;
 
     async fn handle(ctx: &Context, _version: i16, request: IncrementalAlterConfigsRequest) -> Result<Reply, HangUp> {
@@ -46,6 +48,7 @@ impl Api for IncrementalAlterConfigs {
 }
 
 async fn change(ctx: &Context, asked: &AlterConfigsResource, validate_only: bool) -> Result<(), Refused> {
+    check(ctx, Operation::AlterConfigs, asked.resource_type, &asked.resource_name)?;
     let mut alterations = Vec::with_capacity(asked.configs.len());
     let nulls = asked.configs.iter().any(|config| config.value.is_none() && config.config_operation != AlterOp::Delete as i8);
     for config in &asked.configs {

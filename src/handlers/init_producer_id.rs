@@ -5,8 +5,9 @@
 
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::model::ErrorCode;
+use crate::security::{Operation, Resource, ResourceType};
 
 pub struct InitProducerId;
 
@@ -14,6 +15,7 @@ impl Api for InitProducerId {
     const KEY: i16 = 22;
     const NAME: &'static str = "InitProducerId";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+    const ACCESS: Access = Access::LoggedIn;
     type Request = InitProducerIdRequest;
 
     async fn handle(ctx: &Context, version: i16, request: InitProducerIdRequest) -> Result<Reply, HangUp> {
@@ -32,6 +34,15 @@ impl Api for InitProducerId {
 }
 
 async fn allocate(ctx: &Context, version: i16, request: &InitProducerIdRequest) -> Result<i64, ErrorCode> {
+    if request.transactional_id.as_ref().is_some_and(|id| !ctx.may(Operation::Write, Resource::transactional_id(&id.0))) {
+        return Err(ErrorCode::TransactionalIdAuthorizationFailed);
+    }
+    if request.transactional_id.is_none()
+        && !ctx.may(Operation::IdempotentWrite, Resource::CLUSTER)
+        && !ctx.may_on_any(Operation::Write, ResourceType::Topic)
+    {
+        return Err(ErrorCode::ClusterAuthorizationFailed);
+    }
     let half_given = (request.producer_id.0 == -1) != (request.producer_epoch == -1);
     match &request.transactional_id {
         Some(id) if id.0.is_empty() => return Err(ErrorCode::InvalidRequest),

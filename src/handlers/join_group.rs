@@ -7,10 +7,12 @@ use kafka_protocol::messages::JoinGroupRequest;
 use kafka_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::coordinator::group::reply::JoinGroupReply;
 use crate::coordinator::group::request::{JoinGroup as Join, JoinProtocol};
 use crate::coordinator::group::{GroupId, Reply as Answer, Request};
+use crate::model::ErrorCode;
+use crate::security::Operation;
 use crate::wire::convert::{optional_text, text};
 
 pub struct JoinGroup;
@@ -19,10 +21,14 @@ impl Api for JoinGroup {
     const KEY: i16 = 11;
     const NAME: &'static str = "JoinGroup";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=9;
+    const ACCESS: Access = Access::Owner(ErrorCode::GroupAuthorizationFailed);
     type Request = JoinGroupRequest;
 
     async fn handle(ctx: &Context, version: i16, request: JoinGroupRequest) -> Result<Reply, HangUp> {
         let group = GroupId::from(request.group_id.as_str());
+        if let Err(error) = ctx.check_group(Operation::Read, &group) {
+            return ctx.reply(&response(version, JoinGroupReply::refused(error, Default::default())));
+        }
         let member_id = request.member_id.as_str().into();
         let join = Join {
             version,
@@ -43,7 +49,7 @@ impl Api for JoinGroup {
         };
         let reply = match ctx.broker.groups.ask(&group, Request::JoinGroup(join)).await {
             Ok(Answer::JoinGroup(reply)) => reply,
-            Ok(_) => JoinGroupReply::refused(crate::model::ErrorCode::UnknownServerError, request.member_id.as_str().into()),
+            Ok(_) => JoinGroupReply::refused(ErrorCode::UnknownServerError, request.member_id.as_str().into()),
             Err(error) => JoinGroupReply::refused(error, request.member_id.as_str().into()),
         };
         ctx.reply(&response(version, reply))

@@ -5,11 +5,12 @@
 use kafka_protocol::messages::LeaveGroupRequest;
 use kafka_protocol::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::coordinator::group::reply::LeaveGroupReply;
 use crate::coordinator::group::request::{LeaveGroup as Leave, LeavingMember};
 use crate::coordinator::group::{GroupId, Reply as Answer, Request};
 use crate::model::ErrorCode;
+use crate::security::Operation;
 use crate::wire::convert::text;
 
 pub struct LeaveGroup;
@@ -18,6 +19,7 @@ impl Api for LeaveGroup {
     const KEY: i16 = 13;
     const NAME: &'static str = "LeaveGroup";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+    const ACCESS: Access = Access::Owner(ErrorCode::GroupAuthorizationFailed);
     type Request = LeaveGroupRequest;
 
     async fn handle(ctx: &Context, version: i16, request: LeaveGroupRequest) -> Result<Reply, HangUp> {
@@ -35,7 +37,11 @@ impl Api for LeaveGroup {
             vec![LeavingMember { member_id: request.member_id.as_str().into(), instance_id: None }]
         };
         let leave = Request::LeaveGroup(Leave { group: group.clone(), members });
-        let reply = match ctx.broker.groups.ask(&group, leave).await {
+        let answer = match ctx.check_group(Operation::Read, &group) {
+            Ok(()) => ctx.broker.groups.ask(&group, leave).await,
+            Err(error) => Err(error),
+        };
+        let reply = match answer {
             Ok(Answer::LeaveGroup(reply)) => reply,
             Ok(_) => LeaveGroupReply { error: ErrorCode::UnknownServerError, members: Vec::new() },
             Err(error) => LeaveGroupReply { error, members: Vec::new() },

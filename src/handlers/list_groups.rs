@@ -3,10 +3,11 @@
 use kafka_protocol::messages::ListGroupsRequest;
 use kafka_protocol::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::coordinator::group::request::ListGroups as List;
 use crate::coordinator::group::{Reply as Answer, Request};
 use crate::model::ErrorCode;
+use crate::security::{Operation, Resource};
 use crate::wire::convert::{owned, text};
 
 pub struct ListGroups;
@@ -15,6 +16,7 @@ impl Api for ListGroups {
     const KEY: i16 = 16;
     const NAME: &'static str = "ListGroups";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+    const ACCESS: Access = Access::LoggedIn;
     type Request = ListGroupsRequest;
 
     async fn handle(ctx: &Context, version: i16, request: ListGroupsRequest) -> Result<Reply, HangUp> {
@@ -28,12 +30,14 @@ impl Api for ListGroups {
                 Vec::new()
             }
         };
+        let sees_all = ctx.may(Operation::Describe, Resource::CLUSTER);
         for answer in answers {
             let Answer::ListGroups(reply) = answer else { continue };
             if reply.error != ErrorCode::None {
                 response.error_code = reply.error.code();
             }
-            response.groups.extend(reply.groups.into_iter().map(|g| {
+            let mine = reply.groups.into_iter().filter(|g| sees_all || ctx.may(Operation::Describe, Resource::group(&g.group)));
+            response.groups.extend(mine.map(|g| {
                 let mut listed = ListedGroup::default();
                 listed.group_id = kafka_protocol::messages::GroupId(text(&g.group));
                 listed.protocol_type = text(&g.protocol_type);

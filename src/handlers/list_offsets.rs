@@ -13,9 +13,10 @@ use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionRespon
 
 use super::fetch_read::fenced;
 use super::partition_map::{PartitionMap, TopicWishes};
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{LogView, Partition, ReadError, ReadUpTo, TimestampedOffset, read_error_code};
 use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, Timestamp};
+use crate::security::Operation;
 
 pub struct ListOffsets;
 
@@ -32,6 +33,7 @@ impl Api for ListOffsets {
     const KEY: i16 = 2;
     const NAME: &'static str = "ListOffsets";
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=10;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = ListOffsetsRequest;
 
     async fn handle(ctx: &Context, version: i16, request: ListOffsetsRequest) -> Result<Reply, HangUp> {
@@ -105,6 +107,7 @@ fn is_known(stamp: i64, version: i16) -> bool {
 }
 
 async fn look_up(ctx: &Context, version: i16, committed: bool, topic: &str, asked: &ListOffsetsPartition) -> Result<Found, ErrorCode> {
+    ctx.check_topic(Operation::Describe, topic)?;
     if !is_known(asked.timestamp, version) {
         return Err(ErrorCode::UnsupportedVersion);
     }

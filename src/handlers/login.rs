@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use super::Context;
-use crate::broker::security::Security;
+use super::{HangUp, Peer, Reply};
+use crate::broker::Broker;
+use crate::broker::sightings::Mishap;
 use crate::model::ErrorCode;
 use crate::security::{Mechanism, Principal, SaslExchange, SaslRefused, SaslStep};
 
 /// How far a connection has come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub enum Login {
-    /// Its listener asks nobody who they are.
-    #[default]
-    Open,
     /// Nothing but ApiVersions and a handshake is served.
     Expected,
     /// The mechanism is chosen. `bare`: tokens are frames of their own.
     Exchange { exchange: SaslExchange, bare: bool },
+    /// Done, or its listener asks nobody who they are.
     In(Principal),
     /// It failed; the connection ends with the answer that says so.
     Failed,
@@ -32,58 +31,76 @@ pub enum Answer {
 }
 
 /// Names of the mechanisms of this connection's listener.
-pub fn mechanisms(_: &Context) -> Vec<&'static str> {
-    Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect()
+pub fn mechanisms(peer: &Peer) -> Vec<Mechanism> {
+    Mechanism::ALL.into_iter().filter(|mechanism| *mechanism != Mechanism::Plain || peer.endpoint.takes_plain).collect()
 }
 
 /// Takes one token of the login that is under way.
-pub async fn token(ctx: &Context, token: &[u8]) -> Answer {
-    let security = Arc::clone(&ctx.broker.security);
-    let state = ctx.peer.take_login();
+pub async fn token(broker: &Broker, peer: &Peer, token: &[u8]) -> Answer {
+    let security = Arc::clone(&broker.security);
+    let state = peer.take_login();
     let Login::Exchange { mut exchange, bare } = state else {
-        let over = matches!(state, Login::In(_) | Login::Open);
-        ctx.peer.set_login(state);
+        let over = matches!(state, Login::In(_));
+        peer.set_login(state);
         let message = if over { "SaslAuthenticate request received after successful authentication" } else { "SaslHandshake comes first" };
         return Answer::Refused { error: ErrorCode::IllegalSaslState, message: message.to_owned() };
     };
+    let mechanism = exchange.mechanism();
     let nonce = uuid::Uuid::new_v4().simple().to_string();
     let step = exchange.step(token, &security.rules().credentials, security.secret(), &nonce);
     let done = match step {
         Ok(SaslStep::Continue(bytes)) => {
-            ctx.peer.set_login(Login::Exchange { exchange, bare });
+            peer.set_login(Login::Exchange { exchange, bare });
             return Answer::Token(bytes);
         }
         Ok(SaslStep::Done(principal, bytes)) => Ok((principal, bytes)),
-        Ok(SaslStep::Check(check)) => checked(&security, check).await.map(|principal| (principal, Vec::new())),
+        Ok(SaslStep::Check(check)) => security.check(check).await.map(|principal| (principal, Vec::new())),
         Err(refused) => Err(refused),
     };
-    settle(ctx, &security, done).await
+    settle(broker, peer, mechanism, done).await
 }
 
-/// A plain password, away from the network thread, and not more of them at a time than cores can bear.
-async fn checked(security: &Arc<Security>, check: crate::security::sasl::PasswordCheck) -> Result<Principal, SaslRefused> {
-    let user = check.user().to_owned();
-    let failed = || SaslRefused { user: Some(user.clone()), mechanism: Mechanism::Plain };
-    let Ok(_turn) = security.checks.acquire().await else { return Err(failed()) };
-    tokio::task::spawn_blocking(move || check.run()).await.unwrap_or_else(|_| Err(failed()))
+/// Takes a token that came as a frame of its own, after a handshake of version 0. Nothing says that such a login failed: the connection
+/// ends.
+pub async fn bare_token(broker: &Broker, peer: &Peer, frame: &[u8]) -> Result<Reply, HangUp> {
+    match token(broker, peer, frame).await {
+        Answer::Token(bytes) => {
+            let size = i32::try_from(bytes.len()).unwrap_or(0);
+            Ok(Reply::Frame([&size.to_be_bytes()[..], &bytes].concat().into()))
+        }
+        Answer::Refused { .. } => Err(HangUp::LoginFailed),
+    }
 }
 
-async fn settle(ctx: &Context, security: &Security, done: Result<(Principal, Vec<u8>), SaslRefused>) -> Answer {
-    let from = ctx.peer.remote.ip();
+async fn settle(broker: &Broker, peer: &Peer, mechanism: Mechanism, done: Result<(Principal, Vec<u8>), SaslRefused>) -> Answer {
+    let (security, from) = (&broker.security, peer.remote.ip());
     match done {
         Ok((principal, bytes)) => {
             security.succeeded(principal.name(), from);
-            ctx.peer.set_login(Login::In(principal));
+            broker.sightings.logged_in(&principal, mechanism.name(), peer.place(), broker.now());
+            peer.set_login(Login::In(principal));
             Answer::Token(bytes)
         }
         Err(refused) => {
             let user = refused.user.clone().unwrap_or_default();
             security.failed(&user, from);
-            ctx.peer.set_login(Login::Failed);
-            tracing::info!(remote = %ctx.peer.remote, user, mechanism = refused.mechanism.name(), "a login failed");
+            peer.set_login(Login::Failed);
+            tracing::info!(remote = %peer.remote, user, mechanism = mechanism.name(), "a login failed");
+            let known = security.rules().credentials.any(&user).is_some();
+            let mishap = if known { wrong_password(&user) } else { unknown_user(&user) };
+            broker.sightings.trouble(Some(user.as_str()).filter(|_| known), mishap, peer.place(), broker.now());
             // Who guesses waits; nobody is locked out, as others could lock them out then.
             tokio::time::sleep(security.penalty(&user, from)).await;
             Answer::Refused { error: ErrorCode::SaslAuthenticationFailed, message: refused.message() }
         }
     }
+}
+
+fn wrong_password(user: &str) -> Mishap {
+    Mishap::new(format!("a login as {user} with a wrong password"), "Take user and password as join gave them, or ask for a new password.")
+}
+
+fn unknown_user(user: &str) -> Mishap {
+    let user: String = user.chars().take(100).collect();
+    Mishap::new(format!("a login as {user:?}, who is not known"), "The user is the name that join gave, such as quiet-otter; see whoami.")
 }

@@ -9,10 +9,11 @@ use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use super::describe_cluster::{CLUSTER_OPERATIONS, OPERATIONS_OMITTED, TOPIC_OPERATIONS};
-use super::{Api, Context, HangUp, Reply};
+use super::access::OPERATIONS_OMITTED;
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{Topic, is_internal};
 use crate::model::{ErrorCode, TopicId, TopicName};
+use crate::security::{Operation, Resource};
 use crate::wire::convert;
 
 pub struct Metadata;
@@ -21,6 +22,7 @@ impl Api for Metadata {
     const KEY: i16 = 3;
     const NAME: &'static str = "Metadata";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=13;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = MetadataRequest;
 
     async fn handle(ctx: &Context, version: i16, request: MetadataRequest) -> Result<Reply, HangUp> {
@@ -39,15 +41,16 @@ impl Api for Metadata {
         response.cluster_id = Some(StrBytes::from_string(node.cluster_id.clone()));
         response.controller_id = BrokerId(node.id.0);
         response.cluster_authorized_operations =
-            if request.include_cluster_authorized_operations { CLUSTER_OPERATIONS } else { OPERATIONS_OMITTED };
+            if request.include_cluster_authorized_operations { ctx.operations(Resource::CLUSTER) } else { OPERATIONS_OMITTED };
         response.topics = topics(ctx, version, &request).await;
         ctx.reply(&response)
     }
 }
 
 async fn topics(ctx: &Context, version: i16, request: &MetadataRequest) -> Vec<MetadataResponseTopic> {
-    let operations = if request.include_topic_authorized_operations { TOPIC_OPERATIONS } else { OPERATIONS_OMITTED };
-    let answer = |topic: &Topic| described(ctx, topic, operations);
+    let wanted = request.include_topic_authorized_operations;
+    let operations = |name: &str| if wanted { ctx.operations(Resource::topic(name)) } else { OPERATIONS_OMITTED };
+    let answer = |topic: &Topic| described(ctx, topic, operations(topic.name.as_str()));
     let asked = match &request.topics {
         None => return all(ctx, answer),
         Some(asked) if asked.is_empty() && version == 0 => return all(ctx, answer),
@@ -63,12 +66,16 @@ async fn topics(ctx: &Context, version: i16, request: &MetadataRequest) -> Vec<M
         if !seen.insert(name.0.clone()) {
             continue;
         }
+        if let Err(error) = ctx.check_topic(Operation::Describe, &name.0) {
+            found.push(refused(Some(name.0.clone()), Uuid::nil(), error));
+            continue;
+        }
         found.push(match ctx.broker.catalog.get(&name.0) {
             Some(topic) => answer(&topic),
-            // Nobody is restricted, so nobody is at a topic that is not there; Kafka says so too, though not of ids.
+            // What may be done is told of a topic that is not there too, as Kafka does, though not by id.
             None => {
                 let mut topic = refused(Some(name.0.clone()), Uuid::nil(), missing(ctx, &name.0, &mut create).await);
-                topic.topic_authorized_operations = operations;
+                topic.topic_authorized_operations = operations(&name.0);
                 topic.is_internal = is_internal(&name.0);
                 topic
             }
@@ -78,7 +85,8 @@ async fn topics(ctx: &Context, version: i16, request: &MetadataRequest) -> Vec<M
 }
 
 fn all(ctx: &Context, answer: impl Fn(&Topic) -> MetadataResponseTopic) -> Vec<MetadataResponseTopic> {
-    ctx.broker.catalog.list().iter().filter(|t| !t.is_hidden()).map(|t| answer(t)).collect()
+    let may_see = |topic: &Topic| !topic.is_hidden() && ctx.may(Operation::Describe, Resource::topic(topic.name.as_str()));
+    ctx.broker.catalog.list().iter().filter(|t| may_see(t)).map(|t| answer(t)).collect()
 }
 
 /// What makes a whole request invalid.
@@ -107,8 +115,9 @@ fn by_id(ctx: &Context, asked: &[MetadataRequestTopic], answer: impl Fn(&Topic) 
         .iter()
         .filter(|t| !t.topic_id.is_nil() && seen.insert(t.topic_id))
         .map(|t| match ctx.broker.catalog.by_id(TopicId(t.topic_id.into_bytes())) {
-            Some(topic) => answer(&topic),
-            None => refused(None, t.topic_id, ErrorCode::UnknownTopicId),
+            Some(topic) if ctx.may(Operation::Describe, Resource::topic(topic.name.as_str())) => answer(&topic),
+            // An id must not tell that there is a topic.
+            _ => refused(None, t.topic_id, ErrorCode::UnknownTopicId),
         })
         .collect()
 }
@@ -120,6 +129,9 @@ async fn missing(ctx: &Context, name: &str, create: &mut bool) -> ErrorCode {
         return ErrorCode::InvalidTopicException;
     }
     if *create {
+        if let Err(error) = ctx.check_creation(name) {
+            return error;
+        }
         match ctx.broker.auto_create(&TopicName::new(name)).await {
             Ok(true) => tracing::info!(topic = name, client = ctx.client_name(), "topic created because a client asked for it"),
             Ok(false) => {}

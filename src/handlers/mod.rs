@@ -5,6 +5,7 @@
 //! Start with `dispatch`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod access;
 mod alter_configs;
 mod api_versions;
 mod context;
@@ -40,7 +41,9 @@ mod sasl_authenticate;
 mod sasl_handshake;
 mod sync_group;
 
+pub use access::Access;
 pub use context::{Context, Peer, Reply};
+pub use login::bare_token;
 
 use std::future::Future;
 use std::ops::RangeInclusive;
@@ -56,6 +59,8 @@ pub trait Api {
     const NAME: &'static str;
     /// The advertised versions.
     const VERSIONS: RangeInclusive<i16>;
+    /// Who may ask. A required line: an API without one does not compile.
+    const ACCESS: Access;
     /// The lowest version that is served; below it the connection closes although the version is listed.
     const SERVED_FROM: i16 = *Self::VERSIONS.start();
     type Request: Request + Send;
@@ -72,6 +77,8 @@ pub enum HangUp {
     Unsupported { key: i16, version: i16 },
     #[error("a request before the login")]
     NotLoggedIn,
+    #[error("a login failed")]
+    LoginFailed,
     /// An error that a produce request with acks=0 has no other way to report (KIP-98's rule, Kafka closes too).
     #[error("a produce request with acks=0 failed: {0}")]
     UnacknowledgedProduce(String),
@@ -85,6 +92,7 @@ pub struct ApiRow {
     pub min: i16,
     pub max: i16,
     pub served_from: i16,
+    pub access: Access,
 }
 
 async fn serve<A: Api>(ctx: &Context, body: Bytes) -> Result<Reply, HangUp> {
@@ -105,10 +113,14 @@ macro_rules! apis {
             min: *<$handler>::VERSIONS.start(),
             max: *<$handler>::VERSIONS.end(),
             served_from: <$handler>::SERVED_FROM,
+            access: <$handler>::ACCESS,
         }),*];
 
         /// Routes one request to its handler.
         pub async fn dispatch(ctx: &Context, body: Bytes) -> Result<Reply, HangUp> {
+            if ctx.principal.is_none() && !BEFORE_LOGIN.contains(&ctx.header.api_key) {
+                return Err(HangUp::NotLoggedIn);
+            }
             match ctx.header.api_key {
                 // The one key whose unknown versions are answered.
                 18 if !api_versions::ApiVersions::VERSIONS.contains(&ctx.header.api_version) => api_versions::unsupported(ctx),
@@ -119,6 +131,10 @@ macro_rules! apis {
         }
     };
 }
+
+/// What a connection may ask before anybody knows who it is.
+const BEFORE_LOGIN: [i16; 3] =
+    [sasl_handshake::SaslHandshake::KEY, api_versions::ApiVersions::KEY, sasl_authenticate::SaslAuthenticate::KEY];
 
 /// The key of the request that waits by its nature.
 pub const FETCH: i16 = fetch::Fetch::KEY;

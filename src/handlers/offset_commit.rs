@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use kafka_protocol::messages::OffsetCommitRequest;
 use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::coordinator::group::request::{CommitPartition, CommitTopic, OffsetCommit as Commit};
 use crate::coordinator::group::{GroupId, Reply as Answer, Request};
 use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, TopicName};
+use crate::security::Operation;
 
 pub struct OffsetCommit;
 
@@ -19,11 +20,13 @@ impl Api for OffsetCommit {
     const KEY: i16 = 8;
     const NAME: &'static str = "OffsetCommit";
     const VERSIONS: std::ops::RangeInclusive<i16> = 2..=9;
+    const ACCESS: Access = Access::Owner(ErrorCode::GroupAuthorizationFailed);
     type Request = OffsetCommitRequest;
 
     async fn handle(ctx: &Context, version: i16, request: OffsetCommitRequest) -> Result<Reply, HangUp> {
         let group = GroupId::from(request.group_id.as_str());
-        let topics = known_partitions(ctx, version, &request);
+        let refused = ctx.check_group(Operation::Read, &group).err();
+        let topics = if refused.is_some() { Vec::new() } else { known_partitions(ctx, version, &request) };
         let errors: HashMap<(TopicName, PartitionId), ErrorCode> = if topics.is_empty() {
             HashMap::new()
         } else {
@@ -49,6 +52,7 @@ impl Api for OffsetCommit {
         for topic in request.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
             let mut answered = OffsetCommitResponseTopic::default();
             answered.name = topic.name.clone();
+            let refused = refused.or(ctx.check_topic(Operation::Read, &topic.name.0).err());
             answered.partitions = topic
                 .partitions
                 .iter()
@@ -56,7 +60,7 @@ impl Api for OffsetCommit {
                     let key = (TopicName::new(&topic.name.0), PartitionId(p.partition_index));
                     let mut one = OffsetCommitResponsePartition::default();
                     one.partition_index = p.partition_index;
-                    one.error_code = errors.get(&key).copied().unwrap_or(ErrorCode::UnknownTopicOrPartition).code();
+                    one.error_code = errors.get(&key).copied().or(refused).unwrap_or(ErrorCode::UnknownTopicOrPartition).code();
                     one
                 })
                 .collect();
@@ -70,6 +74,9 @@ fn known_partitions(ctx: &Context, version: i16, request: &OffsetCommitRequest) 
     let mut known = Vec::new();
     for topic in &request.topics {
         let Some(existing) = ctx.broker.catalog.get(&topic.name.0) else { continue };
+        if ctx.check_topic(Operation::Read, &topic.name.0).is_err() {
+            continue;
+        }
         let partitions: Vec<CommitPartition> = topic
             .partitions
             .iter()

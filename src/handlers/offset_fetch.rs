@@ -11,11 +11,12 @@ use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseTopics,
 };
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::coordinator::group::reply::{FetchedOffset, OffsetFetchReply};
 use crate::coordinator::group::request::OffsetFetch as Fetch;
 use crate::coordinator::group::{GroupId, MemberId, Reply as Answer, Request};
 use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, TopicName};
+use crate::security::{Operation, Resource};
 use crate::wire::convert::{text, wire_topic_name};
 
 pub struct OffsetFetch;
@@ -24,6 +25,7 @@ impl Api for OffsetFetch {
     const KEY: i16 = 9;
     const NAME: &'static str = "OffsetFetch";
     const VERSIONS: std::ops::RangeInclusive<i16> = 1..=9;
+    const ACCESS: Access = Access::Owner(ErrorCode::GroupAuthorizationFailed);
     type Request = OffsetFetchRequest;
 
     async fn handle(ctx: &Context, version: i16, request: OffsetFetchRequest) -> Result<Reply, HangUp> {
@@ -78,21 +80,41 @@ async fn several(ctx: &Context, version: i16, request: OffsetFetchRequest) -> Re
     ctx.reply(&response)
 }
 
-async fn ask(ctx: &Context, fetch: Fetch) -> OffsetFetchReply {
+async fn ask(ctx: &Context, mut fetch: Fetch) -> OffsetFetchReply {
     let group: GroupId = fetch.group.clone();
-    match ctx.broker.groups.ask(&group, Request::OffsetFetch(fetch)).await {
-        Ok(Answer::OffsetFetch(reply)) => reply,
-        Ok(_) => OffsetFetchReply { error: ErrorCode::UnknownServerError, topics: Vec::new() },
-        Err(error) => OffsetFetchReply { error, topics: Vec::new() },
+    let refused = |error| OffsetFetchReply { error, topics: Vec::new() };
+    if let Err(error) = ctx.check_group(Operation::Describe, &group) {
+        return refused(error);
     }
+    let may_see = |name: &TopicName| ctx.check_topic(Operation::Describe, name.as_str());
+    let mut barred = Vec::new();
+    if let Some(topics) = &mut fetch.topics {
+        topics.retain(|(name, partitions)| match may_see(name) {
+            Ok(()) => true,
+            Err(error) => {
+                barred.push((name.clone(), partitions.iter().map(|p| nothing(*p, error)).collect()));
+                false
+            }
+        });
+    }
+    let mut reply = match ctx.broker.groups.ask(&group, Request::OffsetFetch(fetch)).await {
+        Ok(Answer::OffsetFetch(reply)) => reply,
+        Ok(_) => refused(ErrorCode::UnknownServerError),
+        Err(error) => refused(error),
+    };
+    reply.topics.retain(|(name, _)| ctx.may(Operation::Describe, Resource::topic(name.as_str())));
+    reply.topics.append(&mut barred);
+    reply
+}
+
+fn nothing(partition: PartitionId, error: ErrorCode) -> FetchedOffset {
+    FetchedOffset { partition, offset: Offset::NONE, leader_epoch: LeaderEpoch::UNKNOWN, metadata: "".into(), error }
 }
 
 /// Version 1 has no top-level error: it stands on every partition that was asked for.
 fn refused_topics(fetch: &Fetch, error: ErrorCode) -> Vec<(TopicName, Vec<FetchedOffset>)> {
-    let none =
-        |partition| FetchedOffset { partition, offset: Offset::NONE, leader_epoch: LeaderEpoch::UNKNOWN, metadata: "".into(), error };
     let asked = fetch.topics.iter().flatten();
-    asked.map(|(name, list)| (name.clone(), list.iter().map(|p| none(*p)).collect())).collect()
+    asked.map(|(name, list)| (name.clone(), list.iter().map(|p| nothing(*p, error)).collect())).collect()
 }
 
 fn named(name: &TopicName, list: &[FetchedOffset]) -> OffsetFetchResponseTopic {

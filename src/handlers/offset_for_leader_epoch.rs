@@ -10,8 +10,9 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::{
 };
 
 use super::fetch_read::fenced;
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId};
+use crate::security::Operation;
 
 pub struct OffsetForLeaderEpoch;
 
@@ -19,6 +20,7 @@ impl Api for OffsetForLeaderEpoch {
     const KEY: i16 = 23;
     const NAME: &'static str = "OffsetForLeaderEpoch";
     const VERSIONS: std::ops::RangeInclusive<i16> = 2..=4;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = OffsetForLeaderEpochRequest;
 
     async fn handle(ctx: &Context, _version: i16, request: OffsetForLeaderEpochRequest) -> Result<Reply, HangUp> {
@@ -46,6 +48,7 @@ impl Api for OffsetForLeaderEpoch {
 }
 
 fn look_up(ctx: &Context, topic: &str, asked: &OffsetForLeaderPartition) -> Result<(LeaderEpoch, Offset), ErrorCode> {
+    ctx.check_topic(Operation::Describe, topic)?;
     let partition = ctx.broker.catalog.get(topic).and_then(|t| t.partition(PartitionId(asked.partition)));
     let view = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?.view();
     if asked.current_leader_epoch < -1 {

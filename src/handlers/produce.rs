@@ -8,18 +8,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
+use kafka_protocol::messages::{ProduceRequest, TransactionalId};
 
 use super::partition_map::{PartitionMap, TopicWishes};
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{AppendOutcome, AppendRefused, FlushWait, Partition, is_internal};
 use crate::config::CompressionType;
 use crate::model::batch::BatchHeader;
 use crate::model::compress::SMALL_INPUT_BYTES;
 use crate::model::{Codec, ErrorCode, PartitionId, check_only_batch, opens_with_transaction};
+use crate::security::{Operation, Resource};
 use crate::wire::convert::text;
 
 pub struct Produce;
@@ -35,6 +36,7 @@ impl Api for Produce {
     const KEY: i16 = 0;
     const NAME: &'static str = "Produce";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=12;
+    const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     const SERVED_FROM: i16 = 3;
     type Request = ProduceRequest;
 
@@ -42,7 +44,8 @@ impl Api for Produce {
         let acks = request.acks;
         let mut response = ProduceResponse::default();
         let mut failure = None;
-        let refusal = refusal(&request);
+        let may_write = |id: &TransactionalId| ctx.may(Operation::Write, Resource::transactional_id(&id.0));
+        let refusal = refusal(&request, may_write);
         let mut batches = PartitionMap::new();
         for topic in &request.topic_data {
             for data in &topic.partition_data {
@@ -83,11 +86,11 @@ impl Api for Produce {
 }
 
 /// Why the whole request is refused before any partition is looked at.
-fn refusal(request: &ProduceRequest) -> Option<AppendRefused> {
+fn refusal(request: &ProduceRequest, may_write: impl Fn(&TransactionalId) -> bool) -> Option<AppendRefused> {
     for records in request.topic_data.iter().flat_map(|topic| &topic.partition_data).filter_map(|data| data.records.as_ref()) {
         match opens_with_transaction(records) {
             Err(error) => return Some(AppendRefused::from(error)),
-            Ok(true) if request.transactional_id.is_none() => {
+            Ok(true) if !request.transactional_id.as_ref().is_some_and(&may_write) => {
                 return Some(AppendRefused::new(ErrorCode::TransactionalIdAuthorizationFailed));
             }
             // Kafka stops at the first transactional batch.
@@ -107,6 +110,7 @@ async fn append(
     records: &Option<Bytes>,
 ) -> Appended {
     let refused = |error| Err(AppendRefused::new(error));
+    ctx.check_topic(Operation::Write, topic).map_err(AppendRefused::new)?;
     let Some(partition) = ctx.broker.catalog.get(topic).and_then(|t| t.partition(index)) else {
         return refused(ErrorCode::UnknownTopicOrPartition);
     };
@@ -221,18 +225,18 @@ mod tests {
     fn one_partition_without_a_batch_in_its_bytes_fails_the_whole_request() {
         let good = BatchBuilder::example(1).to_bytes();
         let garbage = Bytes::from_static(&[0xee; 100]);
-        assert!(refusal(&request(&[good.clone(), Bytes::new()])).is_none());
-        let refused = refusal(&request(&[good, garbage.clone()])).unwrap();
+        assert!(refusal(&request(&[good.clone(), Bytes::new()]), |_| true).is_none());
+        let refused = refusal(&request(&[good, garbage.clone()]), |_| true).unwrap();
         assert_eq!((refused.error, refused.log_start), (ErrorCode::CorruptMessage, None));
         assert!(refused.message.is_some());
         let mut named = request(&[transactional(), garbage]);
         named.transactional_id = Some(StrBytes::from_static_str("t").into());
-        assert!(refusal(&named).is_none(), "nothing is looked at after a transactional batch");
+        assert!(refusal(&named, |_| true).is_none(), "nothing is looked at after a transactional batch");
     }
 
     #[test]
     fn a_transactional_batch_without_a_transactional_id_fails_the_whole_request() {
-        let error = refusal(&request(&[BatchBuilder::example(1).to_bytes(), transactional()])).map(|refused| refused.error);
+        let error = refusal(&request(&[BatchBuilder::example(1).to_bytes(), transactional()]), |_| true).map(|refused| refused.error);
         assert_eq!(error, Some(ErrorCode::TransactionalIdAuthorizationFailed));
     }
 }

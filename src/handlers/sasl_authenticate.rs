@@ -6,7 +6,7 @@ use kafka_protocol::messages::sasl_authenticate_response::SaslAuthenticateRespon
 use kafka_protocol::protocol::StrBytes;
 
 use super::login::{self, Answer};
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 
 pub struct SaslAuthenticate;
 
@@ -14,12 +14,16 @@ impl Api for SaslAuthenticate {
     const KEY: i16 = 36;
     const NAME: &'static str = "SaslAuthenticate";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=2;
+    const ACCESS: Access = Access::BeforeLogin;
     type Request = SaslAuthenticateRequest;
 
     async fn handle(ctx: &Context, _: i16, request: SaslAuthenticateRequest) -> Result<Reply, HangUp> {
         let mut answer = SaslAuthenticateResponse::default();
-        match login::token(ctx, &request.auth_bytes).await {
+        match login::token(&ctx.broker, &ctx.peer, &request.auth_bytes).await {
             Answer::Token(bytes) => {
+                if ctx.peer.is_logged_in() {
+                    ctx.note_client();
+                }
                 answer.auth_bytes = Bytes::from(bytes);
                 ctx.reply(&answer)
             }

@@ -4,11 +4,12 @@
 
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
-use super::{Api, Context, HangUp, Reply};
+use super::{Access, Api, Context, HangUp, Reply};
 use crate::coordinator::group::reply::SyncGroupReply;
 use crate::coordinator::group::request::SyncGroup as Sync;
 use crate::coordinator::group::{GroupId, Reply as Answer, Request};
 use crate::model::ErrorCode;
+use crate::security::Operation;
 use crate::wire::convert::{optional_owned, optional_text};
 
 pub struct SyncGroup;
@@ -17,6 +18,7 @@ impl Api for SyncGroup {
     const KEY: i16 = 14;
     const NAME: &'static str = "SyncGroup";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=5;
+    const ACCESS: Access = Access::Owner(ErrorCode::GroupAuthorizationFailed);
     type Request = SyncGroupRequest;
 
     async fn handle(ctx: &Context, version: i16, request: SyncGroupRequest) -> Result<Reply, HangUp> {
@@ -35,7 +37,11 @@ impl Api for SyncGroup {
                 .map(|a| (a.member_id.as_str().into(), bytes::Bytes::copy_from_slice(&a.assignment)))
                 .collect(),
         };
-        let reply = match ctx.broker.groups.ask(&group, Request::SyncGroup(sync)).await {
+        let answer = match ctx.check_group(Operation::Read, &group) {
+            Ok(()) => ctx.broker.groups.ask(&group, Request::SyncGroup(sync)).await,
+            Err(error) => Err(error),
+        };
+        let reply = match answer {
             Ok(Answer::SyncGroup(reply)) => reply,
             Ok(_) => SyncGroupReply::refused(ErrorCode::UnknownServerError),
             Err(error) => SyncGroupReply::refused(error),

@@ -1,5 +1,7 @@
 //! Who may do what: Kafka's ACLs, and the question that each request asks.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::principal::Principal;
@@ -176,23 +178,21 @@ impl AclFilter {
 #[derive(Clone, Debug, Default)]
 pub struct Authorizer {
     acls: Vec<Acl>,
+    /// The same rules by the user they are about: a class has thousands, and each request asks.
+    by_user: HashMap<String, Vec<Acl>>,
     /// Principals that may do everything.
-    pub superusers: Vec<Principal>,
-    /// Whether everyone may do everything: one person on their own machine.
-    pub open: bool,
+    superusers: Vec<Principal>,
 }
 
 impl Authorizer {
-    pub fn open() -> Authorizer {
-        Authorizer { open: true, ..Authorizer::default() }
-    }
-
     pub fn new(acls: Vec<Acl>, superusers: Vec<Principal>) -> Authorizer {
-        Authorizer { acls, superusers, open: false }
+        let mut authorizer = Authorizer { superusers, ..Authorizer::default() };
+        acls.into_iter().for_each(|acl| authorizer.add(acl));
+        authorizer
     }
 
     pub fn is_superuser(&self, principal: &Principal) -> bool {
-        self.open || self.superusers.contains(principal)
+        self.superusers.contains(principal)
     }
 
     /// A rule that denies beats every rule that allows.
@@ -200,7 +200,7 @@ impl Authorizer {
         if self.is_superuser(principal) {
             return true;
         }
-        let covering = || self.acls.iter().filter(|acl| acl.covers(principal, host, resource));
+        let covering = || self.of(principal).filter(|acl| acl.covers(principal, host, resource));
         let denied =
             covering().any(|acl| acl.permission == Permission::Deny && (acl.operation == Operation::All || acl.operation == operation));
         !denied && covering().any(|acl| acl.permission == Permission::Allow && implies(acl.operation, operation))
@@ -211,23 +211,32 @@ impl Authorizer {
         if self.is_superuser(principal) {
             return true;
         }
-        let names = self.acls.iter().filter(|acl| acl.resource == kind && acl.permission == Permission::Allow);
-        names.into_iter().any(|acl| {
+        self.of(principal).filter(|acl| acl.resource == kind && acl.permission == Permission::Allow).any(|acl| {
             let resource = Resource { kind, name: &acl.name };
             acl.covers(principal, host, resource) && implies(acl.operation, operation) && self.allows(principal, host, operation, resource)
         })
     }
 
+    /// The rules that may be about somebody.
+    fn of(&self, principal: &Principal) -> impl Iterator<Item = &Acl> {
+        let named = |name: &str| self.by_user.get(name).into_iter().flatten();
+        named(principal.name()).chain(named(ANY))
+    }
+
     pub fn add(&mut self, acl: Acl) {
-        if !self.acls.contains(&acl) {
-            self.acls.push(acl);
+        if self.acls.contains(&acl) {
+            return;
         }
+        if let Some(user) = Principal::parse(&acl.principal) {
+            self.by_user.entry(user.name().to_owned()).or_default().push(acl.clone());
+        }
+        self.acls.push(acl);
     }
 
     /// Takes away what the filter matches, and gives it back.
     pub fn remove(&mut self, filter: &AclFilter) -> Vec<Acl> {
-        let (gone, kept) = std::mem::take(&mut self.acls).into_iter().partition(|acl| filter.matches(acl));
-        self.acls = kept;
+        let (gone, kept): (Vec<Acl>, Vec<Acl>) = std::mem::take(&mut self.acls).into_iter().partition(|acl| filter.matches(acl));
+        *self = Authorizer::new(kept, std::mem::take(&mut self.superusers));
         gone
     }
 
@@ -282,7 +291,6 @@ mod tests {
         assert!(!may(&authorizer, "otter", Write, "ws.otter.secret") && may(&authorizer, "otter", Read, "ws.otter.secret"));
         assert!(may(&authorizer, "eve", Describe, "anything") && !may(&authorizer, "eve", Read, "ws.otter.c02"));
         assert!(may(&authorizer, "root", Write, "ws.otter.secret"));
-        assert!(may(&Authorizer::open(), "ANONYMOUS", Write, "x"));
         let any = |who: &str, operation| authorizer.allows_on_any(&Principal::user(who), "h", operation, ResourceType::Topic);
         assert!(any("otter", Write) && !any("ada", Write));
     }

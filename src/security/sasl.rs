@@ -62,8 +62,19 @@ pub struct PasswordCheck {
 }
 
 impl PasswordCheck {
+    pub fn new(user: &str, password: &str, credentials: &Credentials, secret: &[u8]) -> PasswordCheck {
+        let hash = credentials.any(user).map_or(Hash::Sha256, |verifier| verifier.hash);
+        let verifier = credentials.get_or_made_up(user, hash, secret);
+        PasswordCheck { user: user.to_owned(), password: password.to_owned(), verifier }
+    }
+
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    /// The same for the same user, password and verifier; without the secret it says nothing about them.
+    pub fn fingerprint(&self, secret: &[u8]) -> Vec<u8> {
+        Hash::Sha256.hmac(secret, &[&self.verifier.salt, &[0], self.user.as_bytes(), &[0], self.password.as_bytes()])
     }
 
     /// Milliseconds of work, whether there is such a user or not.
@@ -112,8 +123,7 @@ impl SaslExchange {
         match (self.mechanism, state) {
             (Mechanism::Plain, State::First) => {
                 let check = plain(message).ok_or_else(|| refused(None))?;
-                let verifier = credentials.any(&check.0).cloned().unwrap_or_else(|| Verifier::of_nobody(Hash::Sha256, secret, &check.0));
-                Ok(SaslStep::Check(PasswordCheck { user: check.0, password: check.1, verifier }))
+                Ok(SaslStep::Check(PasswordCheck::new(&check.0, &check.1, credentials, secret)))
             }
             (Mechanism::Scram(hash), State::First) => {
                 let first = ClientFirst::parse(message).ok_or_else(|| refused(None))?;
@@ -121,7 +131,7 @@ impl SaslExchange {
                 if !first.authorization_id.is_empty() && first.authorization_id != user {
                     return Err(refused(Some(user)));
                 }
-                let verifier = credentials.get(&user, hash).cloned().unwrap_or_else(|| Verifier::of_nobody(hash, secret, &user));
+                let verifier = credentials.get_or_made_up(&user, hash, secret);
                 let (answer, challenge) = first.challenge(verifier, nonce);
                 self.state = State::Challenged { user, challenge: Box::new(challenge) };
                 Ok(SaslStep::Continue(answer.into_bytes()))

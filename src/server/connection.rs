@@ -13,15 +13,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, timeout, timeout_at};
 
 use super::limits::Held;
-use super::{Limits, buffers};
+use super::strangers::Place;
+use super::stream::Stream;
+use super::{Limits, buffers, mishap};
 use crate::broker::Broker;
 use crate::handlers::{self, Context, HangUp, Peer, Reply};
+use crate::security::Principal;
 use crate::wire::WireError;
 use crate::wire::frame::FrameSplitter;
 use crate::wire::request::RequestHeader;
@@ -40,6 +41,8 @@ const RATE_EVERY: Duration = Duration::from_secs(1);
 const REST_WHEN_SHORT: Duration = Duration::from_secs(1);
 /// Progress of a frame whose client is not to blame: it waits for memory.
 const WAITS_FOR_US: usize = usize::MAX;
+/// What a login takes fits into it easily.
+const BYTES_BEFORE_LOGIN_MAX: usize = 64 * 1024;
 /// Slices handed to one vectored write; the kernel takes no more than 1024.
 const SLICES_MAX: usize = 256;
 /// A frame of so few bytes is copied, parts of so few bytes in all leave as one.
@@ -53,6 +56,12 @@ enum Ended {
     Closed,
     #[error("idle for too long")]
     Idle,
+    #[error("no login within the time allowed")]
+    LoginTooSlow,
+    #[error("too many others came in without a login")]
+    PushedOut,
+    #[error("the answer said why")]
+    Answered,
     #[error("a frame was not complete within the time allowed")]
     SlowFrame,
     #[error("the client does not read its answers")]
@@ -73,13 +82,14 @@ impl From<WireError> for Ended {
     }
 }
 
-pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, peer: Arc<Peer>) {
+pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: Stream, peer: Arc<Peer>, stranger: Option<Place>) {
     let mut connection = Connection {
         broker,
         limits,
         stream,
         peer: Arc::clone(&peer),
         frames: FrameSplitter::new(limits.request_bytes_max),
+        logged_in: false,
         buffer: BytesMut::new(),
         client: String::new(),
         waited: false,
@@ -87,11 +97,20 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
         out: Outbox::default(),
     };
     let mut watch = Watch { stopped: pin!(broker.stopped()), idle: pin!(tokio::time::sleep(limits.idle)), heard: Instant::now() };
-    let Err(ended) = connection.run(&mut watch).await;
+    let Err(ended) = connection.live(&mut watch, stranger).await;
+    if let Some(principal) = connection.peer.principal().filter(|_| connection.logged_in) {
+        broker.sightings.closed(&principal, broker.now());
+    }
+    if let Ended::HangUp(reason) = &ended
+        && let Some(mishap) = mishap::of_hang_up(reason, peer.endpoint.protocol)
+    {
+        let user = peer.principal();
+        broker.sightings.trouble(user.as_ref().map(Principal::name), mishap, peer.place(), broker.now());
+    }
     match &ended {
-        Ended::Closed | Ended::Idle | Ended::Shutdown => {}
+        Ended::Closed | Ended::Idle | Ended::Shutdown | Ended::Answered => {}
         Ended::Io(error) => tracing::debug!(remote = %peer.remote, %error, "connection lost"),
-        Ended::SlowFrame | Ended::SlowReader | Ended::NoMemory => {
+        Ended::SlowFrame | Ended::SlowReader | Ended::NoMemory | Ended::LoginTooSlow | Ended::PushedOut => {
             tracing::info!(remote = %peer.remote, reason = %ended, "connection closed")
         }
         Ended::HangUp(HangUp::Unsupported { key, version }) => {
@@ -100,6 +119,8 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: TcpStream, pee
         Ended::HangUp(HangUp::Wire(WireError::UnknownApi { key, version, client_id })) => {
             broker.metrics.unsupported(peer.remote, &peer.name(client_id), *key, *version);
         }
+        Ended::HangUp(HangUp::NotLoggedIn) => broker.metrics.garbage(peer.remote, "a request without a login on a SASL listener"),
+        Ended::HangUp(HangUp::LoginFailed) => {}
         Ended::HangUp(HangUp::Wire(reason)) => broker.metrics.garbage(peer.remote, &reason.to_string()),
         Ended::HangUp(HangUp::UnacknowledgedProduce(_)) => {
             tracing::info!(remote = %peer.remote, client = connection.client, reason = %ended, "connection closed");
@@ -119,9 +140,11 @@ struct Watch<'a> {
 struct Connection<'a> {
     broker: &'a Arc<Broker>,
     limits: &'a Limits,
-    stream: TcpStream,
+    stream: Stream,
     peer: Arc<Peer>,
     frames: FrameSplitter,
+    /// Whether it is known who is at the other end.
+    logged_in: bool,
     buffer: BytesMut,
     /// Who is at the other end, as far as it said, for the log line of a hang-up.
     client: String,
@@ -134,6 +157,47 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     /// Ends with the reason, never by itself.
+    async fn live(&mut self, watch: &mut Watch<'_>, stranger: Option<Place>) -> Result<std::convert::Infallible, Ended> {
+        self.note_login();
+        if let Some(place) = stranger.filter(|_| !self.logged_in) {
+            tokio::select! {
+                done = timeout(self.limits.login_within, self.log_in(watch)) => done.map_err(|_| Ended::LoginTooSlow)??,
+                () = place.pushed_out() => return Err(Ended::PushedOut),
+            }
+        }
+        self.run(watch).await
+    }
+
+    /// Serves requests until it is known whose they are. What came behind the login stays in the buffer.
+    async fn log_in(&mut self, watch: &mut Watch<'_>) -> Result<(), Ended> {
+        loop {
+            let done = self.turn(watch).await;
+            self.flush().await?;
+            done?;
+            if self.logged_in {
+                return Ok(());
+            }
+            self.give_buffer_back();
+            self.fill(watch).await?;
+        }
+    }
+
+    /// Small frames are enough for a login; tokens may be frames of their own.
+    fn note_login(&mut self) {
+        self.logged_in = self.peer.is_logged_in();
+        if self.logged_in
+            && let Some(principal) = self.peer.principal()
+        {
+            self.broker.sightings.opened(&principal, self.broker.now());
+        }
+        let small = self.limits.request_bytes_max.min(BYTES_BEFORE_LOGIN_MAX);
+        self.frames = match self.logged_in {
+            true => FrameSplitter::new(self.limits.request_bytes_max),
+            false if self.peer.expects_token() => FrameSplitter::of_tokens(small),
+            false => FrameSplitter::new(small),
+        };
+    }
+
     async fn run(&mut self, watch: &mut Watch<'_>) -> Result<std::convert::Infallible, Ended> {
         loop {
             let done = self.turn(watch).await;
@@ -150,7 +214,15 @@ impl Connection<'_> {
     async fn turn(&mut self, watch: &mut Watch<'_>) -> Result<(), Ended> {
         while let Some(frame) = self.frames.split(&mut self.buffer)? {
             let frame = self.by_itself(frame);
-            self.answer(frame, watch).await?;
+            if self.logged_in {
+                self.answer(frame, watch).await?;
+            } else {
+                self.answer_stranger(frame, watch).await?;
+                self.note_login();
+                if self.logged_in {
+                    return Ok(());
+                }
+            }
             if self.out.bytes >= TURN_BYTES {
                 self.flush().await?;
             }
@@ -295,6 +367,17 @@ impl Connection<'_> {
         true
     }
 
+    async fn answer_stranger(&mut self, frame: Bytes, watch: &mut Watch<'_>) -> Result<(), Ended> {
+        if !self.peer.expects_token() {
+            return self.answer(frame, watch).await;
+        }
+        watch.heard = Instant::now();
+        if let Reply::Frame(frame) = handlers::bare_token(self.broker, &self.peer, &frame).await? {
+            self.out.push(frame);
+        }
+        Ok(())
+    }
+
     async fn answer(&mut self, frame: Bytes, watch: &mut Watch<'_>) -> Result<(), Ended> {
         let started = Instant::now();
         watch.heard = started;
@@ -309,7 +392,7 @@ impl Connection<'_> {
         {
             return Err(gone.into());
         }
-        let context = Context { broker: Arc::clone(self.broker), header, peer: Arc::clone(&self.peer) };
+        let context = Context::new(Arc::clone(self.broker), header, Arc::clone(&self.peer));
         let mut handled = pin!(handlers::dispatch(&context, body));
         // A request that has to wait must not hold back the answers before it.
         let first = poll_fn(|cx| Poll::Ready(handled.as_mut().poll(cx))).await;
@@ -335,6 +418,10 @@ impl Connection<'_> {
                 self.out.push(frame);
             }
             Reply::Parts(parts) => parts.into_iter().for_each(|part| self.out.push(part)),
+            Reply::Last(frame) => {
+                self.out.push(frame);
+                return Err(Ended::Answered);
+            }
             Reply::Nothing => {}
         }
         Ok(())
@@ -389,7 +476,7 @@ impl Outbox {
     }
 
     /// Sends everything and says how many bytes that was.
-    async fn flush(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<usize, Ended> {
+    async fn flush(&mut self, stream: &mut Stream, limits: &Limits) -> Result<usize, Ended> {
         if self.parts.is_empty() {
             return Ok(0);
         }
@@ -406,7 +493,7 @@ impl Outbox {
     }
 
     /// Small parts cost less to copy than to be listed for the kernel.
-    async fn join_and_write(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<(), Ended> {
+    async fn join_and_write(&mut self, stream: &mut Stream, limits: &Limits) -> Result<(), Ended> {
         let mut joined = buffers::take();
         joined.reserve(READ_BYTES);
         self.parts.drain(..).for_each(|part| joined.extend_from_slice(&part));
@@ -416,14 +503,12 @@ impl Outbox {
         Ok(())
     }
 
-    async fn write_some(&self, stream: &mut TcpStream, slices: &[IoSlice<'_>], limits: &Limits) -> Result<usize, Ended> {
+    async fn write_some(&self, stream: &mut Stream, slices: &[IoSlice<'_>], limits: &Limits) -> Result<usize, Ended> {
         let begun = Instant::now();
         loop {
             let writing = async {
-                match slices {
-                    [one] => stream.write(one).await,
-                    several => stream.write_vectored(several).await,
-                }
+                // Without slices, what was written before goes out to its end.
+                if slices.is_empty() { stream.flush().await.map(|()| 0) } else { stream.write_vectored(slices).await }
             };
             if let Ok(written) = timeout(REST_WHEN_SHORT.min(limits.drain_within), writing).await {
                 return Ok(written?);
@@ -436,7 +521,7 @@ impl Outbox {
     }
 
     /// A slow network may take its time as long as bytes move: to cut it off would only make the client ask for the same again.
-    async fn write_all(&mut self, stream: &mut TcpStream, limits: &Limits) -> Result<(), Ended> {
+    async fn write_all(&mut self, stream: &mut Stream, limits: &Limits) -> Result<(), Ended> {
         while !self.parts.is_empty() {
             let slices: Vec<IoSlice<'_>> = self.parts.iter().take(SLICES_MAX).map(|p| IoSlice::new(p)).collect();
             let mut written = self.write_some(stream, &slices, limits).await?;
@@ -452,6 +537,7 @@ impl Outbox {
                 self.parts.pop_front();
             }
         }
+        self.write_some(stream, &[], limits).await?;
         Ok(())
     }
 }

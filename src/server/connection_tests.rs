@@ -1,8 +1,12 @@
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use super::*;
+use crate::broker::security::Access;
 use crate::broker::{BrokerOptions, NewTopic};
-use crate::config::{Advertise, BrokerLayers};
+use crate::config::BrokerLayers;
 use crate::server::{Listener, Server};
 
 struct House {
@@ -15,7 +19,7 @@ async fn house() -> House {
     let folder = tempfile::tempdir().unwrap();
     let options = BrokerOptions {
         data_dir: folder.path().to_owned(),
-        advertise: Advertise::Auto,
+        access: Access::Everyone,
         configs: BrokerLayers::new([].into()).unwrap(),
         guards: Default::default(),
     };

@@ -5,14 +5,20 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::strangers::Strangers;
+
 /// Permits are counted in units of this many bytes.
 const UNIT_BYTES: usize = 1024;
+/// Connections that have not logged in yet.
+const STRANGERS_MAX: usize = 256;
 const IN_FLIGHT_BYTES_MAX: usize = 256 << 20;
 
 #[derive(Clone)]
 pub struct Limits {
     pub request_bytes_max: usize,
     pub idle: Duration,
+    /// From the first byte of a connection to the end of its login, TLS included.
+    pub login_within: Duration,
     /// From the first byte of a frame to its last.
     pub frame_within: Duration,
     /// Bytes a second that a frame has to come in with, once its first seconds are over.
@@ -22,6 +28,7 @@ pub struct Limits {
     requests: Memory,
     answers: Memory,
     connections: Arc<Semaphore>,
+    pub strangers: Strangers,
 }
 
 impl Limits {
@@ -29,12 +36,14 @@ impl Limits {
         Limits {
             request_bytes_max,
             idle,
+            login_within: Duration::from_secs(10),
             frame_within: Duration::from_secs(30),
             frame_rate_min: 1024,
             drain_within: Duration::from_secs(30),
             requests: Memory::new(in_flight_bytes_max),
             answers: Memory::new(IN_FLIGHT_BYTES_MAX),
             connections: Arc::new(Semaphore::new(connections_max)),
+            strangers: Strangers::new(STRANGERS_MAX),
         }
     }
 

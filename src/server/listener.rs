@@ -6,11 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
-use super::{Limits, connection};
-use crate::broker::Broker;
+use super::strangers::Place;
+use super::stream::Stream;
+use super::{Limits, TlsConfig, connection, mishap};
+use crate::broker::sightings::Place as SeenAt;
+use crate::broker::{Broker, Endpoint};
 use crate::handlers::Peer;
 use crate::model::Pace;
 
@@ -23,15 +28,22 @@ const BURST: u32 = 500;
 
 pub struct Listener {
     listener: TcpListener,
+    endpoint: Arc<Endpoint>,
+    /// Looked at for each connection, so that a new certificate serves the next one.
+    tls: Option<watch::Receiver<Arc<TlsConfig>>>,
 }
 
 impl Listener {
+    /// In clear, for whoever comes.
     pub async fn bind(address: SocketAddr) -> io::Result<Listener> {
-        Ok(Listener { listener: TcpListener::bind(address).await? })
+        let listener = TcpListener::bind(address).await?;
+        let endpoint = Endpoint::plaintext(listener.local_addr()?);
+        Ok(Listener::new(listener, endpoint, None))
     }
 
-    pub fn from(listener: TcpListener) -> Listener {
-        Listener { listener }
+    /// `tls` is for endpoints that encrypt.
+    pub fn new(listener: TcpListener, endpoint: Arc<Endpoint>, tls: Option<watch::Receiver<Arc<TlsConfig>>>) -> Listener {
+        Listener { listener, endpoint, tls }
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {
@@ -67,7 +79,7 @@ impl Server {
                         let elapsed = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
                         let wait = pace.take(elapsed, self.broker.configs.broker().connection_rate_max);
                         rest = (wait > 0).then(|| Instant::now() + Duration::from_micros(wait));
-                        self.accept(&mut connections, stream, remote);
+                        self.accept(&mut connections, stream, remote, &listener);
                     }
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
@@ -88,7 +100,7 @@ impl Server {
         connections.shutdown().await;
     }
 
-    fn accept(&self, connections: &mut JoinSet<()>, stream: TcpStream, remote: SocketAddr) {
+    fn accept(&self, connections: &mut JoinSet<()>, stream: TcpStream, remote: SocketAddr, listener: &Listener) {
         let Some(place) = self.limits.connection() else {
             tracing::warn!(%remote, "refused: the limit of open connections is reached");
             self.broker.metrics.connections_refused.add(1);
@@ -100,12 +112,53 @@ impl Server {
         }
         let broker = Arc::clone(&self.broker);
         let limits = self.limits.clone();
+        let endpoint = Arc::clone(&listener.endpoint);
+        let tls = listener.tls.as_ref().map(|tls| Arc::clone(&tls.borrow()));
         connections.spawn(async move {
             let _open = Open::count(&broker);
-            let peer = Arc::new(Peer::new(remote, local));
-            connection::serve(&broker, &limits, stream, peer).await;
+            let stranger = (tls.is_some() || endpoint.protocol.logs_in()).then(|| limits.strangers.enter());
+            let (stream, server_name) = match tls {
+                None => (Stream::Plain(stream), None),
+                Some(tls) => match handshake(stream, tls, &limits, stranger.as_ref()).await {
+                    Ok(encrypted) => encrypted,
+                    Err(reason) => {
+                        broker.metrics.garbage(remote, &reason);
+                        let place = SeenAt { from: remote.ip(), listener: &endpoint.name };
+                        let mishap = mishap::of_handshake(&reason, endpoint.protocol);
+                        return broker.sightings.trouble(None, mishap, place, broker.now());
+                    }
+                },
+            };
+            let peer = Arc::new(Peer::new(remote, local, endpoint, server_name));
+            connection::serve(&broker, &limits, stream, peer, stranger).await;
             drop(place);
         });
+    }
+}
+
+/// TLS's handshake, and the name by which the client asked for us.
+async fn handshake(
+    stream: TcpStream,
+    tls: Arc<TlsConfig>,
+    limits: &Limits,
+    stranger: Option<&Place>,
+) -> Result<(Stream, Option<String>), String> {
+    let pushed_out = async {
+        match stranger {
+            Some(place) => place.pushed_out().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        done = tokio::time::timeout(limits.login_within, TlsAcceptor::from(tls).accept(stream)) => match done {
+            Ok(Ok(stream)) => {
+                let server_name = stream.get_ref().1.server_name().map(str::to_owned);
+                Ok((Stream::Tls(Box::new(stream)), server_name))
+            }
+            Ok(Err(error)) => Err(format!("no TLS: {error}")),
+            Err(_) => Err("no TLS handshake within the time allowed".to_owned()),
+        },
+        () = pushed_out => Err("no TLS handshake before others needed its place".to_owned()),
     }
 }
 

@@ -19,13 +19,19 @@ const COPIED_MAX: usize = 1024;
 /// | 4.. | header and body of one request |
 #[derive(Clone, Copy, Debug)]
 pub struct FrameSplitter {
+    size_min: usize,
     size_max: usize,
 }
 
 impl FrameSplitter {
     /// Frames larger than `size_max` (without the size field) are refused.
     pub fn new(size_max: usize) -> FrameSplitter {
-        FrameSplitter { size_max }
+        FrameSplitter { size_min: SIZE_MIN, size_max }
+    }
+
+    /// For tokens of a login, which come without a header after a handshake of version 0.
+    pub fn of_tokens(size_max: usize) -> FrameSplitter {
+        FrameSplitter { size_min: 0, size_max }
     }
 
     /// Size of the frame that `buffer` begins with, once its size field is there. Known, and within bounds, before any of
@@ -34,7 +40,7 @@ impl FrameSplitter {
         let Some((prefix, _)) = buffer.split_first_chunk::<PREFIX>() else { return Ok(None) };
         let size = i32::from_be_bytes(*prefix);
         match usize::try_from(size) {
-            Ok(bytes) if (SIZE_MIN..=self.size_max).contains(&bytes) => Ok(Some(bytes)),
+            Ok(bytes) if (self.size_min..=self.size_max).contains(&bytes) => Ok(Some(bytes)),
             _ => Err(WireError::FrameSize { size, max: self.size_max }),
         }
     }
