@@ -104,6 +104,10 @@ def main(words=None) -> int:
         _complain(str(reason), reason.fix)
     except ConfigError as reason:
         _complain(str(reason), "")
+    except BrokenPipeError:
+        # whoever read the output has enough; Python must not complain when it flushes at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as reason:
         _complain(f"{reason.filename or 'A file'} cannot be used: {reason.strerror}.", "")
     except KeyboardInterrupt:
