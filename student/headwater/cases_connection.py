@@ -500,7 +500,7 @@ CONNECTION = (
             ),
             Cause(
                 "topic-not-yours",
-                "You may write only to topics of your own: they begin with {prefix}. {topic} does not.",
+                "You may write only to topics of your own, and their names begin with {prefix} (this one is {topic})",
                 "Use {prefix}results or another name that begins like this (challenge 9: processed-social-feed.{group_prefix}).",
                 "{hw} whoami",
                 "produce",
