@@ -10,9 +10,9 @@ use super::identity::display_name;
 use super::pseudonym;
 use super::roster::{Note, WorkshopRecord, write};
 use super::session::{Claim, hex, sign, unhex, verify};
-use super::{Identity, Random, Role, Roster, Session};
+use super::{Doomed, Erased, Identity, Random, Role, Roster, Session};
 use crate::cluster::{Cluster, ClusterError, INSTRUCTOR, Limits, UserChange};
-use crate::model::{ErrorCode, Timestamp, TopicName};
+use crate::model::{ErrorCode, Timestamp};
 
 /// People who are let in together, with one write of the users and one of the records.
 const ADMITTED_TOGETHER_MAX: usize = 32;
@@ -90,10 +90,8 @@ pub struct Joined {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Removed {
     pub users: Vec<String>,
-    pub topics: Vec<String>,
-    pub groups: Vec<String>,
-    /// What could not be deleted, each with the reason.
-    pub kept: Vec<String>,
+    #[serde(flatten)]
+    pub erased: Erased,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
