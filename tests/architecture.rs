@@ -17,10 +17,25 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("handlers", &["broker", "coordinator", "wire", "security", "config", "model"]),
     ("server", &["handlers", "wire", "broker", "security", "config", "model"]),
     ("generators", &["cluster", "config", "model"]),
-    ("http", &["generators", "cluster", "broker", "security", "config", "model"]),
+    ("workshop", &["cluster", "config", "model"]),
+    ("http", &["generators", "workshop", "cluster", "broker", "security", "config", "model"]),
     (
         "cli",
-        &["http", "server", "generators", "cluster", "handlers", "wire", "broker", "log", "coordinator", "security", "config", "model"],
+        &[
+            "http",
+            "server",
+            "generators",
+            "workshop",
+            "cluster",
+            "handlers",
+            "wire",
+            "broker",
+            "log",
+            "coordinator",
+            "security",
+            "config",
+            "model",
+        ],
     ),
 ];
 
@@ -31,7 +46,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rdkafka", &["cluster/remote.rs"]),
     ("dashmap", &["broker/catalog.rs"]),
     ("axum", &["http/"]),
-    ("tokio", &["broker/", "cluster/", "handlers/", "server/", "generators/runner", "http/", "cli/"]),
+    ("hyper", &["http/"]),
+    ("hyper_util", &["http/"]),
+    ("tokio", &["broker/", "cluster/", "handlers/", "server/", "generators/runner", "workshop/", "http/", "cli/"]),
 ];
 
 /// Files that may be longer, and until when.

@@ -335,6 +335,7 @@ fn shown_settings() -> Vec<Shown> {
         shown("listener", "A=PLAINTEXT://127.0.0.1:0@lab-pc:1", |running, _, _| assert_eq!(told(running.kafka), "lab-pc:1")),
         shown("https", "127.0.0.1:0", |running, _, _| assert!(running.banner.contains("https://127.0.0.1:"))),
         shown("tls-names", "a,b", |_, _, _| {}),
+        shown("http-names", "a,b", |_, _, _| {}),
         shown("classroom", "on", |running, _, _| assert!(running.instructor_secret().len() > 20)),
         shown("workshop-code", "otter-4821", |running, _, _| assert!(running.stderr().contains("--classroom only"))),
         shown("instructor-secret", "correct horse battery", |running, _, _| assert!(running.stderr().contains("opens nothing"))),

@@ -138,12 +138,7 @@ impl Security {
 
     /// New verifiers for a user, in place of the old. Blocks.
     pub fn set_password(&self, user: &str, password: &str) -> io::Result<()> {
-        let verifiers = Hash::ALL.map(|hash| {
-            let random = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
-            // As long as the made-up one of a user that there is not.
-            let salt = random.into_iter().take(SALT_LEN).collect();
-            Verifier::of_password(hash, password, salt, ITERATIONS_MIN)
-        });
+        let verifiers = verifiers_of(password);
         self.change(|rules| verifiers.into_iter().for_each(|verifier| rules.credentials.put(user, verifier)))
     }
 
@@ -190,6 +185,16 @@ impl Security {
     pub fn succeeded(&self, user: &str, from: IpAddr) {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner).forget(user, from);
     }
+}
+
+/// What is kept of a new password. Milliseconds of work.
+pub fn verifiers_of(password: &str) -> [Verifier; 2] {
+    Hash::ALL.map(|hash| {
+        let random = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
+        // As long as the made-up one of a user that there is not.
+        let salt = random.into_iter().take(SALT_LEN).collect();
+        Verifier::of_password(hash, password, salt, ITERATIONS_MIN)
+    })
 }
 
 /// Failed logins by user and address. A classroom is one address, so neither alone says who it was.

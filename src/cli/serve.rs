@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,10 +19,11 @@ use crate::broker::security::Access;
 use crate::broker::{Broker, BrokerOptions, clock};
 use crate::cluster::{Cluster, Embedded, Topics};
 use crate::config::{Address, Advertise, Doors, Protocol, Settings};
-use crate::generators::{DirtLevel, Runner};
+use crate::generators::{DirtLevel, Runner, STREAMS};
 use crate::handlers::APIS;
 use crate::http::{self, HttpState};
 use crate::server::{Limits, Server, TlsConfig};
+use crate::workshop::{Random, Workshop, WorkshopOptions};
 
 /// Threads for what blocks on the disk.
 const BLOCKING_THREADS_MAX: usize = 16;
@@ -53,9 +55,11 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let cluster: Arc<dyn Cluster> = Arc::new(Embedded::new(Arc::clone(&broker), api_names));
     let opened = async {
         let open = doors::open(&broker, &settings.doors, bound, &around)?;
-        Ok((open, doors::instructor_secret(&broker, &settings.doors).await?))
+        let secret = doors::instructor_secret(&broker, &settings.doors).await?;
+        let workshop = if settings.doors.classroom { Some(open_workshop(&cluster, settings).await?) } else { None };
+        Ok((open, secret, workshop))
     };
-    let (open, secret) = match opened.await {
+    let (open, secret, workshop) = match opened.await {
         Ok(opened) => opened,
         Err(error) => {
             // Else the next start would take this one for a crash.
@@ -64,7 +68,8 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
             return Err(error);
         }
     };
-    let banner = banner(&broker, &settings.doors, &open, secret, &around);
+    let mut banner = banner(&broker, &settings.doors, &open, secret, &around);
+    banner.workshop_code = workshop.as_ref().map(|workshop| workshop.code());
     let limits = limits(&broker);
     let mut serving = JoinSet::new();
     for listener in open.listeners {
@@ -75,10 +80,12 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
         let runner = Runner::new(Arc::clone(&cluster) as Arc<dyn Topics>, Arc::new(clock::now), settings.seed, dirt);
         Arc::new(runner.with_clock(settings.clock))
     });
-    let first = broker.node.endpoints().into_iter().next();
-    let kafka_address = banner.listeners.first().map_or_else(|| Address { host: String::new(), port: 0 }, |(address, ..)| address.clone());
-    let advertise = first.map_or(Advertise::Auto, |endpoint| endpoint.advertise());
-    let state = HttpState::new(Arc::clone(&cluster), kafka_address, advertise).with_generators(generators.clone());
+    let names = [settings.doors.http_names.as_slice(), settings.doors.tls.names.as_slice()].concat();
+    let state = HttpState::new(Arc::clone(&cluster))
+        .with_workshop(workshop)
+        .with_generators(generators.clone())
+        .with_tls(broker.node.authority(), broker.node.https().map(|bound| bound.port()))
+        .with_host_names(&names);
     let pages = start_pages(&broker, &state, open.http, open.https);
     let generators = generators.map(|runner| tokio::spawn(async move { runner.run().await }));
     // A closed terminal is no reason to stop.
@@ -102,6 +109,18 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let closing = Arc::clone(&broker);
     let _ = tokio::task::spawn_blocking(move || closing.close()).await;
     Ok(())
+}
+
+/// Who has joined, and what it takes to join.
+async fn open_workshop(cluster: &Arc<dyn Cluster>, settings: &Settings) -> Result<Arc<Workshop>, StartError> {
+    let chance = || Sha256::digest([uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()].concat()).into();
+    let options = WorkshopOptions {
+        code: settings.doors.workshop_code.clone(),
+        streams: STREAMS.iter().map(|stream| stream.topic.to_owned()).collect(),
+        random: Random::new(chance),
+        now: Arc::new(clock::now),
+    };
+    Workshop::open(Arc::clone(cluster), options).await.map(Arc::new).map_err(StartError::Workshop)
 }
 
 type Encrypted = (TcpListener, watch::Receiver<Arc<TlsConfig>>);

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use super::doors::InstructorSecret;
 use crate::broker::StartError as BrokerError;
+use crate::cluster::ClusterError;
 use crate::config::Address;
 use crate::http::snippet::python_snippet;
 use crate::log::data_folder::DataFolderError;
@@ -42,6 +43,7 @@ pub enum StartError {
     Tls(TlsError),
     Listeners(io::Error),
     Secret(io::Error),
+    Workshop(ClusterError),
     Runtime(io::Error),
 }
 
@@ -89,6 +91,7 @@ impl fmt::Display for StartError {
             StartError::Runtime(error) => write!(f, "cannot start: {error}"),
             StartError::Tls(error) => error.fmt(f),
             StartError::Listeners(error) => write!(f, "cannot read which addresses clients are told: {error}"),
+            StartError::Workshop(error) => write!(f, "cannot open the workshop in the data folder: {error}"),
             StartError::Secret(error) => write!(f, "cannot keep the instructor's password in the data folder: {error}"),
         }
     }

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use super::{
-    BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, Sightings, StoredRecord, TopicSummary, Topics,
+    BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, ListenerSummary, NewRecord, PartitionSummary, Sightings, StoredRecord,
+    TopicSummary, Topics,
 };
-use crate::broker::{Broker, NewTopic, OwnRecord, Partition, Refused};
+use crate::broker::{Broker, Endpoint, NewTopic, OwnRecord, Partition, Refused};
 use crate::config::Durability;
 use crate::coordinator::group::request::{DescribeGroup, ListGroups, OffsetFetch};
 use crate::coordinator::group::{GroupId, MemberId, Reply, Request};
 use crate::model::metrics::MetricsSnapshot;
 use crate::model::sighting::{Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, TopicName};
+use crate::security::Mechanism;
 
 pub struct Embedded {
-    broker: Arc<Broker>,
+    pub(super) broker: Arc<Broker>,
     /// The names of the API keys, for the counters.
     api_names: Vec<(i16, &'static str)>,
 }
@@ -118,12 +120,32 @@ impl From<Refused> for ClusterError {
     }
 }
 
-async fn blocking<T: Send + 'static>(what: impl FnOnce() -> Result<T, ClusterError> + Send + 'static) -> Result<T, ClusterError> {
+pub(super) async fn blocking<T: Send + 'static>(
+    what: impl FnOnce() -> Result<T, ClusterError> + Send + 'static,
+) -> Result<T, ClusterError> {
     let failed = |_| Err(ClusterError { code: ErrorCode::UnknownServerError, message: "the broker failed at this request".to_owned() });
     tokio::task::spawn_blocking(what).await.unwrap_or_else(failed)
 }
 
 impl Cluster for Embedded {
+    fn cluster_id(&self) -> String {
+        self.broker.node.cluster_id.clone()
+    }
+
+    fn listeners(&self) -> Vec<ListenerSummary> {
+        let takes = |endpoint: &Endpoint, mechanism: &Mechanism| {
+            endpoint.protocol.logs_in() && (*mechanism != Mechanism::Plain || endpoint.takes_plain)
+        };
+        let listener = |endpoint: &Arc<Endpoint>| ListenerSummary {
+            name: endpoint.name.clone(),
+            protocol: endpoint.protocol,
+            bound: endpoint.bound,
+            advertise: endpoint.advertise(),
+            mechanisms: Mechanism::ALL.iter().filter(|mechanism| takes(endpoint, mechanism)).map(|m| m.name()).collect(),
+        };
+        self.broker.node.endpoints().iter().map(listener).collect()
+    }
+
     fn health(&self) -> Result<(), String> {
         self.broker.problem().map_or(Ok(()), Err)
     }
@@ -222,9 +244,15 @@ impl Topics for Embedded {
             }
             let own: Vec<OwnRecord> =
                 records.into_iter().map(|r| OwnRecord { timestamp: r.timestamp, key: r.key, value: r.value }).collect();
-            partition
+            let base = partition
                 .append_own(&own, self.broker.now())
-                .map_err(|error| ClusterError { code: crate::broker::error_code(&error), message: error.to_string() })
+                .map_err(|error| ClusterError { code: crate::broker::error_code(&error), message: error.to_string() })?;
+            let end = Offset(base.0.saturating_add(i64::try_from(own.len()).unwrap_or(i64::MAX)));
+            if let Some(flush) = self.broker.flusher.due(&partition, end) {
+                let unsynced = |_| ClusterError { code: ErrorCode::KafkaStorageError, message: format!("{topic} could not be synced") };
+                flush.ended().await.map_err(unsynced)?;
+            }
+            Ok(base)
         })
     }
 

@@ -6,8 +6,10 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod embedded;
+mod embedded_users;
 mod remote;
 mod summary;
+mod users;
 
 use std::pin::Pin;
 
@@ -17,9 +19,11 @@ use crate::model::metrics::MetricsSnapshot;
 use crate::model::sighting::{Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
+pub use crate::broker::security::INSTRUCTOR;
 pub use embedded::Embedded;
 pub use remote::Remote;
-pub use summary::{GroupOffset, GroupSummary, PartitionSummary, StoredRecord, TopicSummary};
+pub use summary::{GroupOffset, GroupSummary, ListenerSummary, PartitionSummary, StoredRecord, TopicSummary};
+pub use users::{Limits, Rights, UserChange, Users};
 
 /// A record on its way into a partition.
 #[derive(Clone, Debug)]
@@ -80,7 +84,13 @@ pub trait Sightings: Send + Sync {
     fn strangers(&self) -> Vec<Trouble>;
 }
 
-pub trait Cluster: Topics {
+pub trait Cluster: Topics + Users {
+    /// What the cluster calls itself.
+    fn cluster_id(&self) -> String;
+
+    /// Where its clients connect.
+    fn listeners(&self) -> Vec<ListenerSummary>;
+
     /// Ready to serve, or one sentence why not.
     fn health(&self) -> Result<(), String>;
 

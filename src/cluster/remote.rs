@@ -17,7 +17,7 @@ use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 use rdkafka::{Offset as ReadFrom, TopicPartitionList};
 
-use super::{BoxFuture, ClusterError, NewRecord, StoredRecord, Topics};
+use super::{BoxFuture, ClusterError, NewRecord, StoredRecord, Topics, Users};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 /// The cluster has to show up within this.
@@ -282,6 +282,9 @@ async fn blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) 
         .await
         .map_err(|_| ClusterError { code: ErrorCode::UnknownServerError, message: "the Kafka client failed at this request".to_owned() })
 }
+
+/// Answers each time that it cannot: users of another cluster are kept by hand.
+impl Users for Remote {}
 
 impl Topics for Remote {
     fn ensure_topic<'a>(

@@ -1,10 +1,11 @@
 //! What a page shows of a cluster: plain data.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::config::Durability;
+use crate::config::{Advertise, Durability, Protocol};
 use crate::model::{Offset, PartitionId, Timestamp, TopicId, TopicName};
 
 /// One topic with its partitions in order.
@@ -65,4 +66,15 @@ impl GroupOffset {
     pub fn lag(&self) -> i64 {
         self.end_offset.0.saturating_sub(self.committed.0).max(0)
     }
+}
+
+/// One listener for Kafka clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerSummary {
+    pub name: String,
+    pub protocol: Protocol,
+    pub bound: SocketAddr,
+    pub advertise: Advertise,
+    /// The SASL mechanisms it takes, by Kafka's names.
+    pub mechanisms: Vec<&'static str>,
 }

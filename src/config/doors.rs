@@ -19,6 +19,8 @@ pub struct Doors {
     pub listeners: Vec<ListenerSetting>,
     pub http: Option<Address>,
     pub https: Option<Address>,
+    /// What the pages may be called by, beside this machine's names and addresses.
+    pub http_names: Vec<String>,
     pub tls: TlsSetting,
     /// PLAIN is taken on unencrypted listeners of the network too.
     pub plain_in_clear: bool,
@@ -90,6 +92,7 @@ pub(super) fn doors(levels: &Levels, warnings: &mut Vec<String>) -> Result<Doors
     let doors = Doors {
         classroom,
         listeners,
+        http_names: names(levels, "http-names")?,
         tls: tls(levels)?,
         plain_in_clear: on_off(&levels.text("plain-in-clear"))?,
         workshop_code: text(levels, "workshop-code"),
@@ -261,13 +264,17 @@ fn tls(levels: &Levels) -> Result<TlsSetting, SettingError> {
             return Err(SettingError { origin, message: format!("a certificate and its key go together; give --{missing} as well") });
         }
     };
-    let given = levels.text("tls-names");
+    Ok(TlsSetting { files, names: names(levels, "tls-names")? })
+}
+
+fn names(levels: &Levels, setting: &str) -> Result<Vec<String>, SettingError> {
+    let given = levels.text(setting);
     let names: Vec<String> = given.text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     // `*.lab.example` is a name too.
     if names.iter().any(|name| !is_host(name.strip_prefix("*.").unwrap_or(name))) {
         return Err(given.refuse("names or addresses with commas between them, as lab-pc,10.0.0.5"));
     }
-    Ok(TlsSetting { files, names })
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The page's own files, built into the binary. Nothing is read from a disk, so there is no path to escape from.
 
-use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+
+use super::answer::{InPath, Refused};
 
 const ASSETS: &[(&str, &str, &str)] = &[
     ("page.css", "text/css; charset=utf-8", include_str!("assets/page.css")),
@@ -10,9 +11,9 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
-pub(super) async fn asset(Path(name): Path<String>) -> Response {
+pub(super) async fn asset(InPath(name): InPath) -> Response {
     match ASSETS.iter().find(|(known, _, _)| *known == name) {
         Some((_, kind, text)) => ([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache")], *text).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
+        None => Refused::new(StatusCode::NOT_FOUND, "there is no such file", "reload the page").into_response(),
     }
 }

@@ -14,7 +14,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
-use super::{HttpState, router};
+use super::caller::Secure;
+use super::{HttpState, door, router};
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// Handshakes at once. When there are more the oldest ends: a handshake takes milliseconds, and only who means harm lets it get old.
@@ -29,7 +30,7 @@ pub async fn serve_encrypted(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listener = Encrypted::new(listener, tls)?;
-    axum::serve(listener, router::router(state)).with_graceful_shutdown(stop).await
+    door::serve(listener, Secure(true), router::router(state), stop).await
 }
 
 /// Connections whose handshake is done.
@@ -65,7 +66,7 @@ async fn accept(listener: TcpListener, tls: watch::Receiver<Arc<ServerConfig>>, 
         {
             oldest.abort();
         }
-        let _ = stream.set_nodelay(true);
+        door::prepare(&stream);
         let (config, ready) = (Arc::clone(&tls.borrow()), ready.clone());
         let handshake = tokio::spawn(async move {
             if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WITHIN, TlsAcceptor::from(config).accept(stream)).await {

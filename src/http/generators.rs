@@ -9,18 +9,17 @@
 //! | `PUT /api/generators/rate` `{"topic", "factor"}` | multiplies a stream's usual rate; without `topic` all of them |
 //! | `PUT /api/generators/pause`, `.../resume` `{"topic"}` | the same |
 //!
-//! An order is answered with its line of the log, once it is written: 200, or `{"error"}` with 400 (wrong), 409 (no generators here) or
+//! An order is answered with its line of the log, once it is written: 200, or `{"error", "fix"}` with 400 (wrong), 409 (no generators here) or
 //! 503 (not now).
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::HttpState;
+use super::answer::{Asked, InPath, Refused};
 use crate::generators::incidents::Wish;
 use crate::generators::{IncidentStatus, KindStatus, OrderRefused, Phase, Request, Runner};
 use crate::model::Timestamp;
@@ -62,8 +61,6 @@ pub(super) struct Which {
     topic: Option<String>,
 }
 
-type Body<T> = Result<Json<T>, JsonRejection>;
-
 pub(super) async fn show(State(state): State<HttpState>) -> Response {
     let Some(runner) = &state.generators else { return off() };
     let (status, orders) = (runner.status(), runner.orders_status());
@@ -93,43 +90,44 @@ pub(super) async fn kinds(State(state): State<HttpState>) -> Response {
     }
 }
 
-pub(super) async fn begin(State(state): State<HttpState>, wish: Body<Wish>) -> Response {
-    order(&state, wish.map(|Json(wish)| Request::Begin(wish))).await
+pub(super) async fn begin(State(state): State<HttpState>, Asked(wish): Asked<Wish>) -> Response {
+    order(&state, Request::Begin(wish)).await
 }
 
-pub(super) async fn end(State(state): State<HttpState>, Path(id): Path<u32>) -> Response {
-    order(&state, Ok(Request::End(id))).await
+pub(super) async fn end(State(state): State<HttpState>, InPath(id): InPath) -> Response {
+    match id.parse() {
+        Ok(id) => order(&state, Request::End(id)).await,
+        Err(_) => refused(StatusCode::BAD_REQUEST, &format!("{id} is not the number of an incident"), LISTED),
+    }
 }
 
-pub(super) async fn rate(State(state): State<HttpState>, rate: Body<Rate>) -> Response {
-    order(&state, rate.map(|Json(rate)| Request::Rate { topic: rate.topic, factor: rate.factor })).await
+pub(super) async fn rate(State(state): State<HttpState>, Asked(rate): Asked<Rate>) -> Response {
+    order(&state, Request::Rate { topic: rate.topic, factor: rate.factor }).await
 }
 
-pub(super) async fn pause(State(state): State<HttpState>, which: Body<Which>) -> Response {
-    order(&state, which.map(|Json(which)| Request::Pause { topic: which.topic })).await
+pub(super) async fn pause(State(state): State<HttpState>, Asked(which): Asked<Which>) -> Response {
+    order(&state, Request::Pause { topic: which.topic }).await
 }
 
-pub(super) async fn resume(State(state): State<HttpState>, which: Body<Which>) -> Response {
-    order(&state, which.map(|Json(which)| Request::Resume { topic: which.topic })).await
+pub(super) async fn resume(State(state): State<HttpState>, Asked(which): Asked<Which>) -> Response {
+    order(&state, Request::Resume { topic: which.topic }).await
 }
 
-async fn order(state: &HttpState, request: Result<Request, JsonRejection>) -> Response {
+const LISTED: &str = "GET /api/incidents and GET /api/generators list what there is";
+
+async fn order(state: &HttpState, request: Request) -> Response {
     let Some(runner) = &state.generators else { return off() };
-    let request = match request {
-        Ok(request) => request,
-        Err(rejection) => return refused(rejection.status(), &rejection.body_text()),
-    };
     match Runner::order(runner, request).await {
         Ok(command) => Json(command).into_response(),
-        Err(OrderRefused::Wrong(why)) => refused(StatusCode::BAD_REQUEST, &why),
-        Err(not_now) => refused(StatusCode::SERVICE_UNAVAILABLE, &not_now.to_string()),
+        Err(OrderRefused::Wrong(why)) => refused(StatusCode::BAD_REQUEST, &why, LISTED),
+        Err(not_now) => refused(StatusCode::SERVICE_UNAVAILABLE, &not_now.to_string(), "try again in a moment"),
     }
 }
 
 fn off() -> Response {
-    refused(StatusCode::CONFLICT, "this broker was started with --generators off")
+    refused(StatusCode::CONFLICT, "this broker was started with --generators off", "start it with --generators on")
 }
 
-fn refused(status: StatusCode, why: &str) -> Response {
-    (status, Json(json!({ "error": why }))).into_response()
+fn refused(status: StatusCode, why: &str, fix: &str) -> Response {
+    Refused::new(status, why, fix).into_response()
 }

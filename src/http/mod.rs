@@ -3,26 +3,42 @@
 //! Reads the cluster through `Cluster` only. Content of messages is hostile: it leaves as JSON and is put on the page as
 //! text, never as markup. Every answer carries the headers of `router.rs`. Start with `router.rs`: one line per page.
 
+mod answer;
 mod assets;
+mod attempts;
+mod caller;
+mod door;
 mod encrypted;
 mod generators;
+mod guards;
 mod health;
+mod joining;
 mod metrics;
 mod overview;
 mod page;
 mod rates;
 mod router;
+pub mod routes;
 mod schemas;
+mod server_info;
+pub mod settings;
 pub mod snippet;
-
-pub use encrypted::serve_encrypted;
+mod students;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::cluster::Cluster;
+use axum::http::{HeaderMap, header};
+use axum::serve::ListenerExt;
+
+use crate::broker::CaInfo;
+use crate::cluster::{Cluster, ListenerSummary};
 use crate::config::{Address, Advertise};
 use crate::generators::Runner;
+use crate::workshop::Workshop;
+use caller::Secure;
+
+pub use encrypted::serve_encrypted;
 
 /// How often traffic is counted for the rates on the page.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -31,23 +47,43 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct HttpState {
     cluster: Arc<dyn Cluster>,
-    kafka: Arc<KafkaAddress>,
+    /// `None`: one person, who does not log in.
+    workshop: Option<Arc<Workshop>>,
     rates: Arc<rates::Rates>,
     overview: Arc<overview::OverviewCache>,
+    attempts: Arc<attempts::Attempts>,
     generators: Option<Arc<Runner>>,
+    authority: Option<Arc<CaInfo>>,
+    https_port: Option<u16>,
+    /// Names that the pages answer to, in lower case, beside those that everybody has.
+    host_names: Arc<Vec<String>>,
 }
 
-/// How clients reach the Kafka side.
-struct KafkaAddress {
-    advertise: Advertise,
-    listen: Address,
+/// A listener, and the address by which a client reaches it.
+struct Entrance {
+    listener: ListenerSummary,
+    address: Address,
 }
 
 impl HttpState {
-    /// `listen` is the Kafka listener, with the port it really has.
-    pub fn new(cluster: Arc<dyn Cluster>, listen: Address, advertise: Advertise) -> HttpState {
-        let kafka = Arc::new(KafkaAddress { advertise, listen });
-        HttpState { cluster, kafka, rates: Arc::default(), overview: Arc::default(), generators: None }
+    /// For one person who does not log in.
+    pub fn new(cluster: Arc<dyn Cluster>) -> HttpState {
+        HttpState {
+            cluster,
+            workshop: None,
+            rates: Arc::default(),
+            overview: Arc::default(),
+            attempts: Arc::default(),
+            generators: None,
+            authority: None,
+            https_port: None,
+            host_names: Arc::new(guards::machine_names()),
+        }
+    }
+
+    /// For a class: people log in.
+    pub fn with_workshop(self, workshop: Option<Arc<Workshop>>) -> HttpState {
+        HttpState { workshop, ..self }
     }
 
     /// With the generators that fill the cluster's topics.
@@ -55,17 +91,33 @@ impl HttpState {
         HttpState { generators, ..self }
     }
 
-    /// The address to give a Kafka client on the machine that asked with this Host header.
-    fn bootstrap(&self, host_header: Option<&str>) -> Address {
-        let listen = &self.kafka.listen;
-        if let Advertise::As { host, port } = &self.kafka.advertise {
-            return Address { host: host.clone(), port: port.unwrap_or(listen.port) };
-        }
-        if !matches!(listen.host.as_str(), "0.0.0.0" | "::") {
-            return listen.clone();
-        }
-        let host = host_header.and_then(host_of).unwrap_or_else(|| "127.0.0.1".to_owned());
-        Address { host, port: listen.port }
+    /// With the certificate that signed our own, and the port on which these pages are encrypted.
+    pub fn with_tls(self, authority: Option<Arc<CaInfo>>, https_port: Option<u16>) -> HttpState {
+        HttpState { authority, https_port, ..self }
+    }
+
+    /// With more names that these pages may be asked for by.
+    pub fn with_host_names(self, names: &[String]) -> HttpState {
+        let more = names.iter().map(|name| name.to_ascii_lowercase());
+        HttpState { host_names: Arc::new(self.host_names.iter().cloned().chain(more).collect()), ..self }
+    }
+
+    /// The listeners with the addresses to give a Kafka client on the machine that asked with these headers.
+    fn entrances(&self, headers: &HeaderMap) -> Vec<Entrance> {
+        let asked = headers.get(header::HOST).and_then(|value| value.to_str().ok()).and_then(host_of);
+        let entrance = |listener: ListenerSummary| Entrance { address: address(&listener, asked.as_deref()), listener };
+        self.cluster.listeners().into_iter().map(entrance).collect()
+    }
+}
+
+/// `asked` is the host by which the pages were reached.
+fn address(listener: &ListenerSummary, asked: Option<&str>) -> Address {
+    let (ip, bound_port) = (listener.bound.ip().to_canonical(), listener.bound.port());
+    match &listener.advertise {
+        Advertise::As { host, port } => Address { host: host.clone(), port: port.unwrap_or(bound_port) },
+        // Any of this machine's addresses: the one that just worked.
+        _ if ip.is_unspecified() => Address { host: asked.unwrap_or("127.0.0.1").to_owned(), port: bound_port },
+        _ => Address { host: ip.to_string(), port: bound_port },
     }
 }
 
@@ -89,10 +141,14 @@ pub async fn serve(
             sampled.rates.sample(Instant::now(), &sampled.cluster.metrics());
         }
     });
-    let served = axum::serve(listener, router::router(state)).with_graceful_shutdown(stop).await;
+    let listener = listener.tap_io(|stream| door::prepare(stream));
+    let served = door::serve(listener, Secure(false), router::router(state), stop).await;
     sampler.abort();
     served
 }
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod roles_tests;

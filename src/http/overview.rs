@@ -1,19 +1,24 @@
-//! `/api/overview`: what the first page shows, as JSON. Made at most twice a second, however many pages are open.
+//! `/api/overview`: what the first page shows, as JSON. Made at most twice a second, however many pages are open; a student gets the part
+//! of it that they may see.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
+use super::caller::Caller;
 use super::rates::TopicRate;
 use super::{HttpState, schemas};
 use crate::cluster::{GroupSummary, PartitionSummary, StoredRecord, TopicSummary};
+use crate::generators::STREAMS;
 use crate::model::Offset;
+use crate::workshop::Role;
 
 const FRESH: Duration = Duration::from_millis(500);
 /// Records shown of each topic.
@@ -29,10 +34,17 @@ const TEXT_BYTES: usize = 2048;
 /// The last overview made. Those who come while one is being made wait for it.
 #[derive(Default)]
 pub(super) struct OverviewCache {
-    last: Mutex<Option<(Instant, Bytes)>>,
+    last: Mutex<Option<Made>>,
 }
 
-#[derive(Serialize)]
+struct Made {
+    at: Instant,
+    overview: Arc<Overview>,
+    /// All of it, as JSON.
+    body: Bytes,
+}
+
+#[derive(Clone, Serialize)]
 struct Overview {
     healthy: bool,
     problem: Option<String>,
@@ -47,7 +59,7 @@ struct Overview {
     groups: Vec<Group>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Damage {
     topic: String,
     partition: i32,
@@ -55,7 +67,7 @@ struct Damage {
     end_offset: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Topic {
     name: String,
     partitions: usize,
@@ -70,7 +82,7 @@ struct Topic {
     last: Vec<Record>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Record {
     partition: i32,
     offset: i64,
@@ -79,14 +91,14 @@ struct Record {
     value: Option<Text>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Text {
     text: String,
     bytes: usize,
     cut: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Group {
     id: String,
     protocol: String,
@@ -96,23 +108,56 @@ struct Group {
     topics: Vec<GroupTopic>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct GroupTopic {
     name: String,
     lag: i64,
 }
 
-pub(super) async fn overview(State(state): State<HttpState>) -> Response {
-    let mut last = state.overview.last.lock().await;
-    let body = match last.as_ref() {
-        Some((made, body)) if made.elapsed() < FRESH => body.clone(),
-        _ => {
-            let body = Bytes::from(serde_json::to_vec(&collect(&state).await).unwrap_or_default());
-            *last = Some((Instant::now(), body.clone()));
-            body
-        }
+pub(super) async fn overview(State(state): State<HttpState>, Extension(caller): Extension<Caller>) -> Response {
+    let (overview, body) = {
+        let mut last = state.overview.last.lock().await;
+        let made = match last.take() {
+            Some(made) if made.at.elapsed() < FRESH => made,
+            _ => {
+                let overview = Arc::new(collect(&state).await);
+                let body = Bytes::from(serde_json::to_vec(overview.as_ref()).unwrap_or_default());
+                Made { at: Instant::now(), overview, body }
+            }
+        };
+        let made = last.insert(made);
+        (Arc::clone(&made.overview), made.body.clone())
     };
+    let body = if caller.role == Role::Instructor { body } else { overview.seen_by(&caller) };
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// Students see the streams and what is theirs; nobody sees anything of others.
+pub(super) fn may_see_topic(caller: &Caller, topic: &str) -> bool {
+    match caller.role {
+        Role::Instructor => true,
+        Role::Student => is_stream(topic) || caller.owns_topic(topic),
+        Role::Nobody => false,
+    }
+}
+
+fn is_stream(topic: &str) -> bool {
+    STREAMS.iter().any(|stream| stream.topic == topic)
+}
+
+impl Overview {
+    fn seen_by(&self, caller: &Caller) -> Bytes {
+        let part = Overview {
+            damage: self.damage.iter().filter(|damage| may_see_topic(caller, &damage.topic)).cloned().collect(),
+            topics: self.topics.iter().filter(|topic| may_see_topic(caller, &topic.name)).cloned().collect(),
+            groups: self.groups.iter().filter(|group| caller.owns_group(&group.id)).cloned().collect(),
+            // These speak of the machine and name topics.
+            problem: self.problem.as_ref().map(|_| "the broker has a problem; the instructor's page says which".to_owned()),
+            warning: None,
+            ..*self
+        };
+        Bytes::from(serde_json::to_vec(&part).unwrap_or_default())
+    }
 }
 
 async fn collect(state: &HttpState) -> Overview {
@@ -122,8 +167,12 @@ async fn collect(state: &HttpState) -> Overview {
     let all = state.cluster.topics();
     let damage = all.iter().flat_map(damage).take(DAMAGE_SHOWN).collect();
     let shown = all.into_iter().filter(|topic| !topic.internal);
-    for (index, summary) in shown.enumerate() {
-        let last = if index < TOPICS_READ { last_records(state, &summary).await } else { Vec::new() };
+    let mut others = 0;
+    for summary in shown {
+        // The streams are what pages are open for.
+        let read = is_stream(summary.name.as_str()) || others < TOPICS_READ;
+        others += usize::from(!is_stream(summary.name.as_str()));
+        let last = if read { last_records(state, &summary).await } else { Vec::new() };
         topics.push(topic(&summary, rate.topics.get(&summary.name).copied().unwrap_or_default(), last));
     }
     Overview {

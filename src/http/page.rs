@@ -2,24 +2,49 @@
 
 use std::fmt::Write;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse};
 
-use super::snippet::python_snippet;
-use super::{HttpState, schemas};
+use super::caller::{Caller, Secure};
+use super::settings::{CLIENTS, first_program};
+use super::{HttpState, overview, schemas};
 use crate::cluster::TopicSummary;
+use crate::config::Protocol;
 
 const TEMPLATE: &str = include_str!("assets/page.html");
 
-pub(super) async fn page(State(state): State<HttpState>, headers: HeaderMap) -> impl IntoResponse {
-    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
-    let bootstrap = state.bootstrap(host);
+pub(super) async fn page(
+    State(state): State<HttpState>,
+    Extension(caller): Extension<Caller>,
+    Extension(secure): Extension<Secure>,
+    headers: HeaderMap,
+) -> impl IntoResponse {
+    let entrances = state.entrances(&headers);
+    let entrance = entrances.first();
+    let bootstrap = entrance.map_or_else(String::new, |entrance| entrance.address.to_string());
+    let snippet = entrance.map_or_else(String::new, |entrance| first_program(&state, &caller, secure, &headers, entrance));
+    let protocol = match entrance.map(|entrance| entrance.listener.protocol) {
+        None | Some(Protocol::Plaintext) => "No password, no encryption. Works with every Kafka client.",
+        Some(Protocol::Ssl) => "Encrypted, no password.",
+        Some(Protocol::SaslPlaintext) => "User and password by SCRAM-SHA-256, no encryption.",
+        Some(Protocol::SaslSsl) => "User and password by SCRAM-SHA-256, encrypted.",
+    };
+    let topics: Vec<TopicSummary> =
+        state.cluster.topics().into_iter().filter(|topic| overview::may_see_topic(&caller, topic.name.as_str())).collect();
     let page = TEMPLATE
-        .replace("{{bootstrap}}", &escaped(&bootstrap.to_string()))
-        .replace("{{snippet}}", &escaped(&python_snippet(&bootstrap)))
-        .replace("{{topics}}", &topic_rows(&state.cluster.topics()));
-    Html(page)
+        .replace("{{bootstrap}}", &escaped(&bootstrap))
+        .replace("{{protocol}}", protocol)
+        .replace("{{snippet}}", &escaped(&snippet))
+        .replace("{{clients}}", &choices(CLIENTS.iter().map(|(name, _)| *name)))
+        .replace("{{listeners}}", &choices(entrances.iter().map(|entrance| entrance.listener.name.as_str())))
+        .replace("{{topics}}", &topic_rows(&topics));
+    // It shows what the caller may see.
+    ([(header::VARY, "cookie")], Html(page))
+}
+
+fn choices<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("<option>{}</option>", escaped(name))).collect()
 }
 
 /// Topics for a browser without script.

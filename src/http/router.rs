@@ -1,13 +1,16 @@
-//! Every page, one line each, and the headers that all of them carry.
+//! From the table of routes to a router, what every request passes on its way, and the headers that every answer carries.
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{Next, from_fn};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{delete, get, put};
 
-use super::{HttpState, assets, generators, health, metrics, overview, page, schemas};
+use super::answer::Refused;
+use super::caller::{authorize, know};
+use super::guards::guard;
+use super::routes::ROUTES;
+use super::{HttpState, routes};
 
 /// Nothing from elsewhere, no frames, no forms; scripts, styles, images and data from here.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -19,27 +22,33 @@ const HEADERS: &[(&str, &str)] = &[
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
     ("cross-origin-resource-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
 ];
 
 pub(super) fn router(state: HttpState) -> Router {
-    Router::new()
-        .route("/", get(page::page))
-        .route("/healthz", get(health::healthz))
-        .route("/metrics", get(metrics::metrics))
-        .route("/api/overview", get(overview::overview))
-        .route("/schemas/{name}", get(schemas::schema))
-        .route("/api/generators", get(generators::show))
-        .route("/api/generators/rate", put(generators::rate))
-        .route("/api/generators/pause", put(generators::pause))
-        .route("/api/generators/resume", put(generators::resume))
-        .route("/api/incidents", get(generators::kinds).post(generators::begin))
-        .route("/api/incidents/{id}", delete(generators::end))
-        .route("/assets/{name}", get(assets::asset))
+    let with_role = |router: Router<HttpState>, route: &routes::Route| {
+        router.route(route.path, (route.endpoint)().route_layer(from_fn_with_state(route.who, authorize)))
+    };
+    ROUTES
+        .iter()
+        .fold(Router::new(), with_role)
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(not_in_this_way)
+        .layer(from_fn_with_state(state.clone(), know))
+        .layer(from_fn_with_state(state.clone(), guard))
+        .layer(from_fn(add_headers))
         .with_state(state)
-        .layer(from_fn(guard))
 }
 
-async fn guard(request: Request, next: Next) -> Response {
+async fn nothing_here() -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "there is nothing here", "docs/http.md lists all paths")
+}
+
+async fn not_in_this_way() -> Refused {
+    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "this path is not asked in this way", "docs/http.md lists the methods of each path")
+}
+
+async fn add_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in HEADERS {

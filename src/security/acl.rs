@@ -224,11 +224,17 @@ impl Authorizer {
     }
 
     pub fn add(&mut self, acl: Acl) {
-        if self.acls.contains(&acl) {
-            return;
-        }
-        if let Some(user) = Principal::parse(&acl.principal) {
-            self.by_user.entry(user.name().to_owned()).or_default().push(acl.clone());
+        match Principal::parse(&acl.principal) {
+            // A user has few rules, a class thousands.
+            Some(user) => {
+                let of_user = self.by_user.entry(user.name().to_owned()).or_default();
+                if of_user.contains(&acl) {
+                    return;
+                }
+                of_user.push(acl.clone());
+            }
+            None if self.acls.contains(&acl) => return,
+            None => {}
         }
         self.acls.push(acl);
     }
@@ -238,6 +244,11 @@ impl Authorizer {
         let (gone, kept): (Vec<Acl>, Vec<Acl>) = std::mem::take(&mut self.acls).into_iter().partition(|acl| filter.matches(acl));
         *self = Authorizer::new(kept, std::mem::take(&mut self.superusers));
         gone
+    }
+
+    /// Whether any rule names this user.
+    pub fn has_rules_for(&self, user: &str) -> bool {
+        self.by_user.contains_key(user)
     }
 
     pub fn acls(&self) -> &[Acl] {

@@ -180,6 +180,7 @@ async function order(method, path, body) {
 }
 
 async function pollGenerators() {
+  if (role !== "instructor") return;
   const answer = await fetch("/api/generators", { signal: AbortSignal.timeout(5000) });
   if (answer.status === 409) return;
   if (kinds.size === 0) {
@@ -194,6 +195,101 @@ async function pollGenerators() {
 byId("kind").addEventListener("change", showKind);
 byId("begin").addEventListener("click", () =>
   order("POST", "/api/incidents", { kind: byId("kind").value, target: byId("target").value || undefined }));
+
+// Who looks at this page: nobody, student or instructor; empty until the broker has said so.
+let role = "";
+// Known from joining until the page is left; nobody can tell it again.
+let secret = null;
+
+function line(name, words, className) {
+  return [element("dt", "", name), element("dd", className || "", words)];
+}
+
+async function ask(method, path, body) {
+  const request = { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body || {}) };
+  try {
+    const answer = await fetch(path, request);
+    const told = await answer.json();
+    byId("told").textContent = answer.ok ? "" : told.error + ": " + told.fix + ".";
+    return answer.ok ? told : null;
+  } catch {
+    byId("told").textContent = "The broker does not answer.";
+    return null;
+  }
+}
+
+async function who() {
+  const server = await (await fetch("/api/server", { signal: AbortSignal.timeout(5000) })).json();
+  const me = await (await fetch("/api/me", { signal: AbortSignal.timeout(5000) })).json();
+  role = me.role;
+  if (server.mode === "single") return;
+  byId("people").hidden = false;
+  const known = role !== "nobody";
+  byId("join").hidden = known || !byId("login").hidden;
+  if (known) byId("login").hidden = true;
+  byId("either").hidden = known;
+  byId("me").hidden = byId("mine").hidden = byId("programs").hidden = !known;
+  // The program with one's own name in it is there already.
+  byId("first").hidden = true;
+  byId("start").hidden = byId("shown-topics").hidden = byId("shown-groups").hidden = !known;
+  byId("renew").hidden = role !== "student";
+  if (!known) return;
+  const lines = role === "instructor"
+    ? [line("You are", "the instructor"), line("Workshop code", me.code)]
+    : [line("You are", me.name), line("User", me.user)];
+  if (secret) lines.push(line("Password", secret, "secret"), line("", "Write it down: it is shown this once."));
+  if (role === "student") {
+    lines.push(line("Your topics", me.prefix + "…"), line("Your groups", me.group_prefix + "…"));
+    if (me.team.length > 1) lines.push(line("Team", me.team.join(", ")));
+    if (me.invite) lines.push(line("Invitation", me.invite + " (for one partner)"));
+  }
+  byId("me").replaceChildren(...lines.flat());
+  await program();
+}
+
+async function program() {
+  const query = "client=" + encodeURIComponent(byId("client").value) + "&listener=" + encodeURIComponent(byId("listener").value);
+  const text = await (await fetch("/api/settings?" + query)).text();
+  byId("program").textContent = secret ? text.replaceAll("{password}", secret) : text;
+}
+
+for (const id of ["client", "listener"]) byId(id).addEventListener("change", program);
+
+byId("join").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const joined = await ask("POST", "/api/join", { code: byId("code").value, invite: byId("invite").value || undefined });
+  if (!joined) return;
+  secret = joined.password;
+  await who();
+});
+
+byId("login").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const password = byId("password").value;
+  if (!await ask("POST", "/api/login", { user: byId("user").value, password })) return;
+  secret = null;
+  byId("password").value = "";
+  await who();
+});
+
+byId("other").addEventListener("click", () => {
+  const login = byId("login").hidden;
+  byId("login").hidden = !login;
+  byId("join").hidden = login;
+  byId("other").textContent = login ? "Join instead" : "Log in instead";
+  byId("told").textContent = "";
+});
+
+byId("renew").addEventListener("click", async () => {
+  const renewed = await ask("POST", "/api/me/password");
+  if (!renewed) return;
+  secret = renewed.password;
+  await who();
+});
+
+byId("leave").addEventListener("click", async () => {
+  if (await ask("POST", "/api/logout")) location.reload();
+});
 
 function say(kind, words) {
   const state = byId("state");
@@ -210,7 +306,14 @@ function pause(on) {
 async function poll() {
   if (!paused && !document.hidden) {
     try {
+      if (role === "") await who();
       const answer = await fetch("/api/overview", { signal: AbortSignal.timeout(5000) });
+      if (answer.status === 401) {
+        if (role !== "nobody") await who();
+        say("", "join to see the streams");
+        setTimeout(poll, 2000);
+        return;
+      }
       if (!answer.ok) throw new Error("status " + answer.status);
       const overview = await answer.json();
       if (!paused) show(overview);

@@ -1,0 +1,52 @@
+//! Every page, one line each, with who may ask for it. The router is built from this table alone, so nothing is served that has no role.
+
+use axum::routing::{MethodRouter, delete, get, post, put};
+
+use super::{HttpState, assets, generators, health, joining, metrics, overview, page, schemas, server_info, settings, students};
+use crate::workshop::Role;
+
+pub struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    /// The least that one has to be. A broker without a workshop takes everybody for its instructor.
+    pub who: Role,
+    pub about: &'static str,
+    pub(super) endpoint: fn() -> MethodRouter<HttpState>,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal $who:ident $handler:path, $about:literal;)+) => {
+        pub const ROUTES: &[Route] = &[
+            $(Route { method: stringify!($method), path: $path, who: Role::$who, about: $about, endpoint: || $method($handler) },)+
+        ];
+    };
+}
+
+#[rustfmt::skip]
+routes! {
+    get    "/"                            Nobody     page::page,          "the page";
+    get    "/healthz"                     Nobody     health::healthz,     "200, or 503 and the reason; under any host name";
+    get    "/metrics"                     Instructor metrics::metrics,    "for Prometheus";
+    get    "/assets/{name}"               Nobody     assets::asset,       "the page's own files";
+    get    "/schemas/{name}"              Nobody     schemas::schema,     "JSON Schema of a stream";
+    get    "/ca.pem"                      Nobody     server_info::ca_pem, "the certificate that signed ours; 404 when there is none";
+    get    "/api/server"                  Nobody     server_info::server, "version, mode, listeners with the address to use";
+    get    "/api/settings"                Nobody     settings::settings,  "a first program for `?client=`, at `&listener=`";
+    post   "/api/join"                    Nobody     joining::join,       "`{code, invite?}`: an identity with its password and a session";
+    post   "/api/login"                   Nobody     joining::login,      "`{user, password}`: a session";
+    post   "/api/logout"                  Nobody     joining::logout,     "ends the session; with `{everywhere: true}` all of the user's";
+    get    "/api/me"                      Nobody     joining::me,         "who is asking";
+    post   "/api/me/password"             Student    joining::password,   "a new password; the old one and other sessions end";
+    get    "/api/overview"                Student    overview::overview,  "topics, groups, rates; students see the streams and what is theirs";
+    get    "/api/students"                Instructor students::list,      "everybody, and the code";
+    post   "/api/students/{id}/password"  Instructor students::reissue,   "new passwords for all users of an identity";
+    put    "/api/students/{id}"           Instructor students::rename,    "`{name}`: what is shown";
+    delete "/api/students/{id}"           Instructor students::remove,    "with users, rights, topics and groups";
+    get    "/api/generators"              Instructor generators::show,    "what the generators do";
+    put    "/api/generators/rate"         Instructor generators::rate,    "`{topic?, factor}`";
+    put    "/api/generators/pause"        Instructor generators::pause,   "`{topic?}`";
+    put    "/api/generators/resume"       Instructor generators::resume,  "`{topic?}`";
+    get    "/api/incidents"               Instructor generators::kinds,   "what can happen in the streams";
+    post   "/api/incidents"               Instructor generators::begin,   "`{kind, target?, minutes?, in?}`: lets it happen";
+    delete "/api/incidents/{id}"          Instructor generators::end,     "ends it";
+}

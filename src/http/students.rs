@@ -1,0 +1,66 @@
+//! `/api/students`: what the instructor does about who takes part.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::HttpState;
+use super::answer::{Asked, InPath, Refused};
+use super::joining::workshop;
+use crate::model::Timestamp;
+use crate::workshop::{Credential, Identity, Removed};
+
+#[derive(Serialize)]
+struct Student {
+    id: String,
+    name: String,
+    users: Vec<String>,
+    prefix: String,
+    invite: Option<String>,
+    joined: Timestamp,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rename {
+    name: String,
+}
+
+fn student(identity: &Identity) -> Student {
+    Student {
+        id: identity.id.clone(),
+        name: identity.name.clone(),
+        users: identity.users.iter().map(|account| account.user.clone()).collect(),
+        prefix: identity.prefix(),
+        invite: identity.invitation(),
+        joined: identity.joined,
+    }
+}
+
+pub(super) async fn list(State(state): State<HttpState>) -> Result<Json<Value>, Refused> {
+    let workshop = workshop(&state)?;
+    let students: Vec<Student> = workshop.roster().identities().map(student).collect();
+    Ok(Json(json!({ "code": workshop.code(), "students": students })))
+}
+
+pub(super) async fn reissue(State(state): State<HttpState>, InPath(id): InPath) -> Result<Json<Vec<Credential>>, Refused> {
+    let credentials = workshop(&state)?.reissue(&id, None).await?;
+    tracing::info!(id, "new passwords were given out");
+    Ok(Json(credentials))
+}
+
+pub(super) async fn rename(
+    State(state): State<HttpState>,
+    InPath(id): InPath,
+    Asked(asked): Asked<Rename>,
+) -> Result<Json<Value>, Refused> {
+    let identity = workshop(&state)?.rename(&id, &asked.name).await?;
+    Ok(Json(json!(student(&identity))))
+}
+
+pub(super) async fn remove(State(state): State<HttpState>, InPath(id): InPath) -> Result<Json<Removed>, Refused> {
+    let removed = workshop(&state)?.remove(&id).await?;
+    tracing::info!(id, topics = removed.topics.len(), groups = removed.groups.len(), "a student was removed");
+    Ok(Json(removed))
+}
