@@ -9,7 +9,7 @@ mod running;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -153,7 +153,8 @@ fn help_names_every_setting_and_touches_nothing() {
         assert!(help.status.success() && help.stderr.is_empty(), "{help:?}");
         let words = help.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         for row in SETTING_ROWS {
-            assert!(words.contains(&format!("--{} <{}> {}", row.name, row.value, row.doc)), "{}", row.name);
+            let value = if row.kind == SettingKind::Switch { format!("[<{}>]", row.value) } else { format!("<{}>", row.value) };
+            assert!(words.contains(&format!("--{} {value} {}", row.name, row.doc)), "{}", row.name);
             assert!(row.default.is_empty() || words.contains(&format!("{} [default: {}]", row.doc, row.default)), "{}", row.name);
         }
     }
@@ -231,10 +232,12 @@ fn a_folder_that_cannot_be_written_is_refused() {
 /// A text that a row does not take; none for those that take any.
 fn bad_value(row: &SettingRow) -> Option<&'static str> {
     match row.kind {
-        SettingKind::Path => None,
+        SettingKind::Path | SettingKind::Text => None,
         SettingKind::Address | SettingKind::AddressOrOff => Some("127.0.0.1:99999"),
         SettingKind::Advertise => Some("http://a b"),
-        SettingKind::OnOff => Some("perhaps"),
+        SettingKind::Listener => Some("A=HTTP"),
+        SettingKind::Names => Some("a b"),
+        SettingKind::OnOff | SettingKind::Switch => Some("perhaps"),
         SettingKind::Number => Some("many"),
         SettingKind::Speed => Some("soon"),
         SettingKind::Choice(_) => Some("loud"),
@@ -329,6 +332,15 @@ fn shown_settings() -> Vec<Shown> {
             assert!(!folder.join("headwater-data").exists() && !folder.join("data").exists());
         }),
         shown("listen", &format!("127.0.0.1:{}", free_port()), |running, _, value| assert_eq!(running.kafka.to_string(), value)),
+        shown("listener", "A=PLAINTEXT://127.0.0.1:0@lab-pc:1", |running, _, _| assert_eq!(told(running.kafka), "lab-pc:1")),
+        shown("https", "127.0.0.1:0", |running, _, _| assert!(running.banner.contains("https://127.0.0.1:"))),
+        shown("tls-names", "a,b", |_, _, _| {}),
+        shown("http-names", "a,b", |_, _, _| {}),
+        shown("classroom", "on", |running, _, _| assert!(running.instructor_secret().len() > 20)),
+        shown("workshop-code", "otter-4821", |running, _, _| assert!(running.stderr().contains("--classroom only"))),
+        shown("instructor-secret", "correct horse battery", |running, _, _| assert!(running.stderr().contains("opens nothing"))),
+        shown("new-instructor-secret", "on", |running, _, _| assert!(running.stderr().contains("opens nothing"))),
+        shown("plain-in-clear", "on", |running, _, _| assert!(running.stderr().contains("can read them"))),
         shown("http", "off", |running, _, _| assert_eq!(running.http, None)),
         shown("http", &format!("127.0.0.1:{}", free_port()), |running, _, value| assert_eq!(running.http.unwrap().to_string(), value)),
         shown("advertise", "lab-pc:19092", |running, _, value| assert_eq!(told(running.kafka), value)),
@@ -388,8 +400,10 @@ fn shown_settings() -> Vec<Shown> {
 #[test]
 fn every_setting_works_alone_as_flag_as_variable_and_in_the_file() {
     let all = shown_settings();
-    let untested: Vec<&str> =
-        SETTING_ROWS.iter().map(|row| row.name).filter(|name| *name != "config" && !all.iter().any(|s| s.setting == *name)).collect();
+    // These do nothing alone.
+    let others = ["config", "tls-cert", "tls-key"];
+    let names = SETTING_ROWS.iter().map(|row| row.name).filter(|name| !others.contains(name));
+    let untested: Vec<&str> = names.filter(|name| !all.iter().any(|s| s.setting == *name)).collect();
     assert!(untested.is_empty(), "{untested:?}");
     for shown in all {
         let row = SETTING_ROWS.iter().find(|row| row.name == shown.setting).unwrap();

@@ -173,6 +173,7 @@ fn what_cannot_be_is_refused_in_one_line_and_nothing_listens() {
         let lines: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("headwater: ")).collect();
         assert_eq!((ended.status.code(), lines.len()), (Some(status), 1), "{flags:?} {ended:?}");
         assert!(lines[0].contains(wanted), "{flags:?} {}", lines[0]);
+        assert!(!folder.path().join("data").exists(), "{flags:?}");
     }
 }
 

@@ -15,7 +15,7 @@ use crate::config::{Advertise, Doors, Protocol};
 use crate::security::Hash;
 use crate::server::{Certificates, Listener, TlsConfig};
 
-/// Everything that can be reached, bound before anything else is done: a port that is taken is known at once.
+/// Everything that can be reached, bound before the data folder is opened: a port that is taken leaves no trace there.
 pub(super) struct Bound {
     pub kafka: Vec<TcpListener>,
     pub http: Option<TcpListener>,
@@ -23,6 +23,9 @@ pub(super) struct Bound {
 }
 
 pub(super) async fn bind(doors: &Doors) -> Result<Bound, StartError> {
+    if doors.has_tls() {
+        Certificates::check(&doors.tls)?;
+    }
     let mut kafka = Vec::new();
     for listener in &doors.listeners {
         kafka.push(listen(&listener.flag, &listener.bind).await?);

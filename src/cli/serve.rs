@@ -53,9 +53,21 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let broker = Broker::open(options).map_err(|error| StartError::Broker { folder: settings.data_dir.clone(), error })?;
     let api_names = APIS.iter().map(|row| (row.key, row.name)).collect();
     let cluster: Arc<dyn Cluster> = Arc::new(Embedded::new(Arc::clone(&broker), api_names));
-    let open = doors::open(&broker, &settings.doors, bound, &around)?;
-    let secret = doors::instructor_secret(&broker, &settings.doors).await?;
-    let workshop = if settings.doors.classroom { Some(open_workshop(&cluster, settings).await?) } else { None };
+    let opened = async {
+        let open = doors::open(&broker, &settings.doors, bound, &around)?;
+        let secret = doors::instructor_secret(&broker, &settings.doors).await?;
+        let workshop = if settings.doors.classroom { Some(open_workshop(&cluster, settings).await?) } else { None };
+        Ok((open, secret, workshop))
+    };
+    let (open, secret, workshop) = match opened.await {
+        Ok(opened) => opened,
+        Err(error) => {
+            // Else the next start would take this one for a crash.
+            broker.stop();
+            broker.close();
+            return Err(error);
+        }
+    };
     let mut banner = banner(&broker, &settings.doors, &open, secret, &around);
     banner.workshop_code = workshop.as_ref().map(|workshop| workshop.code());
     let limits = limits(&broker);

@@ -97,7 +97,7 @@ pub const SETTING_ROWS: &[SettingRow] = &[
     row("instructor-secret", "SECRET", "", Kind::Text, "Password of the user instructor, 12 characters or more, in place of one that is made up"),
     row("new-instructor-secret", "on|off", "off", Kind::Switch, "Make a new password for the user instructor, and print it").not_in_file(),
     row("tls-cert", "FILE", "", Kind::Path, "Certificate chain (PEM) for TLS, in place of one that is made. Read again when it changes"),
-    row("tls-key", "FILE", "", Kind::Path, "Private key (PEM) of --tls-cert"),
+    row("tls-key", "FILE", "", Kind::Path, "Private key (PEM) of the certificate"),
     row("http-names", "NAME[,...]", "", Kind::Names, "More names that the web page may be asked for by, beside this machine's names and addresses"),
     row("tls-names", "NAME[,...]", "", Kind::Names, "More names and addresses that the certificate that is made holds for"),
     row("plain-in-clear", "on|off", "off", Kind::OnOff, "Take SASL PLAIN, a readable password, also on unencrypted listeners that the network reaches"),

@@ -38,6 +38,12 @@ enum Source {
 }
 
 impl Certificates {
+    /// Whether what was given can be used, before anything is opened. Blocks.
+    pub fn check(setting: &TlsSetting) -> Result<(), TlsError> {
+        let Some((certificate, key)) = setting.files.clone() else { return Ok(()) };
+        CertificateFiles { certificate, key }.load().map(drop)
+    }
+
     /// The endpoints have to be known before, as a certificate holds for the addresses that they advertise. Blocks.
     pub fn open(broker: &Arc<Broker>, setting: &TlsSetting) -> Result<Certificates, TlsError> {
         if let Some((certificate, key)) = &setting.files {
