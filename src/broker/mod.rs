@@ -49,7 +49,7 @@ use crate::log::DataFolder;
 use crate::model::{ErrorCode, Offset, Timestamp, TopicName, TopicPartition};
 use fetch_sessions::FetchSessions;
 use producer_ids::ProducerIds;
-use security::Security;
+use security::{Rules, Security};
 
 pub struct Broker {
     pub node: Node,
@@ -181,6 +181,14 @@ impl Broker {
 
     pub async fn set_topic_config(self: &Arc<Self>, topic: Arc<Topic>, config: TopicConfig) -> Result<(), Refused> {
         self.blocking(move |broker| broker.catalog.set_config(&topic, config)).await
+    }
+
+    /// Changes who may come in and what they may do; on disk when it returns.
+    pub async fn change_rules<T: Send + 'static>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut Rules) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        self.blocking(move |broker| broker.security.change(change).map_err(|e| storage("cannot write the rules", &e))).await
     }
 
     pub async fn set_broker_configs(self: &Arc<Self>, layers: BrokerLayers) -> Result<(), Refused> {
