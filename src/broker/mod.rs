@@ -22,6 +22,7 @@ mod partition;
 mod producer_ids;
 mod scrubber;
 pub mod security;
+pub mod sightings;
 mod space;
 mod start;
 mod topic;
@@ -50,6 +51,7 @@ use crate::model::{ErrorCode, Offset, Timestamp, TopicName, TopicPartition};
 use fetch_sessions::FetchSessions;
 use producer_ids::ProducerIds;
 use security::{Rules, Security};
+use sightings::Sightings;
 
 pub struct Broker {
     pub node: Node,
@@ -61,6 +63,7 @@ pub struct Broker {
     pub fetch_sessions: FetchSessions,
     pub metrics: Metrics,
     pub security: Arc<Security>,
+    pub sightings: Sightings,
     pub space: Arc<Space>,
     pub flusher: Flusher,
     /// Held from reading configs until what was made of them is in force: of two changes at once neither gets lost.

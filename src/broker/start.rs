@@ -11,6 +11,7 @@ use super::groups::GroupMeans;
 use super::node::Node;
 use super::producer_ids::ProducerIds;
 use super::security::{Access, Security};
+use super::sightings::Sightings;
 use super::{Broker, Catalog, Configs, Flusher, Groups, Metrics, Space, clock};
 use crate::config::{BrokerLayers, Guards};
 use crate::coordinator::group::GroupConfig;
@@ -101,6 +102,7 @@ impl Broker {
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max, (seed.1 >> 34) as i32),
             metrics: Metrics::new(clock::now()),
             security: Arc::new(security),
+            sightings: Sightings::default(),
             space,
             flusher,
             config_changes: tokio::sync::Mutex::default(),

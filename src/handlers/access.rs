@@ -47,15 +47,15 @@ pub const OPERATIONS_OMITTED: i32 = i32::MIN;
 
 impl Context {
     pub fn check_topic(&self, operation: Operation, name: &str) -> Result<(), ErrorCode> {
-        if self.may(operation, Resource::topic(name)) { Ok(()) } else { Err(ErrorCode::TopicAuthorizationFailed) }
+        if self.allowed(operation, Resource::topic(name)) { Ok(()) } else { Err(ErrorCode::TopicAuthorizationFailed) }
     }
 
     pub fn check_group(&self, operation: Operation, name: &str) -> Result<(), ErrorCode> {
-        if self.may(operation, Resource::group(name)) { Ok(()) } else { Err(ErrorCode::GroupAuthorizationFailed) }
+        if self.allowed(operation, Resource::group(name)) { Ok(()) } else { Err(ErrorCode::GroupAuthorizationFailed) }
     }
 
     pub fn check_cluster(&self, operation: Operation) -> Result<(), ErrorCode> {
-        if self.may(operation, Resource::CLUSTER) { Ok(()) } else { Err(ErrorCode::ClusterAuthorizationFailed) }
+        if self.allowed(operation, Resource::CLUSTER) { Ok(()) } else { Err(ErrorCode::ClusterAuthorizationFailed) }
     }
 
     /// Whether the topic may be created: by a right on the cluster or on its name.

@@ -36,6 +36,7 @@ impl Api for ApiVersions {
                 return ctx.reply(&answer);
             }
             ctx.peer.set_software(name, software_version);
+            ctx.note_client();
             let mut supported = SupportedFeatureKey::default();
             supported.name = StrBytes::from_static_str(METADATA_VERSION);
             supported.min_version = METADATA_VERSION_MIN;

@@ -10,6 +10,7 @@ use kafka_protocol::protocol::{Encodable, StrBytes};
 use super::HangUp;
 use super::login::Login;
 use crate::broker::security::Rules;
+use crate::broker::sightings::{Mishap, Place};
 use crate::broker::{Broker, Endpoint};
 use crate::model::Pace;
 use crate::security::{Operation, Principal, Resource, ResourceType};
@@ -42,6 +43,11 @@ impl Peer {
         let login = Mutex::new(if endpoint.protocol.logs_in() { Login::Expected } else { Login::In(Principal::anonymous()) });
         let host = remote.ip().to_canonical().to_string();
         Peer { remote, local, endpoint, server_name, host, software: Mutex::default(), producer_ids, login }
+    }
+
+    /// Where it was seen.
+    pub fn place(&self) -> Place<'_> {
+        Place { from: self.remote.ip(), listener: &self.endpoint.name }
     }
 
     pub fn with_login<T>(&self, look: impl FnOnce(&Login) -> T) -> T {
@@ -149,6 +155,33 @@ impl Context {
     pub fn reply<R: Encodable>(&self, response: &R) -> Result<Reply, HangUp> {
         let header = &self.header;
         Ok(Reply::Frame(response::encode(header.api_key, header.api_version, header.correlation_id, response)?))
+    }
+
+    /// Notes the client that who asks is using.
+    pub fn note_client(&self) {
+        if let Some(principal) = self.peer.principal() {
+            let (name, version) = self.peer.software();
+            let listener = &self.peer.endpoint.name;
+            self.broker.sightings.connected(&principal, (&name, &version), self.client_id(), listener, self.broker.now());
+        }
+    }
+
+    /// Notes that who asks was refused something.
+    fn note_refusal(&self, operation: Operation, resource: Resource<'_>) {
+        let Some(principal) = &self.principal else { return };
+        let what = format!("not allowed: {operation:?} on {:?} {}", resource.kind, resource.name.chars().take(100).collect::<String>());
+        let fix = "Names of your own topics and groups begin with your prefix (whoami shows it); the workshop's topics can be read.";
+        let place = self.peer.place();
+        self.broker.sightings.trouble(Some(principal.name()), Mishap::new(what, fix), place, self.broker.now());
+    }
+
+    /// Whether who asks may do this; if not, it is noted.
+    pub fn allowed(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        let may = self.may(operation, resource);
+        if !may {
+            self.note_refusal(operation, resource);
+        }
+        may
     }
 
     /// Host and port that clients are told to connect to.

@@ -14,7 +14,7 @@ use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{NewTopic, Refused, Topic};
 use crate::config::TopicConfig;
 use crate::model::{ErrorCode, TopicId, TopicName};
-use crate::security::Operation;
+use crate::security::{Operation, Resource};
 use crate::wire::convert::{optional_text, text};
 
 pub struct CreateTopics;
@@ -167,7 +167,7 @@ fn result(ctx: &Context, version: i16, topic: &CreatableTopic, outcome: Result<M
             result.error_code = refused.error.code();
             result.error_message = optional_text(refused.words());
         }
-        Ok(made) if version >= 5 && ctx.check_topic(Operation::DescribeConfigs, &topic.name.0).is_err() => {
+        Ok(made) if version >= 5 && !ctx.may(Operation::DescribeConfigs, Resource::topic(&topic.name.0)) => {
             result.topic_id = Uuid::from_bytes(made.id.0);
             result.topic_config_error_code = ErrorCode::TopicAuthorizationFailed.code();
         }

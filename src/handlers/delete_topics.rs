@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{Refused, is_internal};
 use crate::model::{ErrorCode, TopicId, TopicName};
-use crate::security::Operation;
+use crate::security::{Operation, Resource};
 use crate::wire::convert::{optional_text, topic_id, wire_topic_id, wire_topic_name};
 
 pub struct DeleteTopics;
@@ -41,7 +41,7 @@ impl Api for DeleteTopics {
             request.topic_names.into_iter().map(|n| (Some(n.0), Uuid::nil())).collect()
         };
         let (mut outcomes, doomed) = if ctx.broker.configs.broker().delete_topic {
-            let sees = |name: &TopicName| ctx.check_topic(Operation::Describe, name.as_str()).is_ok();
+            let sees = |name: &TopicName| ctx.may(Operation::Describe, Resource::topic(name.as_str()));
             let by_id = |id: Uuid| ctx.broker.catalog.by_id(topic_id(id)).map(|topic| topic.name.clone()).filter(sees);
             sort_out(asked, &|name| ctx.broker.catalog.get(name).map(|topic| topic.id), &by_id)
         } else {

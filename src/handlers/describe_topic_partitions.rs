@@ -31,7 +31,7 @@ impl Api for DescribeTopicPartitions {
 
     async fn handle(ctx: &Context, _version: i16, request: DescribeTopicPartitionsRequest) -> Result<Reply, HangUp> {
         let mut response = DescribeTopicPartitionsResponse::default();
-        let may_see = |name: &str| ctx.check_topic(Operation::Describe, name).is_ok();
+        let may_see = |name: &str| ctx.may(Operation::Describe, Resource::topic(name));
         let named = !request.topics.is_empty();
         let mut names: BTreeSet<String> = if named {
             request.topics.iter().map(|t| t.name.as_str().to_owned()).collect()

@@ -7,7 +7,7 @@ use super::{Access, Api, Context, HangUp, Reply};
 use crate::coordinator::group::request::ListGroups as List;
 use crate::coordinator::group::{Reply as Answer, Request};
 use crate::model::ErrorCode;
-use crate::security::Operation;
+use crate::security::{Operation, Resource};
 use crate::wire::convert::{owned, text};
 
 pub struct ListGroups;
@@ -30,13 +30,13 @@ impl Api for ListGroups {
                 Vec::new()
             }
         };
-        let sees_all = ctx.check_cluster(Operation::Describe).is_ok();
+        let sees_all = ctx.may(Operation::Describe, Resource::CLUSTER);
         for answer in answers {
             let Answer::ListGroups(reply) = answer else { continue };
             if reply.error != ErrorCode::None {
                 response.error_code = reply.error.code();
             }
-            let mine = reply.groups.into_iter().filter(|g| sees_all || ctx.check_group(Operation::Describe, &g.group).is_ok());
+            let mine = reply.groups.into_iter().filter(|g| sees_all || ctx.may(Operation::Describe, Resource::group(&g.group)));
             response.groups.extend(mine.map(|g| {
                 let mut listed = ListedGroup::default();
                 listed.group_id = kafka_protocol::messages::GroupId(text(&g.group));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{HangUp, Peer, Reply};
 use crate::broker::Broker;
-use crate::broker::security::Security;
+use crate::broker::sightings::Mishap;
 use crate::model::ErrorCode;
 use crate::security::{Mechanism, Principal, SaslExchange, SaslRefused, SaslStep};
 
@@ -45,6 +45,7 @@ pub async fn token(broker: &Broker, peer: &Peer, token: &[u8]) -> Answer {
         let message = if over { "SaslAuthenticate request received after successful authentication" } else { "SaslHandshake comes first" };
         return Answer::Refused { error: ErrorCode::IllegalSaslState, message: message.to_owned() };
     };
+    let mechanism = exchange.mechanism();
     let nonce = uuid::Uuid::new_v4().simple().to_string();
     let step = exchange.step(token, &security.rules().credentials, security.secret(), &nonce);
     let done = match step {
@@ -56,7 +57,7 @@ pub async fn token(broker: &Broker, peer: &Peer, token: &[u8]) -> Answer {
         Ok(SaslStep::Check(check)) => security.check(check).await.map(|principal| (principal, Vec::new())),
         Err(refused) => Err(refused),
     };
-    settle(peer, &security, done).await
+    settle(broker, peer, mechanism, done).await
 }
 
 /// Takes a token that came as a frame of its own, after a handshake of version 0. Nothing says that such a login failed: the connection
@@ -71,11 +72,12 @@ pub async fn bare_token(broker: &Broker, peer: &Peer, frame: &[u8]) -> Result<Re
     }
 }
 
-async fn settle(peer: &Peer, security: &Security, done: Result<(Principal, Vec<u8>), SaslRefused>) -> Answer {
-    let from = peer.remote.ip();
+async fn settle(broker: &Broker, peer: &Peer, mechanism: Mechanism, done: Result<(Principal, Vec<u8>), SaslRefused>) -> Answer {
+    let (security, from) = (&broker.security, peer.remote.ip());
     match done {
         Ok((principal, bytes)) => {
             security.succeeded(principal.name(), from);
+            broker.sightings.logged_in(&principal, mechanism.name(), peer.place(), broker.now());
             peer.set_login(Login::In(principal));
             Answer::Token(bytes)
         }
@@ -83,10 +85,22 @@ async fn settle(peer: &Peer, security: &Security, done: Result<(Principal, Vec<u
             let user = refused.user.clone().unwrap_or_default();
             security.failed(&user, from);
             peer.set_login(Login::Failed);
-            tracing::info!(remote = %peer.remote, user, mechanism = refused.mechanism.name(), "a login failed");
+            tracing::info!(remote = %peer.remote, user, mechanism = mechanism.name(), "a login failed");
+            let known = security.rules().credentials.any(&user).is_some();
+            let mishap = if known { wrong_password(&user) } else { unknown_user(&user) };
+            broker.sightings.trouble(Some(user.as_str()).filter(|_| known), mishap, peer.place(), broker.now());
             // Who guesses waits; nobody is locked out, as others could lock them out then.
             tokio::time::sleep(security.penalty(&user, from)).await;
             Answer::Refused { error: ErrorCode::SaslAuthenticationFailed, message: refused.message() }
         }
     }
+}
+
+fn wrong_password(user: &str) -> Mishap {
+    Mishap::new(format!("a login as {user} with a wrong password"), "Take user and password as join gave them, or ask for a new password.")
+}
+
+fn unknown_user(user: &str) -> Mishap {
+    let user: String = user.chars().take(100).collect();
+    Mishap::new(format!("a login as {user:?}, who is not known"), "The user is the name that join gave, such as quiet-otter; see whoami.")
 }

@@ -16,7 +16,7 @@ use crate::coordinator::group::reply::{FetchedOffset, OffsetFetchReply};
 use crate::coordinator::group::request::OffsetFetch as Fetch;
 use crate::coordinator::group::{GroupId, MemberId, Reply as Answer, Request};
 use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, TopicName};
-use crate::security::Operation;
+use crate::security::{Operation, Resource};
 use crate::wire::convert::{text, wire_topic_name};
 
 pub struct OffsetFetch;
@@ -102,7 +102,7 @@ async fn ask(ctx: &Context, mut fetch: Fetch) -> OffsetFetchReply {
         Ok(_) => refused(ErrorCode::UnknownServerError),
         Err(error) => refused(error),
     };
-    reply.topics.retain(|(name, _)| may_see(name).is_ok());
+    reply.topics.retain(|(name, _)| ctx.may(Operation::Describe, Resource::topic(name.as_str())));
     reply.topics.append(&mut barred);
     reply
 }

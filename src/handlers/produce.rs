@@ -44,7 +44,8 @@ impl Api for Produce {
         let acks = request.acks;
         let mut response = ProduceResponse::default();
         let mut failure = None;
-        let refusal = refusal(ctx, &request);
+        let may_write = |id: &TransactionalId| ctx.may(Operation::Write, Resource::transactional_id(&id.0));
+        let refusal = refusal(&request, may_write);
         let mut batches = PartitionMap::new();
         for topic in &request.topic_data {
             for data in &topic.partition_data {
@@ -85,12 +86,11 @@ impl Api for Produce {
 }
 
 /// Why the whole request is refused before any partition is looked at.
-fn refusal(ctx: &Context, request: &ProduceRequest) -> Option<AppendRefused> {
-    let may_write = |id: &TransactionalId| ctx.may(Operation::Write, Resource::transactional_id(&id.0));
+fn refusal(request: &ProduceRequest, may_write: impl Fn(&TransactionalId) -> bool) -> Option<AppendRefused> {
     for records in request.topic_data.iter().flat_map(|topic| &topic.partition_data).filter_map(|data| data.records.as_ref()) {
         match opens_with_transaction(records) {
             Err(error) => return Some(AppendRefused::from(error)),
-            Ok(true) if !request.transactional_id.as_ref().is_some_and(may_write) => {
+            Ok(true) if !request.transactional_id.as_ref().is_some_and(&may_write) => {
                 return Some(AppendRefused::new(ErrorCode::TransactionalIdAuthorizationFailed));
             }
             // Kafka stops at the first transactional batch.
@@ -225,18 +225,18 @@ mod tests {
     fn one_partition_without_a_batch_in_its_bytes_fails_the_whole_request() {
         let good = BatchBuilder::example(1).to_bytes();
         let garbage = Bytes::from_static(&[0xee; 100]);
-        assert!(refusal(&request(&[good.clone(), Bytes::new()])).is_none());
-        let refused = refusal(&request(&[good, garbage.clone()])).unwrap();
+        assert!(refusal(&request(&[good.clone(), Bytes::new()]), |_| true).is_none());
+        let refused = refusal(&request(&[good, garbage.clone()]), |_| true).unwrap();
         assert_eq!((refused.error, refused.log_start), (ErrorCode::CorruptMessage, None));
         assert!(refused.message.is_some());
         let mut named = request(&[transactional(), garbage]);
         named.transactional_id = Some(StrBytes::from_static_str("t").into());
-        assert!(refusal(&named).is_none(), "nothing is looked at after a transactional batch");
+        assert!(refusal(&named, |_| true).is_none(), "nothing is looked at after a transactional batch");
     }
 
     #[test]
     fn a_transactional_batch_without_a_transactional_id_fails_the_whole_request() {
-        let error = refusal(&request(&[BatchBuilder::example(1).to_bytes(), transactional()])).map(|refused| refused.error);
+        let error = refusal(&request(&[BatchBuilder::example(1).to_bytes(), transactional()]), |_| true).map(|refused| refused.error);
         assert_eq!(error, Some(ErrorCode::TransactionalIdAuthorizationFailed));
     }
 }

@@ -21,6 +21,9 @@ impl Api for SaslAuthenticate {
         let mut answer = SaslAuthenticateResponse::default();
         match login::token(&ctx.broker, &ctx.peer, &request.auth_bytes).await {
             Answer::Token(bytes) => {
+                if ctx.peer.is_logged_in() {
+                    ctx.note_client();
+                }
                 answer.auth_bytes = Bytes::from(bytes);
                 ctx.reply(&answer)
             }

@@ -7,6 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::login::{self, Login};
 use super::{Access, Api, Context, HangUp, Reply};
+use crate::broker::sightings::Mishap;
 use crate::model::ErrorCode;
 use crate::security::{Mechanism, SaslExchange};
 
@@ -33,6 +34,13 @@ impl Api for SaslHandshake {
                 ctx.reply(&answer)
             }
             None => {
+                let asked: String = request.mechanism.chars().take(40).collect();
+                let offered = mechanisms.iter().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(", ");
+                let mishap = Mishap::new(
+                    format!("a client asked for the SASL mechanism {asked}"),
+                    format!("Set sasl.mechanism to one of {offered}."),
+                );
+                ctx.broker.sightings.trouble(None, mishap, ctx.peer.place(), ctx.broker.now());
                 answer.error_code = ErrorCode::UnsupportedSaslMechanism.code();
                 ctx.peer.set_login(Login::Failed);
                 ctx.reply(&answer).map(Reply::and_hang_up)

@@ -13,6 +13,7 @@ pub mod offset;
 pub mod pace;
 pub mod produce_check;
 pub mod record;
+pub mod sighting;
 pub mod time;
 
 pub use batch::{Attributes, Batch, BatchDefect, BatchHeader, BatchView, Batches};

@@ -19,9 +19,10 @@ use tokio::time::{Instant, Sleep, timeout, timeout_at};
 use super::limits::Held;
 use super::strangers::Place;
 use super::stream::Stream;
-use super::{Limits, buffers};
+use super::{Limits, buffers, mishap};
 use crate::broker::Broker;
 use crate::handlers::{self, Context, HangUp, Peer, Reply};
+use crate::security::Principal;
 use crate::wire::WireError;
 use crate::wire::frame::FrameSplitter;
 use crate::wire::request::RequestHeader;
@@ -97,6 +98,15 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: Stream, peer: 
     };
     let mut watch = Watch { stopped: pin!(broker.stopped()), idle: pin!(tokio::time::sleep(limits.idle)), heard: Instant::now() };
     let Err(ended) = connection.live(&mut watch, stranger).await;
+    if let Some(principal) = connection.peer.principal().filter(|_| connection.logged_in) {
+        broker.sightings.closed(&principal, broker.now());
+    }
+    if let Ended::HangUp(reason) = &ended
+        && let Some(mishap) = mishap::of_hang_up(reason, peer.endpoint.protocol)
+    {
+        let user = peer.principal();
+        broker.sightings.trouble(user.as_ref().map(Principal::name), mishap, peer.place(), broker.now());
+    }
     match &ended {
         Ended::Closed | Ended::Idle | Ended::Shutdown | Ended::Answered => {}
         Ended::Io(error) => tracing::debug!(remote = %peer.remote, %error, "connection lost"),
@@ -175,6 +185,11 @@ impl Connection<'_> {
     /// Small frames are enough for a login; tokens may be frames of their own.
     fn note_login(&mut self) {
         self.logged_in = self.peer.is_logged_in();
+        if self.logged_in
+            && let Some(principal) = self.peer.principal()
+        {
+            self.broker.sightings.opened(&principal, self.broker.now());
+        }
         let small = self.limits.request_bytes_max.min(BYTES_BEFORE_LOGIN_MAX);
         self.frames = match self.logged_in {
             true => FrameSplitter::new(self.limits.request_bytes_max),

@@ -13,7 +13,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::strangers::Place;
 use super::stream::Stream;
-use super::{Limits, TlsConfig, connection};
+use super::{Limits, TlsConfig, connection, mishap};
+use crate::broker::sightings::Place as SeenAt;
 use crate::broker::{Broker, Endpoint};
 use crate::handlers::Peer;
 use crate::model::Pace;
@@ -120,7 +121,12 @@ impl Server {
                 None => (Stream::Plain(stream), None),
                 Some(tls) => match handshake(stream, tls, &limits, stranger.as_ref()).await {
                     Ok(encrypted) => encrypted,
-                    Err(reason) => return broker.metrics.garbage(remote, &reason),
+                    Err(reason) => {
+                        broker.metrics.garbage(remote, &reason);
+                        let place = SeenAt { from: remote.ip(), listener: &endpoint.name };
+                        let mishap = mishap::of_handshake(&reason, endpoint.protocol);
+                        return broker.sightings.trouble(None, mishap, place, broker.now());
+                    }
                 },
             };
             let peer = Arc::new(Peer::new(remote, local, endpoint, server_name));

@@ -10,6 +10,7 @@ mod buffers;
 mod connection;
 mod limits;
 mod listener;
+mod mishap;
 mod strangers;
 mod stream;
 

@@ -1,0 +1,56 @@
+//! What a broker saw of a client: who logged in, with which software, and what went wrong.
+
+use serde::Serialize;
+
+use super::Timestamp;
+
+/// What was seen of one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sighting {
+    pub user: String,
+    /// Open now.
+    pub connections: u64,
+    /// The newest last.
+    pub logins: Vec<LoginSeen>,
+    /// One for each software, client id and listener, the one seen last at the end.
+    pub clients: Vec<ClientSeen>,
+    /// The newest last.
+    pub troubles: Vec<Trouble>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoginSeen {
+    pub at_ms: Timestamp,
+    /// Address of the client.
+    pub from: String,
+    pub listener: String,
+    pub mechanism: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClientSeen {
+    /// Name and version as the client gave them (KIP-511), empty if it did not.
+    pub software: String,
+    pub version: String,
+    pub client_id: String,
+    pub listener: String,
+    /// How often it connected.
+    pub times: u64,
+    /// The last time.
+    pub at_ms: Timestamp,
+}
+
+/// Something that went wrong, in plain words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// The last time.
+    pub at_ms: Timestamp,
+    pub times: u64,
+    /// Address of the client.
+    pub from: String,
+    pub listener: String,
+    /// What happened.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+}
