@@ -16,6 +16,7 @@ mod flusher;
 mod group_clerk;
 mod groups;
 mod housekeeping;
+pub mod meters;
 pub mod metrics;
 mod node;
 mod partition;
@@ -49,6 +50,7 @@ use crate::coordinator::group::Request;
 use crate::log::DataFolder;
 use crate::model::{ErrorCode, Offset, Timestamp, TopicName, TopicPartition};
 use fetch_sessions::FetchSessions;
+use meters::Meters;
 use producer_ids::ProducerIds;
 use security::{Rules, Security};
 use sightings::Sightings;
@@ -62,6 +64,7 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     pub fetch_sessions: FetchSessions,
     pub metrics: Metrics,
+    pub meters: Arc<Meters>,
     pub security: Arc<Security>,
     pub sightings: Sightings,
     pub space: Arc<Space>,

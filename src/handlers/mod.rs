@@ -47,6 +47,8 @@ mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;
 mod sync_group;
+mod thread_time;
+mod throttle;
 
 pub use access::Access;
 pub use context::{Context, Peer, Reply};
