@@ -18,7 +18,7 @@ from hashlib import sha1
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-TARGETS = ("frame_stream", "request_decode", "request_roundtrip", "record_batch", "log_recover", "log_ops", "group_machine")
+TARGETS = ("frame_stream", "request_decode", "request_roundtrip", "record_batch", "log_recover", "log_ops", "group_machine", "sasl_machine")
 SEED_BYTES_MAX = 64 * 1024
 # An input may take this long on a busy machine; what takes longer is a finding.
 INPUT_SECONDS = 25

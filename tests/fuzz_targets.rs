@@ -21,6 +21,8 @@ mod record_batch;
 mod request_decode;
 #[path = "../fuzz/bodies/request_roundtrip.rs"]
 mod request_roundtrip;
+#[path = "../fuzz/bodies/sasl_machine.rs"]
+mod sasl_machine;
 
 use std::path::PathBuf;
 
@@ -114,6 +116,11 @@ fn group_machine_holds() {
     replay("group_machine", group_machine::run);
 }
 
+#[test]
+fn sasl_machine_holds() {
+    replay("sasl_machine", sasl_machine::run);
+}
+
 /// Where a fuzzer starts when it has found nothing yet: the golden requests, batches of every codec, throws of the dice.
 fn first_seeds(target: &str) -> Vec<Vec<u8>> {
     let requests = || exchange::exchanges().into_iter().map(|exchange| exchange.request);
@@ -161,6 +168,21 @@ fn first_seeds(target: &str) -> Vec<Vec<u8>> {
                 input
             })
             .collect(),
+        "sasl_machine" => {
+            let right = [&b"n,,n=ada,r=abc"[..], b"c=biws,r=\x01,p=\x02"];
+            let other = [&b"n,a=eve,n=ada,r=abc"[..], b"c=bixhPWV2ZSw=,r=\x01,p=\x02"];
+            let named = [&b"y,a=ada,n=ada,r=abc,x=y"[..], b"c=eSxhPWFkYSw=,r=\x01,x=y,p=\x02"];
+            let plain = [&b"\0ada\0lovelace"[..], b"ada\0ada\0lovelace", b"\0ada\0", b"eve\0ada\0lovelace"];
+            let input = |mechanism: u8, messages: &[&[u8]]| {
+                let framed = messages.iter().flat_map(|m| [&u16::try_from(m.len()).unwrap().to_be_bytes()[..], m].concat());
+                std::iter::once(mechanism).chain(framed).collect::<Vec<u8>>()
+            };
+            let scram = [&right, &other, &named].into_iter().flat_map(|said| [input(0, said), input(1, said)]);
+            scram
+                .chain(plain.iter().map(|said| input(2, &[said])))
+                .chain([input(0, &[right[0], b"c=biws,r=\x01,p=AAAA", right[1]])])
+                .collect()
+        }
         _ => (0..16).map(|n| noise(40 + 20 * n)).collect(),
     }
 }
@@ -168,7 +190,9 @@ fn first_seeds(target: &str) -> Vec<Vec<u8>> {
 #[test]
 #[ignore = "writes fuzz/seeds where there are none"]
 fn write_first_seeds() {
-    for target in ["frame_stream", "request_decode", "request_roundtrip", "record_batch", "log_recover", "log_ops", "group_machine"] {
+    for target in
+        ["frame_stream", "request_decode", "request_roundtrip", "record_batch", "log_recover", "log_ops", "group_machine", "sasl_machine"]
+    {
         if seeds_file(target).exists() {
             continue;
         }

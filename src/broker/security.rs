@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::log::kept_file::{self, Kept};
-use crate::security::credentials::ITERATIONS_MIN;
+use crate::security::credentials::{ITERATIONS_MIN, SALT_LEN};
 use crate::security::quota::Quotas;
 use crate::security::sasl::PasswordCheck;
 use crate::security::{Acl, Authorizer, Credentials, Hash, Mechanism, Principal, SaslRefused, Verifier};
@@ -139,7 +139,9 @@ impl Security {
     /// New verifiers for a user, in place of the old. Blocks.
     pub fn set_password(&self, user: &str, password: &str) -> io::Result<()> {
         let verifiers = Hash::ALL.map(|hash| {
-            let salt = Uuid::new_v4().into_bytes().to_vec();
+            let random = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
+            // As long as the made-up one of a user that there is not.
+            let salt = random.into_iter().take(SALT_LEN).collect();
             Verifier::of_password(hash, password, salt, ITERATIONS_MIN)
         });
         self.change(|rules| verifiers.into_iter().for_each(|verifier| rules.credentials.put(user, verifier)))
@@ -226,7 +228,6 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::security::credentials::{ITERATIONS_MIN, SALT_LEN};
     use crate::security::{Hash, Operation, PatternType, Permission, Resource, ResourceType, Verifier};
 
     fn open(folder: &Path) -> Security {

@@ -43,6 +43,9 @@ impl Api for DeleteTopics {
         } else {
             request.topic_names.into_iter().map(|n| (Some(n.0), Uuid::nil())).collect()
         };
+        // Whether a topic is there is told to those who may know.
+        let (asked, barred): (Vec<_>, Vec<_>) =
+            asked.into_iter().partition(|(name, _)| name.as_ref().is_none_or(|name| ctx.check_topic(Operation::Describe, name).is_ok()));
         let (mut outcomes, doomed) = if ctx.broker.configs.broker().delete_topic {
             let sees = |name: &TopicName| ctx.may(Operation::Describe, Resource::topic(name.as_str()));
             let by_id = |id: Uuid| ctx.broker.catalog.by_id(topic_id(id)).map(|topic| topic.name.clone()).filter(sees);
@@ -52,6 +55,8 @@ impl Api for DeleteTopics {
             let refused = || Some(Refused::new(error, "Topic deletion is disabled (delete.topic.enable)."));
             (asked.into_iter().map(|(name, id)| Outcome { name, id, refused: refused() }).collect(), Vec::new())
         };
+        let refused = || Some(Refused::new(ErrorCode::TopicAuthorizationFailed, "Authorization failed."));
+        outcomes.extend(barred.into_iter().map(|(name, id)| Outcome { name, id, refused: refused() }));
         for (name, id) in doomed {
             let refused = match ctx.check_topic(Operation::Delete, name.as_str()) {
                 Ok(()) => delete(ctx, version, &name).await.err(),

@@ -63,7 +63,8 @@ pub struct PasswordCheck {
 
 impl PasswordCheck {
     pub fn new(user: &str, password: &str, credentials: &Credentials, secret: &[u8]) -> PasswordCheck {
-        let verifier = credentials.any(user).cloned().unwrap_or_else(|| Verifier::of_nobody(Hash::Sha256, secret, user));
+        let hash = credentials.any(user).map_or(Hash::Sha256, |verifier| verifier.hash);
+        let verifier = credentials.get_or_made_up(user, hash, secret);
         PasswordCheck { user: user.to_owned(), password: password.to_owned(), verifier }
     }
 
@@ -130,7 +131,7 @@ impl SaslExchange {
                 if !first.authorization_id.is_empty() && first.authorization_id != user {
                     return Err(refused(Some(user)));
                 }
-                let verifier = credentials.get(&user, hash).cloned().unwrap_or_else(|| Verifier::of_nobody(hash, secret, &user));
+                let verifier = credentials.get_or_made_up(&user, hash, secret);
                 let (answer, challenge) = first.challenge(verifier, nonce);
                 self.state = State::Challenged { user, challenge: Box::new(challenge) };
                 Ok(SaslStep::Continue(answer.into_bytes()))
