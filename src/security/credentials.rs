@@ -146,7 +146,8 @@ impl Credentials {
         let nobody = Verifier::of_nobody(hash, secret, user);
         // Who is not there has a neighbour, whose verifier is read as their own would be.
         let nearest = self.users.range::<str, _>((Bound::Unbounded, Bound::Included(user))).next_back();
-        let verifier = nearest.and_then(|(_, verifiers)| verifiers.iter().find(|verifier| verifier.hash == hash)).unwrap_or(&nobody).clone();
+        let verifier =
+            nearest.and_then(|(_, verifiers)| verifiers.iter().find(|verifier| verifier.hash == hash)).unwrap_or(&nobody).clone();
         if nearest.is_some_and(|(name, _)| name == user) { verifier } else { nobody }
     }
 
