@@ -234,7 +234,7 @@ def client_quotas(session):
     ]:
         show(f"describe {title}", quotas(session, *components))
         show(f"describe {title} strict", quotas(session, *components, strict=True))
-    named = [[("user", "ada")], [("client-id", "app")], [("user", None)], both, [("ip", "10.0.0.7")], [("ip", None)], [("user", "twice")]]
+    named = [[("user", "ada")], [("client-id", "app")], [("user", None)], both, [("ip", "10.0.0.7")], [("ip", None)], [("user", "bob")]]
     keys = ["producer_byte_rate", "consumer_byte_rate", "request_percentage", "controller_mutation_rate"]
     for entity in named:
         of_entity = ["connection_creation_rate"] if entity[0][0] == "ip" else keys
