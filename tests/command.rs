@@ -492,10 +492,11 @@ fn told(address: SocketAddr) -> String {
 #[test]
 fn clients_are_told_the_address_that_they_reached() {
     let folder = tempdir().unwrap();
-    let running = Running::start(folder.path(), &["--listen", "0.0.0.0:0"]);
-    assert_eq!(running.kafka.ip(), IpAddr::from([127, 0, 0, 1]), "the banner names an address that can be reached");
-    for ip in [[127, 0, 0, 1], [127, 0, 0, 2], [127, 9, 8, 7]] {
-        let address = SocketAddr::from((ip, running.kafka.port()));
+    let listeners = ["--listener", "A=PLAINTEXT://127.0.0.1:0", "--listener", "B=PLAINTEXT://127.9.8.7:0"];
+    let running = Running::start(folder.path(), &listeners);
+    assert_eq!(running.kafka, running.listener("A, PLAINTEXT"), "the banner names an address that can be reached");
+    for name in ["A", "B"] {
+        let address = running.listener(name);
         assert_eq!(told(address), address.to_string());
     }
     running.stop();

@@ -44,6 +44,28 @@ async fn committed(broker: &Broker, topic: &str) -> Offset {
 }
 
 #[tokio::test]
+async fn many_topics_and_their_groups_are_erased_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = open(folder.path());
+    let names: Vec<TopicName> = (0..150).map(|n| TopicName::new(&format!("ws.otter-{n}.c01"))).collect();
+    for name in &names {
+        broker.create_topic(NewTopic { name: name.clone(), partitions: 4, overrides: [].into() }).await.unwrap();
+    }
+    broker.create_topic(NewTopic { name: "kept".into(), partitions: 1, overrides: [].into() }).await.unwrap();
+    let begun = std::time::Instant::now();
+    broker.erase(names.clone(), vec!["nobody".into()]).await.unwrap();
+    let took = begun.elapsed();
+    println!("600 partitions erased in {} ms", took.as_millis());
+    assert!(took.as_secs_f64() < 10.0 * 5.0 * 600.0 / 5_000.0, "{took:?}");
+    assert_eq!(
+        broker.catalog.list().iter().map(|topic| topic.name.as_str().to_owned()).filter(|n| !n.starts_with('_')).collect::<Vec<_>>(),
+        ["kept"]
+    );
+    // Names that are gone already are no failure.
+    broker.erase(names, Vec::new()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_commit_makes_the_offsets_topic_and_is_there_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let broker = open(folder.path());

@@ -6,6 +6,7 @@
 //! the disk runs on a blocking thread. Start with `partition.rs`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod authority;
 mod bell;
 pub mod catalog;
 mod cleaner;
@@ -16,6 +17,7 @@ mod flusher;
 mod group_clerk;
 mod groups;
 mod housekeeping;
+mod listeners;
 pub mod meters;
 pub mod metrics;
 mod node;
@@ -35,7 +37,7 @@ pub use configs::Configs;
 pub use flusher::{FlushWait, Flusher};
 pub use groups::{Groups, OFFSETS_TOPIC};
 pub use metrics::Metrics;
-pub use node::{Endpoint, Node};
+pub use node::{CaInfo, Endpoint, Node};
 pub use partition::{AppendRefused, OwnRecord, Partition, error_code, read_error_code};
 pub use space::Space;
 pub use start::{BrokerOptions, StartError};
@@ -46,7 +48,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 use crate::config::{BrokerLayers, TopicConfig};
-use crate::coordinator::group::Request;
+use crate::coordinator::group::{GroupId, Request};
 use crate::log::DataFolder;
 use crate::model::{ErrorCode, Offset, Timestamp, TopicName, TopicPartition};
 use fetch_sessions::FetchSessions;
@@ -159,6 +161,31 @@ impl Broker {
             Ok(())
         });
         deleting.await.unwrap_or_else(|_| Err(Refused::new(ErrorCode::UnknownServerError, "the broker failed at this request")))
+    }
+
+    /// Deletes topics and groups at once. A group that has members stays, without what it had committed for these topics. Goes on to its
+    /// end also if nobody waits for it any more.
+    pub async fn erase(self: &Arc<Self>, topics: Vec<TopicName>, groups: Vec<GroupId>) -> Result<(), Refused> {
+        let broker = Arc::clone(self);
+        let erasing = tokio::spawn(async move {
+            let names = topics.clone();
+            let deleted = broker.blocking(move |broker| Ok(broker.delete_topics_blocking(&names))).await?;
+            broker.groups.ask_all(Request::TopicsDeleted(topics)).await.map_err(|error| Refused::new(error, "the groups do not answer"))?;
+            for group in groups {
+                // One with members, or that went meanwhile, is no failure.
+                let _ = broker.groups.ask(&group, Request::DeleteGroup(group.clone())).await;
+            }
+            deleted
+        });
+        erasing.await.unwrap_or_else(|_| Err(Refused::new(ErrorCode::UnknownServerError, "the broker failed at this request")))
+    }
+
+    fn delete_topics_blocking(&self, names: &[TopicName]) -> Result<(), Refused> {
+        let gone = self.catalog.delete_all(names);
+        if let Err(error) = self.write_checkpoint_rows().and_then(|()| self.write_cleaner_offsets()) {
+            tracing::error!(%error, "the checkpoints still name deleted topics");
+        }
+        gone.into_iter().find_map(Result::err).map_or(Ok(()), Err)
     }
 
     fn delete_topic_blocking(&self, name: &TopicName) -> Result<(), Refused> {

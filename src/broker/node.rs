@@ -1,7 +1,9 @@
 //! Who this broker is, and where clients are told to find it.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::watch;
 
 use crate::config::{Advertise, Protocol};
 use crate::model::BrokerId;
@@ -11,11 +13,61 @@ pub struct Node {
     pub cluster_id: String,
     pub rack: Option<String>,
     endpoints: RwLock<Vec<Arc<Endpoint>>>,
+    authority: RwLock<Option<Arc<CaInfo>>>,
+    /// Where the pages inside TLS are.
+    https: RwLock<Option<SocketAddr>>,
+    /// Counts changes of advertised addresses.
+    pub(super) moved: watch::Sender<u64>,
+    /// Held while the file of advertised addresses is changed.
+    pub(super) keeping: Mutex<()>,
+}
+
+/// The certificate authority that clients have to trust, where it is our own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaInfo {
+    pub pem: String,
+    /// SHA-256 in hex with colons.
+    pub fingerprint: String,
 }
 
 impl Node {
     pub fn new(id: BrokerId, cluster_id: String, rack: Option<String>) -> Node {
-        Node { id, cluster_id, rack, endpoints: RwLock::default() }
+        Node {
+            id,
+            cluster_id,
+            rack,
+            endpoints: RwLock::default(),
+            authority: RwLock::default(),
+            https: RwLock::default(),
+            moved: watch::Sender::new(0),
+            keeping: Mutex::default(),
+        }
+    }
+
+    /// `None` where no listener encrypts, or with a certificate that was given.
+    pub fn authority(&self) -> Option<Arc<CaInfo>> {
+        self.authority.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_authority(&self, authority: CaInfo) {
+        *self.authority.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(authority));
+    }
+
+    pub fn https(&self) -> Option<SocketAddr> {
+        *self.https.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn set_https(&self, bound: SocketAddr) {
+        *self.https.write().unwrap_or_else(PoisonError::into_inner) = Some(bound);
+    }
+
+    /// Tells of each change of an advertised address.
+    pub fn moves(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
+    }
+
+    pub fn endpoint(&self, name: &str) -> Option<Arc<Endpoint>> {
+        self.endpoints().into_iter().find(|endpoint| endpoint.name.eq_ignore_ascii_case(name))
     }
 
     pub fn add_endpoint(&self, endpoint: Arc<Endpoint>) {
@@ -36,13 +88,15 @@ pub struct Endpoint {
     pub bound: SocketAddr,
     /// Whether a password may come in clear text: on an encrypted listener, or where it was asked for.
     pub takes_plain: bool,
+    /// What the settings say; what holds may have been changed since.
+    pub setting: Advertise,
     advertise: RwLock<Advertise>,
 }
 
 impl Endpoint {
     pub fn new(name: &str, protocol: Protocol, bound: SocketAddr, advertise: Advertise) -> Endpoint {
         let takes_plain = protocol.is_encrypted() || bound.ip().is_loopback();
-        Endpoint { name: name.to_owned(), protocol, bound, takes_plain, advertise: RwLock::new(advertise) }
+        Endpoint { name: name.to_owned(), protocol, bound, takes_plain, setting: advertise.clone(), advertise: RwLock::new(advertise) }
     }
 
     /// One that asks nobody who they are.

@@ -27,8 +27,8 @@ pub enum Invocation {
 const ABOUT: &str = "One binary that replaces a Kafka cluster in a classroom";
 const NOTES: &str = "\
 Each setting is also a variable, HEADWATER_LISTEN for --listen, and a key of the settings file, listen = \"...\". \
-A flag beats a variable, a variable beats the file. HEADWATER_SET takes several NAME=VALUE with ; between them; \
-the file has them in its table [broker].";
+A flag beats a variable, a variable beats the file. HEADWATER_SET and HEADWATER_LISTENER take several with ; between them; \
+the file has listeners as a list, listener = [\"...\"], and broker configs in its table [broker].";
 
 /// Reads arguments (the program's name first), variables and the settings file.
 pub fn parse(
@@ -143,13 +143,14 @@ fn log_command(matches: &ArgMatches) -> Option<LogCommand> {
 
 fn argument(row: &'static SettingRow) -> Arg {
     let shown_default = if row.default.is_empty() { String::new() } else { format!(" [default: {}]", row.default) };
-    let action = if row.kind == SettingKind::BrokerConfig { ArgAction::Append } else { ArgAction::Set };
-    Arg::new(row.name)
-        .long(row.name)
-        .value_name(row.value)
-        .help(format!("{}{shown_default}", row.doc))
-        .action(action)
-        .allow_hyphen_values(true)
+    let repeatable = matches!(row.kind, SettingKind::BrokerConfig | SettingKind::Listener);
+    let action = if repeatable { ArgAction::Append } else { ArgAction::Set };
+    let argument = Arg::new(row.name).long(row.name).value_name(row.value).help(format!("{}{shown_default}", row.doc)).action(action);
+    if row.kind == SettingKind::Switch {
+        // What follows it on the command line may be another flag.
+        return argument.num_args(0..=1).default_missing_value("on");
+    }
+    argument.allow_hyphen_values(true)
 }
 
 fn flags(matches: &ArgMatches) -> Vec<(String, String)> {
@@ -217,7 +218,7 @@ mod tests {
         let bare = parsed(&flags, &[]).unwrap();
         let verb = parsed(&[&["serve"][..], &flags].concat(), &[]).unwrap();
         assert_eq!(bare, verb);
-        assert_eq!((bare.listen.port, bare.broker.long("log.retention.hours")), (19092, 1));
+        assert_eq!((bare.doors.listeners[0].bind.port, bare.broker.long("log.retention.hours")), (19092, 1));
     }
 
     #[test]
@@ -258,6 +259,16 @@ mod tests {
         }
         assert!(parsed(&["--lisen", "x"], &[]).unwrap_err().contains("--listen"));
         assert!(parsed(&["--seed", "-1"], &[]).unwrap_err().starts_with("--seed: \"-1\" is not accepted"));
+    }
+
+    #[test]
+    fn a_switch_may_stand_alone_and_listeners_may_be_many() {
+        let flags = ["serve", "--classroom", "--listener", "A=SASL_SSL://[::1]:0", "--listener", "B=SASL_SSL://[::1]:0", "--http", "off"];
+        let doors = parsed(&flags, &[]).unwrap().doors;
+        assert_eq!((doors.classroom, doors.listeners.len(), doors.http), (true, 2, None));
+        assert!(!parsed(&["--classroom=off"], &[]).unwrap().doors.classroom);
+        let secret = [("HEADWATER_INSTRUCTOR_SECRET", "correct horse")];
+        assert_eq!(parsed(&["--classroom"], &secret).unwrap().doors.instructor_secret.as_deref(), Some("correct horse"));
     }
 
     #[test]

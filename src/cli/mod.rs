@@ -4,9 +4,12 @@
 //! written wrong, 1 for what could not be started or read. `log verify` ends with 1 as well if it finds damage.
 
 mod arguments;
+mod doors;
 mod generate;
 mod incident;
+mod likeness;
 mod log;
+mod reach;
 mod serve;
 pub mod startup;
 

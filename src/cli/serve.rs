@@ -1,4 +1,4 @@
-//! `headwater serve`: opens the folder, binds both ports, serves until told to stop.
+//! `headwater serve`: binds all ports, opens the folder, serves until told to stop.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -7,17 +7,21 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing_subscriber::filter::LevelFilter;
 
-use super::startup::{StartError, banner, bound, listen};
+use super::doors::{self, InstructorSecret};
+use super::reach::{self, Surroundings};
+use super::startup::{Banner, StartError, bound};
 use crate::broker::security::Access;
-use crate::broker::{Broker, BrokerOptions, Endpoint, clock};
+use crate::broker::{Broker, BrokerOptions, clock};
 use crate::cluster::{Cluster, Embedded, Topics};
-use crate::config::{Protocol, Settings};
+use crate::config::{Address, Advertise, Doors, Protocol, Settings};
 use crate::generators::{DirtLevel, Runner};
 use crate::handlers::APIS;
 use crate::http::{self, HttpState};
-use crate::server::{Limits, Listener, Server};
+use crate::server::{Limits, Server, TlsConfig};
 
 /// Threads for what blocks on the disk.
 const BLOCKING_THREADS_MAX: usize = 16;
@@ -36,37 +40,42 @@ pub(super) fn serve(settings: &Settings) -> Result<(), StartError> {
 
 async fn run(settings: &Settings) -> Result<(), StartError> {
     let mut stop = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
-    let kafka = listen("--listen", &settings.listen).await?;
-    let web = match &settings.http {
-        Some(address) => Some(listen("--http", address).await?),
-        None => None,
-    };
+    let around = Surroundings::look();
+    let bound = doors::bind(&settings.doors).await?;
     let options = BrokerOptions {
         data_dir: settings.data_dir.clone(),
-        access: Access::Everyone,
+        access: if settings.doors.classroom { Access::Instructor } else { Access::Everyone },
         configs: settings.broker.clone(),
         guards: settings.guards,
     };
     let broker = Broker::open(options).map_err(|error| StartError::Broker { folder: settings.data_dir.clone(), error })?;
     let api_names = APIS.iter().map(|row| (row.key, row.name)).collect();
     let cluster: Arc<dyn Cluster> = Arc::new(Embedded::new(Arc::clone(&broker), api_names));
-    let kafka_address = bound(&kafka, &settings.listen);
-    let web_address = web.as_ref().zip(settings.http.as_ref()).map(|(listener, asked)| bound(listener, asked));
-    let bound_to = kafka.local_addr().map_err(StartError::Runtime)?;
-    let endpoint = Arc::new(Endpoint::new("PLAINTEXT", Protocol::Plaintext, bound_to, settings.advertise.clone()));
-    broker.node.add_endpoint(Arc::clone(&endpoint));
-    let listener = Listener::new(kafka, endpoint, None);
-    let serving = tokio::spawn(Server { limits: limits(&broker), broker: Arc::clone(&broker) }.run(listener));
+    let open = doors::open(&broker, &settings.doors, bound, &around)?;
+    let secret = doors::instructor_secret(&broker, &settings.doors).await?;
+    let banner = banner(&broker, &settings.doors, &open, secret, &around);
+    let limits = limits(&broker);
+    let mut serving = JoinSet::new();
+    for listener in open.listeners {
+        serving.spawn(Server { limits: limits.clone(), broker: Arc::clone(&broker) }.run(listener));
+    }
     let generators = settings.generators.then(|| {
         let dirt = DirtLevel::from_number(settings.dirt).unwrap_or_default();
         let runner = Runner::new(Arc::clone(&cluster) as Arc<dyn Topics>, Arc::new(clock::now), settings.seed, dirt);
         Arc::new(runner.with_clock(settings.clock))
     });
-    let state = HttpState::new(Arc::clone(&cluster), kafka_address.clone(), settings.advertise.clone()).with_generators(generators.clone());
-    let pages = web.map(|listener| start_pages(&broker, state, listener));
+    let first = broker.node.endpoints().into_iter().next();
+    let kafka_address = banner.listeners.first().map_or_else(|| Address { host: String::new(), port: 0 }, |(address, ..)| address.clone());
+    let advertise = first.map_or(Advertise::Auto, |endpoint| endpoint.advertise());
+    let state = HttpState::new(Arc::clone(&cluster), kafka_address, advertise).with_generators(generators.clone());
+    let pages = start_pages(&broker, &state, open.http, open.https);
     let generators = generators.map(|runner| tokio::spawn(async move { runner.run().await }));
     // A closed terminal is no reason to stop.
-    let _ = std::io::stdout().write_all(banner(&kafka_address, web_address.as_ref()).as_bytes());
+    let _ = std::io::stdout().write_all(banner.text().as_bytes());
+    if let Some(certificates) = open.certificates {
+        tokio::spawn(certificates.keep());
+    }
+    tokio::spawn(reach::watch(Arc::clone(&broker), around));
 
     tokio::select! {
         // Ctrl+C, or the signal that service managers and containers send.
@@ -77,23 +86,67 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     if let Some(generators) = generators {
         generators.abort();
     }
-    let _ = serving.await;
-    if let Some(pages) = pages {
-        pages.abort();
-    }
+    while serving.join_next().await.is_some() {}
+    pages.iter().for_each(JoinHandle::abort);
     let closing = Arc::clone(&broker);
     let _ = tokio::task::spawn_blocking(move || closing.close()).await;
     Ok(())
 }
 
-fn start_pages(broker: &Arc<Broker>, state: HttpState, listener: TcpListener) -> tokio::task::JoinHandle<()> {
-    let stopping = Arc::clone(broker);
-    let stop = async move { stopping.stopped().await };
-    tokio::spawn(async move {
-        if let Err(error) = http::serve(listener, state, stop).await {
+type Encrypted = (TcpListener, watch::Receiver<Arc<TlsConfig>>);
+
+fn start_pages(broker: &Arc<Broker>, state: &HttpState, http: Option<TcpListener>, https: Option<Encrypted>) -> Vec<JoinHandle<()>> {
+    let stop = || {
+        let stopping = Arc::clone(broker);
+        async move { stopping.stopped().await }
+    };
+    let say = |result: std::io::Result<()>| {
+        if let Err(error) = result {
             tracing::error!(%error, "the web page is down");
         }
-    })
+    };
+    let mut pages = Vec::new();
+    if let Some(listener) = http {
+        let serving = http::serve(listener, state.clone(), stop());
+        pages.push(tokio::spawn(async move { say(serving.await) }));
+    }
+    if let Some((listener, tls)) = https {
+        let serving = http::serve_encrypted(listener, tls, state.clone(), stop());
+        pages.push(tokio::spawn(async move { say(serving.await) }));
+    }
+    pages
+}
+
+fn banner(broker: &Broker, doors: &Doors, open: &doors::Open, secret: InstructorSecret, around: &Surroundings) -> Banner {
+    let listeners = broker.node.endpoints().into_iter().zip(&doors.listeners).map(|(endpoint, setting)| {
+        let told = match endpoint.advertise() {
+            Advertise::As { host, port } => Some(Address { host, port: port.unwrap_or(endpoint.bound.port()) }.to_string()),
+            Advertise::Auto | Advertise::Sni => None,
+        };
+        let address = Address { host: setting.bind.host.clone(), port: endpoint.bound.port() };
+        (address, doors::shown_name(&endpoint), told)
+    });
+    let page = |listener: Option<&TcpListener>, asked: &Option<Address>| listener.zip(asked.as_ref()).map(|(at, asked)| bound(at, asked));
+    Banner {
+        classroom: doors.classroom,
+        listeners: listeners.collect(),
+        http: page(open.http.as_ref(), &doors.http),
+        https: page(open.https.as_ref().map(|(listener, _)| listener), &doors.https),
+        fingerprint: broker.node.authority().map(|authority| authority.fingerprint.clone()),
+        secret,
+        workshop_code: doors.workshop_code.clone(),
+        open: doors.listeners.first().is_some_and(|first| first.protocol == Protocol::Plaintext),
+        own: own_name(broker, around),
+    }
+}
+
+/// What students are told about the listeners is good for the pages too.
+fn own_name(broker: &Broker, around: &Surroundings) -> String {
+    match broker.node.endpoints().first().map(|endpoint| endpoint.advertise()) {
+        Some(Advertise::As { host, .. }) => host,
+        _ if around.container => "localhost".to_owned(),
+        _ => around.own.map_or_else(|| "127.0.0.1".to_owned(), |own| own.to_string()),
+    }
 }
 
 fn limits(broker: &Broker) -> Limits {

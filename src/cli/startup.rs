@@ -6,30 +6,32 @@ use std::path::PathBuf;
 
 use tokio::net::TcpListener;
 
+use super::doors::InstructorSecret;
 use crate::broker::StartError as BrokerError;
 use crate::config::Address;
 use crate::http::snippet::python_snippet;
 use crate::log::data_folder::DataFolderError;
+use crate::server::{TlsError, own_addresses};
 
 /// Why the broker did not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// The setting's flag, and the address it asked for.
+    /// What to type before another address, and the address that was asked for.
     PortTaken {
-        flag: &'static str,
+        flag: String,
         address: Address,
         free: Option<u16>,
     },
     PortNeedsRights {
-        flag: &'static str,
+        flag: String,
         address: Address,
     },
     NotThisMachine {
-        flag: &'static str,
+        flag: String,
         address: Address,
     },
     Listen {
-        flag: &'static str,
+        flag: String,
         address: Address,
         error: io::Error,
     },
@@ -37,8 +39,16 @@ pub enum StartError {
         folder: PathBuf,
         error: BrokerError,
     },
+    Tls(TlsError),
+    Listeners(io::Error),
+    Secret(io::Error),
     Runtime(io::Error),
-    Serve(io::Error),
+}
+
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> StartError {
+        StartError::Tls(error)
+    }
 }
 
 impl fmt::Display for StartError {
@@ -48,21 +58,23 @@ impl fmt::Display for StartError {
                 let other = free.map_or_else(|| "HOST:PORT".to_owned(), |port| Address { host: address.host.clone(), port }.to_string());
                 write!(
                     f,
-                    "port {} on {} is taken by another program; stop that one, or start with {flag} {other}",
+                    "port {} on {} is taken by another program; stop that one, or start with {flag}{other}",
                     address.port, address.host
                 )
             }
             StartError::PortNeedsRights { flag, address } => {
-                write!(f, "port {} needs rights that this user does not have; take one from 1024 on with {flag}", address.port)
-            }
-            StartError::NotThisMachine { flag, address } => {
                 write!(
                     f,
-                    "{} is not an address of this machine; use {flag} 127.0.0.1:{} or 0.0.0.0:{}",
-                    address.host, address.port, address.port
+                    "port {} needs rights that this user does not have; take one from 1024 on with {flag}{}:PORT",
+                    address.port, address.host
                 )
             }
-            StartError::Listen { flag, address, error } => write!(f, "cannot listen on {address} ({flag}): {error}"),
+            StartError::NotThisMachine { flag, address } => {
+                let own: Vec<String> = own_addresses().iter().map(|own| format!(", {own}")).collect();
+                let here = Address { host: "127.0.0.1".to_owned(), port: address.port };
+                write!(f, "{} is not an address of this machine, which has 127.0.0.1{}; use {flag}{here}", address.host, own.concat())
+            }
+            StartError::Listen { flag, address, error } => write!(f, "cannot listen on {address} ({}): {error}", flag.trim()),
             StartError::Broker { folder, error: BrokerError::Folder(DataFolderError::Locked { pid, .. }) } => {
                 let by = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
                 write!(f, "the data folder {} is in use by {by}; stop it, or choose another folder with --data-dir", folder.display())
@@ -75,16 +87,18 @@ impl fmt::Display for StartError {
                 write!(f, "cannot use the data folder {}: {error}; mend it, or choose another one with --data-dir", folder.display())
             }
             StartError::Runtime(error) => write!(f, "cannot start: {error}"),
-            StartError::Serve(error) => write!(f, "stopped serving: {error}"),
+            StartError::Tls(error) => error.fmt(f),
+            StartError::Listeners(error) => write!(f, "cannot read which addresses clients are told: {error}"),
+            StartError::Secret(error) => write!(f, "cannot keep the instructor's password in the data folder: {error}"),
         }
     }
 }
 impl std::error::Error for StartError {}
 
 /// Binds an address that a setting named.
-pub async fn listen(flag: &'static str, address: &Address) -> Result<TcpListener, StartError> {
+pub async fn listen(flag: &str, address: &Address) -> Result<TcpListener, StartError> {
     TcpListener::bind((address.host.as_str(), address.port)).await.map_err(|error| {
-        let address = address.clone();
+        let (address, flag) = (address.clone(), flag.to_owned());
         match error.kind() {
             io::ErrorKind::AddrInUse => {
                 let free = free_port_after(&address);
@@ -109,22 +123,79 @@ pub fn bound(listener: &TcpListener, asked: &Address) -> Address {
     Address { host: asked.host.clone(), port }
 }
 
-/// What stands on the terminal once the broker serves.
-pub fn banner(kafka: &Address, http: Option<&Address>) -> String {
-    let kafka = reachable(kafka);
-    let page = http.map_or_else(|| "off".to_owned(), |http| format!("http://{}/", reachable(http)));
-    // Not indented: what is copied from here has to run as it is.
-    format!(
-        "Headwater {}\n\n  Kafka clients   {kafka}\n  Web page        {page}\n\nFirst program, in Python:\n\n{}\n",
-        env!("CARGO_PKG_VERSION"),
-        python_snippet(&kafka)
-    )
+/// What there is to tell once the broker serves.
+pub(super) struct Banner {
+    pub classroom: bool,
+    /// Where each listener is, how it is called, and where its clients are sent if that is somewhere else.
+    pub listeners: Vec<(Address, String, Option<String>)>,
+    pub http: Option<Address>,
+    pub https: Option<Address>,
+    /// Of the certificate authority that is our own.
+    pub fingerprint: Option<String>,
+    pub secret: InstructorSecret,
+    /// What students join with.
+    pub workshop_code: Option<String>,
+    /// Whether a program without a login works on the first listener.
+    pub open: bool,
+    /// By which others reach this machine, as far as is known.
+    pub own: String,
 }
 
-/// "All interfaces" is no address to connect to; this machine's own is.
-fn reachable(address: &Address) -> Address {
-    let host = if matches!(address.host.as_str(), "0.0.0.0" | "::") { "127.0.0.1" } else { address.host.as_str() };
-    Address { host: host.to_owned(), port: address.port }
+impl Banner {
+    /// What stands on the terminal.
+    pub fn text(&self) -> String {
+        let mode = if self.classroom { ", classroom" } else { "" };
+        let mut text = format!("Headwater {}{mode}\n\n", env!("CARGO_PKG_VERSION"));
+        let mut row = |label: &str, content: &str| text.push_str(&format!("  {label:<15} {content}\n"));
+        for (n, (address, name, told)) in self.listeners.iter().enumerate() {
+            let told = told.as_ref().filter(|told| **told != self.reachable(address).to_string());
+            let told = told.map_or_else(String::new, |told| format!(", clients are told {told}"));
+            let name = if self.listeners.len() == 1 && told.is_empty() { String::new() } else { format!(" ({name}{told})") };
+            row(if n == 0 { "Kafka clients" } else { "" }, &format!("{}{name}", self.reachable(address)));
+        }
+        let page = |scheme: &str, address: &Option<Address>| address.as_ref().map(|at| format!("{scheme}://{}/", self.reachable(at)));
+        let pages: Vec<String> = [page("http", &self.http), page("https", &self.https)].into_iter().flatten().collect();
+        row("Web page", pages.first().map_or("off", String::as_str));
+        pages.iter().skip(1).for_each(|page| row("", page));
+        if let Some(fingerprint) = &self.fingerprint {
+            row("Certificate", "signed by Headwater workshop CA (/ca.pem), whose SHA-256 fingerprint is");
+            row("", fingerprint);
+        }
+        match &self.secret {
+            InstructorSecret::Unused => {}
+            InstructorSecret::Made(secret) => {
+                row("Instructor", &format!("user instructor, password {secret}"));
+                row("", "Write it down: it is shown this once. A new one: headwater serve --classroom --new-instructor-secret");
+            }
+            InstructorSecret::Given => row("Instructor", "user instructor, password as given"),
+            InstructorSecret::Kept => {
+                row("Instructor", "user instructor, password as before. A new one: headwater serve --classroom --new-instructor-secret");
+            }
+        }
+        if let Some(code) = &self.workshop_code {
+            row("Workshop code", code);
+        }
+        text.push_str(&self.first_step(pages.first()));
+        text
+    }
+
+    fn first_step(&self, page: Option<&String>) -> String {
+        match (self.listeners.first(), page) {
+            // Not indented: what is copied from here has to run as it is.
+            (Some((address, ..)), _) if self.open => {
+                format!("\nFirst program, in Python:\n\n{}\n", python_snippet(&self.reachable(address)))
+            }
+            (_, Some(page)) if self.classroom => format!("\nStudents open {page} and join with the workshop code.\n"),
+            _ => "\nReady.\n".to_owned(),
+        }
+    }
+
+    /// "All interfaces" is no address to connect to; this machine's own is. In a classroom the one that others reach.
+    fn reachable(&self, address: &Address) -> Address {
+        let own = if self.classroom { self.own.as_str() } else { "127.0.0.1" };
+        let host = if matches!(address.host.as_str(), "0.0.0.0" | "::") { own } else { address.host.as_str() };
+        Address { host: host.to_owned(), port: address.port }
+    }
 }
 
 #[cfg(test)]
@@ -137,20 +208,71 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named_with_what_to_do() {
-        let first = listen("--listen", &address("127.0.0.1:0")).await.unwrap();
+        let first = listen("--listen ", &address("127.0.0.1:0")).await.unwrap();
         let taken = bound(&first, &address("127.0.0.1:0"));
         assert_ne!(taken.port, 0);
-        let message = listen("--listen", &taken).await.unwrap_err().to_string();
+        let message = listen("--listen ", &taken).await.unwrap_err().to_string();
         assert!(message.starts_with(&format!("port {} on 127.0.0.1 is taken by another program", taken.port)), "{message}");
         assert!(message.contains("start with --listen 127.0.0.1:"), "{message}");
-        let message = listen("--http", &address("192.0.2.1:8080")).await.unwrap_err().to_string();
-        assert!(message.starts_with("192.0.2.1 is not an address of this machine; use --http"), "{message}");
+        let message = listen("--http ", &address("192.0.2.1:8080")).await.unwrap_err().to_string();
+        assert!(message.starts_with("192.0.2.1 is not an address of this machine, which has 127.0.0.1"), "{message}");
+        assert!(message.ends_with("; use --http 127.0.0.1:8080"), "{message}");
+    }
+
+    fn simple() -> Banner {
+        Banner {
+            classroom: false,
+            listeners: vec![(address("127.0.0.1:9092"), "PLAINTEXT".to_owned(), None)],
+            http: Some(address("127.0.0.1:8080")),
+            https: None,
+            fingerprint: None,
+            secret: InstructorSecret::Unused,
+            workshop_code: None,
+            open: true,
+            own: "10.0.0.5".to_owned(),
+        }
     }
 
     #[test]
     fn the_banner_gives_addresses_that_work_on_this_machine() {
-        let text = banner(&address("0.0.0.0:9092"), Some(&address("127.0.0.1:8080")));
+        let text = simple().text();
         assert!(text.contains("Kafka clients   127.0.0.1:9092\n") && text.contains("http://127.0.0.1:8080/\n"));
-        assert!(text.contains("\nfrom confluent_kafka import Consumer") && !text.contains("0.0.0.0"));
+        assert!(text.contains("\nfrom confluent_kafka import Consumer") && text.ends_with("consumer.close()\n\n"));
+        let told = vec![(address("127.0.0.1:9092"), "PLAINTEXT".to_owned(), Some("lab-pc:9092".to_owned()))];
+        assert!(Banner { listeners: told, ..simple() }.text().contains("127.0.0.1:9092 (PLAINTEXT, clients are told lab-pc:9092)\n"));
+    }
+
+    #[test]
+    fn a_classroom_gives_what_the_instructor_needs_once_and_the_address_for_students() {
+        let listeners = vec![
+            (address("0.0.0.0:9092"), "SASL_PLAINTEXT".to_owned(), None),
+            (address("0.0.0.0:9093"), "LAN, SASL_SSL".to_owned(), Some("lab-pc:9093".to_owned())),
+        ];
+        let banner = Banner {
+            classroom: true,
+            listeners,
+            https: Some(address("0.0.0.0:8443")),
+            http: Some(address("0.0.0.0:8080")),
+            fingerprint: Some(vec!["AB"; 32].join(":")),
+            secret: InstructorSecret::Made("aaaaa-bbbbb".to_owned()),
+            workshop_code: Some("otter-4821".to_owned()),
+            open: false,
+            ..simple()
+        };
+        let text = banner.text();
+        for wanted in [
+            "Kafka clients   10.0.0.5:9092 (SASL_PLAINTEXT)\n",
+            "                10.0.0.5:9093 (LAN, SASL_SSL, clients are told lab-pc:9093)\n",
+            "http://10.0.0.5:8080/\n",
+            "https://10.0.0.5:8443/\n",
+            "password aaaaa-bbbbb\n",
+            "Workshop code   otter-4821\n",
+            "\nStudents open http://10.0.0.5:8080/ and join",
+        ] {
+            assert!(text.contains(wanted), "{wanted} {text}");
+        }
+        assert!(!text.contains("0.0.0.0") && !text.contains("confluent_kafka"));
+        let later = Banner { secret: InstructorSecret::Kept, http: None, https: None, ..banner }.text();
+        assert!(later.contains("password as before") && later.contains("Web page        off\n") && later.ends_with("\nReady.\n"));
     }
 }

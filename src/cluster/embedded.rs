@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, StoredRecord, TopicSummary, Topics};
+use super::{
+    BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, Sightings, StoredRecord, TopicSummary, Topics,
+};
 use crate::broker::{Broker, NewTopic, OwnRecord, Partition, Refused};
 use crate::config::Durability;
 use crate::coordinator::group::request::{DescribeGroup, ListGroups, OffsetFetch};
 use crate::coordinator::group::{GroupId, MemberId, Reply, Request};
 use crate::model::metrics::MetricsSnapshot;
+use crate::model::sighting::{Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, TopicName};
 
 pub struct Embedded {
@@ -170,6 +173,29 @@ impl Cluster for Embedded {
             partitions_offline: self.broker.offline_partitions().len(),
             ..self.broker.metrics.snapshot(&self.api_names, &self.broker.catalog)
         }
+    }
+
+    fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>> {
+        let groups = groups.iter().map(|group| GroupId::from(group.as_str())).collect();
+        Box::pin(async move { Ok(self.broker.erase(topics, groups).await?) })
+    }
+
+    fn sightings(&self) -> Option<&dyn Sightings> {
+        Some(&self.broker.sightings)
+    }
+}
+
+impl Sightings for crate::broker::sightings::Sightings {
+    fn user(&self, user: &str) -> Option<Sighting> {
+        self.user(user)
+    }
+
+    fn users(&self) -> Vec<Sighting> {
+        self.users()
+    }
+
+    fn strangers(&self) -> Vec<Trouble> {
+        self.strangers()
     }
 }
 

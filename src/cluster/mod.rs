@@ -14,6 +14,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 
 use crate::model::metrics::MetricsSnapshot;
+use crate::model::sighting::{Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 pub use embedded::Embedded;
@@ -68,6 +69,17 @@ pub trait Topics: Send + Sync {
     ) -> BoxFuture<'a, Result<Vec<StoredRecord>, ClusterError>>;
 }
 
+/// What a broker saw of its clients, since it started.
+pub trait Sightings: Send + Sync {
+    fn user(&self, user: &str) -> Option<Sighting>;
+
+    /// Everyone, by name.
+    fn users(&self) -> Vec<Sighting>;
+
+    /// The troubles of those that nobody knows.
+    fn strangers(&self) -> Vec<Trouble>;
+}
+
 pub trait Cluster: Topics {
     /// Ready to serve, or one sentence why not.
     fn health(&self) -> Result<(), String>;
@@ -84,4 +96,12 @@ pub trait Cluster: Topics {
     fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>>;
 
     fn metrics(&self) -> MetricsSnapshot;
+
+    /// Deletes topics and groups. A group that has members stays, without what it had committed for these topics.
+    fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>>;
+
+    /// What only a broker in this process saw of its clients.
+    fn sightings(&self) -> Option<&dyn Sightings> {
+        None
+    }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::broker::{BrokerLayers, broker_row, broker_rows};
 use super::clock::{ClockSetting, Speed};
 use super::def::Honoured;
+use super::doors::{Doors, doors};
 use super::entry::ConfigValues;
 use super::guards::Guards;
 
@@ -20,9 +21,17 @@ pub enum SettingKind {
     Address,
     /// `host:port` or `off`.
     AddressOrOff,
-    /// `host`, `host:port` or `auto`.
+    /// `host`, `host:port`, `auto` or `sni`.
     Advertise,
+    /// `NAME=PROTOCOL://host:port[@advertised]`; may be given many times.
+    Listener,
+    /// Names with commas between them.
+    Names,
+    /// Any text.
+    Text,
     OnOff,
+    /// On or off; the flag alone is on.
+    Switch,
     Number,
     /// A number, fractions too, or `max`.
     Speed,
@@ -78,9 +87,19 @@ use SettingKind as Kind;
 #[rustfmt::skip]
 pub const SETTING_ROWS: &[SettingRow] = &[
     row("data-dir", "FOLDER", "headwater-data", Kind::Path, "Folder for topics, offsets and settings. Made if it is not there"),
-    row("listen", "HOST:PORT", "127.0.0.1:9092", Kind::Address, "Where Kafka clients connect. 0.0.0.0:9092 opens it to the network"),
-    row("http", "HOST:PORT", "127.0.0.1:8080", Kind::AddressOrOff, "Where the web page, /metrics and /healthz are, or off"),
-    row("advertise", "HOST[:PORT]", "auto", Kind::Advertise, "Address that clients are told to come back to. auto: the one they came to"),
+    row("listen", "HOST:PORT", "127.0.0.1:9092", Kind::Address, "Where Kafka clients connect. In a classroom 0.0.0.0:9092, and TLS on the port after it"),
+    row("listener", "NAME=PROTOCOL://HOST:PORT[@ADVERTISED]", "", Kind::Listener, "A listener, in place of --listen. PROTOCOL: PLAINTEXT, SASL_PLAINTEXT, SSL or SASL_SSL. ADVERTISED: as --advertise. Repeatable"),
+    row("advertise", "HOST[:PORT]", "auto", Kind::Advertise, "Address that clients are told to come back to. auto: the one they came to. sni: the name they asked for in TLS"),
+    row("http", "HOST:PORT", "127.0.0.1:8080", Kind::AddressOrOff, "Where the web page, /metrics and /healthz are, or off. In a classroom 0.0.0.0:8080"),
+    row("https", "HOST:PORT", "", Kind::AddressOrOff, "The same pages inside TLS, or off. In a classroom port 8443 beside --http, else off"),
+    row("classroom", "on|off", "off", Kind::Switch, "Open to the network, for people who log in: students and an instructor. Off: for one person on this machine"),
+    row("workshop-code", "CODE", "", Kind::Text, "What students join with, in place of one that is made up"),
+    row("instructor-secret", "SECRET", "", Kind::Text, "Password of the user instructor, 12 characters or more, in place of one that is made up"),
+    row("new-instructor-secret", "on|off", "off", Kind::Switch, "Make a new password for the user instructor, and print it").not_in_file(),
+    row("tls-cert", "FILE", "", Kind::Path, "Certificate chain (PEM) for TLS, in place of one that is made. Read again when it changes"),
+    row("tls-key", "FILE", "", Kind::Path, "Private key (PEM) of --tls-cert"),
+    row("tls-names", "NAME[,...]", "", Kind::Names, "More names and addresses that the certificate that is made holds for"),
+    row("plain-in-clear", "on|off", "off", Kind::OnOff, "Take SASL PLAIN, a readable password, also on unencrypted listeners that the network reaches"),
     row("generators", "on|off", "on", Kind::OnOff, "Fill the four workshop topics"),
     row("seed", "NUMBER", "42", Kind::Number, "Seed of the generators: the same seed gives the same town"),
     row("dirt", "0|1|2", "1", Kind::Choice(DIRT), "Faults in the generated data: none, the stated ones, three times as many"),
@@ -132,28 +151,15 @@ impl fmt::Display for Address {
     }
 }
 
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'%'))
-}
-
-/// The address that clients are told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Advertise {
-    /// The one that each client came to.
-    Auto,
-    /// The name that each client asked for in TLS (SNI), else as `Auto`.
-    Sni,
-    /// This one. Without a port: the port listened on.
-    As { host: String, port: Option<u16> },
 }
 
 /// All settings, typed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub data_dir: PathBuf,
-    pub listen: Address,
-    pub http: Option<Address>,
-    pub advertise: Advertise,
+    pub doors: Doors,
     pub generators: bool,
     pub seed: u64,
     /// 0 to 2.
@@ -193,14 +199,14 @@ impl std::error::Error for SettingError {}
 
 /// One text with the place it stands in.
 #[derive(Clone, Debug)]
-struct Text {
-    name: String,
-    text: String,
-    origin: String,
+pub(super) struct Text {
+    pub name: String,
+    pub text: String,
+    pub origin: String,
 }
 
 impl Text {
-    fn refuse(&self, accepted: &str) -> SettingError {
+    pub fn refuse(&self, accepted: &str) -> SettingError {
         SettingError { origin: self.origin.clone(), message: format!("\"{}\" is not accepted; give {accepted}", self.text) }
     }
 }
@@ -212,21 +218,38 @@ struct Level {
     configs: Vec<Text>,
 }
 
+/// Flags, variables and file, in this order.
+pub(super) struct Levels([Level; 3]);
+
+impl Levels {
+    /// What was given, on the highest level that says anything.
+    pub fn given(&self, name: &str) -> Option<Text> {
+        self.0.iter().find_map(|level| level.settings.iter().rev().find(|t| t.name == name)).cloned()
+    }
+
+    /// All that was given on the highest level that says anything.
+    pub fn all(&self, name: &str) -> Vec<Text> {
+        let level = self.0.iter().find(|level| level.settings.iter().any(|t| t.name == name));
+        level.into_iter().flat_map(|level| level.settings.iter().filter(|t| t.name == name).cloned()).collect()
+    }
+
+    /// What was given, or the default.
+    pub fn text(&self, name: &str) -> Text {
+        self.given(name).unwrap_or_else(|| Text {
+            name: name.to_owned(),
+            text: setting_row(name).map_or("", |row| row.default).to_owned(),
+            origin: "default".to_owned(),
+        })
+    }
+}
+
 impl Settings {
     pub fn from_given(given: &Given) -> Result<Settings, SettingError> {
         let mut warnings = Vec::new();
-        let levels = [flag_level(&given.flags)?, variable_level(&given.variables, &mut warnings)?, file_level(given.file.as_ref())?];
-        let text = |name: &str| {
-            let found = levels.iter().find_map(|level| level.settings.iter().rev().find(|t| t.name == name));
-            found.cloned().unwrap_or_else(|| Text {
-                name: name.to_owned(),
-                text: setting_row(name).map_or("", |row| row.default).to_owned(),
-                origin: "default".to_owned(),
-            })
-        };
-        let listen = address(&text("listen"))?;
-        let http = Some(text("http")).filter(|t| t.text != "off").map(|t| address(&t)).transpose()?;
-        let advertise = advertise(&text("advertise"))?;
+        let levels =
+            Levels([flag_level(&given.flags)?, variable_level(&given.variables, &mut warnings)?, file_level(given.file.as_ref())?]);
+        let text = |name: &str| levels.text(name);
+        let doors = doors(&levels, &mut warnings)?;
         let dirt = text("dirt");
         if !DIRT.contains(&dirt.text.as_str()) {
             return Err(dirt.refuse(&DIRT.join(", ")));
@@ -239,8 +262,9 @@ impl Settings {
         if data_dir.text.trim().is_empty() {
             return Err(data_dir.refuse("a folder"));
         }
-        let mut at_start = broker_configs(&levels)?;
-        for (name, value) in own_configs(&data_dir.text, &listen, &advertise) {
+        let mut at_start = broker_configs(&levels.0)?;
+        at_start.insert("log.dirs".to_owned(), data_dir.text.clone());
+        for (name, value) in doors.configs() {
             at_start.insert(name.to_owned(), value);
         }
         let node_id = at_start.entry("node.id".to_owned()).or_insert_with(|| "1".to_owned()).clone();
@@ -248,9 +272,7 @@ impl Settings {
         let broker = BrokerLayers::new(at_start).map_err(|e| SettingError { origin: "broker configs".to_owned(), message: e.message })?;
         Ok(Settings {
             data_dir: PathBuf::from(&data_dir.text),
-            listen,
-            http,
-            advertise,
+            doors,
             generators: on_off(&text("generators"))?,
             seed: number(&text("seed"))?,
             dirt: dirt.text.parse().unwrap_or(1),
@@ -261,16 +283,6 @@ impl Settings {
             warnings,
         })
     }
-}
-
-/// The settings that DescribeConfigs shows under Kafka's names.
-fn own_configs(data_dir: &str, listen: &Address, advertise: &Advertise) -> Vec<(&'static str, String)> {
-    let mut configs = vec![("log.dirs", data_dir.to_owned()), ("listeners", format!("PLAINTEXT://{listen}"))];
-    if let Advertise::As { host, port } = advertise {
-        let address = Address { host: host.clone(), port: port.unwrap_or(listen.port) };
-        configs.push(("advertised.listeners", format!("PLAINTEXT://{address}")));
-    }
-    configs
 }
 
 fn flag_level(flags: &[(String, String)]) -> Result<Level, SettingError> {
@@ -295,6 +307,10 @@ fn variable_level(variables: &[(String, String)], warnings: &mut Vec<String>) ->
                 for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
                     level.configs.push(assignment(&given("set", part))?);
                 }
+            }
+            Some("listener") => {
+                let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+                level.settings.extend(parts.map(|part| given("listener", part)));
             }
             Some(name) => level.settings.push(given(name, text)),
             // Container platforms make variables of their own from a service's name, so an unknown one is no error.
@@ -327,8 +343,15 @@ fn file_level(file: Option<&(String, String)>) -> Result<Level, SettingError> {
             continue;
         }
         let name = key.replace('_', "-");
-        if !setting_row(&name).is_some_and(|row| row.in_file) {
+        let Some(row) = setting_row(&name).filter(|row| row.in_file) else {
             return Err(SettingError { origin, message: unknown_key(key) });
+        };
+        if let (toml::Value::Array(items), SettingKind::Listener | SettingKind::Names) = (value, row.kind) {
+            let texts = items.iter().map(scalar).collect::<Option<Vec<_>>>();
+            let texts = texts.ok_or_else(|| SettingError { origin: origin.clone(), message: "give a list of texts".to_owned() })?;
+            let texts = if row.kind == SettingKind::Names { vec![texts.join(",")] } else { texts };
+            level.settings.extend(texts.into_iter().map(|text| Text { name: name.clone(), text, origin: origin.clone() }));
+            continue;
         }
         let text = scalar(value)
             .ok_or_else(|| SettingError { origin: origin.clone(), message: "give one text, number or true/false".to_owned() })?;
@@ -426,28 +449,6 @@ fn broker_configs(levels: &[Level]) -> Result<ConfigValues, SettingError> {
     Ok(values)
 }
 
-fn address(given: &Text) -> Result<Address, SettingError> {
-    let off = if given.name == "http" { ", or off" } else { "" };
-    Address::parse(&given.text).ok_or_else(|| given.refuse(&format!("HOST:PORT with a port up to 65535, as 127.0.0.1:9092{off}")))
-}
-
-fn advertise(given: &Text) -> Result<Advertise, SettingError> {
-    let text = given.text.trim();
-    if text == "auto" {
-        return Ok(Advertise::Auto);
-    }
-    if text == "sni" {
-        return Ok(Advertise::Sni);
-    }
-    if let Some(Address { host, port }) = Address::parse(text).filter(|a| a.port != 0) {
-        return Ok(Advertise::As { host, port: Some(port) });
-    }
-    if is_host(text) && !text.contains(':') {
-        return Ok(Advertise::As { host: text.to_owned(), port: None });
-    }
-    Err(given.refuse("auto, HOST or HOST:PORT"))
-}
-
 fn clock(kind: &Text, speed: &Text) -> Result<ClockSetting, SettingError> {
     let parsed = Speed::parse(&speed.text).ok_or_else(|| speed.refuse(Speed::ACCEPTED))?;
     match kind.text.trim() {
@@ -473,7 +474,7 @@ fn number(given: &Text) -> Result<u64, SettingError> {
     given.text.trim().parse().map_err(|_| given.refuse("a whole number from 0 on"))
 }
 
-fn on_off(given: &Text) -> Result<bool, SettingError> {
+pub(super) fn on_off(given: &Text) -> Result<bool, SettingError> {
     match given.text.trim() {
         "on" | "true" => Ok(true),
         "off" | "false" => Ok(false),

@@ -4,6 +4,7 @@
 //! text, never as markup. Every answer carries the headers of `router.rs`. Start with `router.rs`: one line per page.
 
 mod assets;
+mod encrypted;
 mod generators;
 mod health;
 mod metrics;
@@ -13,6 +14,8 @@ mod rates;
 mod router;
 mod schemas;
 pub mod snippet;
+
+pub use encrypted::serve_encrypted;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +13,8 @@ use super::store::{Opening, SegmentFile, Store};
 use crate::model::Timestamp;
 
 const FILE_NAME_BYTES_MAX: usize = 255;
+/// Some of what is put whole holds secrets.
+const OWNER_ONLY: u32 = 0o600;
 /// Bytes rewritten at a time.
 const REWRITE_BYTES: usize = 1 << 20;
 
@@ -74,7 +76,7 @@ fn put_file(path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>)
 
 /// Writes a file under another name, and renames it once `settle` is through.
 pub fn put_file_by(temporary: &Path, path: &Path, bytes: &[u8], settle: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {
-    let mut file = File::create(temporary)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(temporary)?;
     file.write_all(bytes)?;
     settle(&file)?;
     fs::rename(temporary, path)

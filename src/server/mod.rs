@@ -13,7 +13,10 @@ mod listener;
 mod mishap;
 mod strangers;
 mod stream;
+mod tls;
+mod tls_files;
 
 pub use limits::Limits;
 pub use listener::{Listener, Server};
+pub use tls::{Certificates, TlsError, own_addresses};
 pub use tokio_rustls::rustls::ServerConfig as TlsConfig;

@@ -157,13 +157,17 @@ impl Scram {
     }
 
     pub fn prove(&self, challenge: &str, nonce: &str, salt: &[u8], iterations: u32) -> (String, String) {
+        let salted = self.hash.salted_password(self.password.as_bytes(), salt, iterations);
+        self.prove_by(&salted, challenge, nonce)
+    }
+
+    pub fn prove_by(&self, salted: &[u8], challenge: &str, nonce: &str) -> (String, String) {
         let without_proof = format!("c={},r={nonce}", STANDARD.encode(&self.gs2));
         let message = format!("{},{challenge},{without_proof}", self.bare);
-        let salted = self.hash.salted_password(self.password.as_bytes(), salt, iterations);
-        let key = self.hash.hmac(&salted, &[b"Client Key"]);
+        let key = self.hash.hmac(salted, &[b"Client Key"]);
         let signature = self.hash.hmac(&self.hash.digest(&key), &[message.as_bytes()]);
         let proof: Vec<u8> = key.iter().zip(&signature).map(|(a, b)| a ^ b).collect();
-        let server_key = self.hash.hmac(&salted, &[b"Server Key"]);
+        let server_key = self.hash.hmac(salted, &[b"Server Key"]);
         let owed = format!("v={}", STANDARD.encode(self.hash.hmac(&server_key, &[message.as_bytes()])));
         (format!("{without_proof},p={}", STANDARD.encode(proof)), owed)
     }

@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 const START_WITHIN: Duration = Duration::from_secs(60);
 /// A command that should end and does not.
 const END_WITHIN: Duration = Duration::from_secs(60);
-/// The last line of what is printed when all is ready.
-const LAST_LINE: &str = "consumer.close()";
+/// The last line of what is printed when all is ready begins with one of these.
+const LAST_LINES: &[&str] = &["consumer.close()", "Students open", "Ready."];
 
 /// The binary without any variable that would change it, in a folder where it can do no harm.
 pub fn command(folder: &Path) -> Command {
@@ -31,7 +31,7 @@ pub fn command(folder: &Path) -> Command {
 pub fn command_with_usual_flags(folder: &Path, but: &[&str]) -> Command {
     let mut command = command(folder);
     for (flag, value) in [("--data-dir", "data"), ("--listen", "127.0.0.1:0"), ("--http", "127.0.0.1:0"), ("--generators", "off")] {
-        if !but.contains(&flag) {
+        if !but.contains(&flag) && !(flag == "--listen" && but.contains(&"--listener")) {
             command.args([flag, value]);
         }
     }
@@ -102,7 +102,7 @@ impl Running {
         // Reads on until the end, so that the child never writes into a closed pipe.
         std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
         let mut banner = String::new();
-        while !banner.trim_end().ends_with(LAST_LINE) {
+        while !banner.lines().last().is_some_and(|line| LAST_LINES.iter().any(|last| line.starts_with(last))) {
             let Ok(line) = lines.recv_timeout(START_WITHIN) else {
                 let _ = child.kill();
                 panic!("{command:?} did not start: {:?} {}", child.wait(), std::fs::read_to_string(&stderr).expect("stderr"))
@@ -110,10 +110,35 @@ impl Running {
             banner.push_str(&line);
             banner.push('\n');
         }
-        let kafka = after(&banner, "Kafka clients").parse().expect("an address");
+        let first = after(&banner, "Kafka clients");
+        let kafka = first.split(' ').next().and_then(|word| word.parse().ok()).expect("an address");
         let page = after(&banner, "Web page");
         let http = page.strip_prefix("http://").map(|rest| rest.trim_end_matches('/').parse().expect("an address"));
         Running { child, banner, kafka, http, stderr }
+    }
+
+    /// Where the listener is that the banner calls this: its name, and its protocol where that is another word.
+    pub fn listener(&self, name: &str) -> SocketAddr {
+        let line = self.banner.lines().find(|line| line.contains(&format!("({name})")) || line.contains(&format!("({name},")));
+        let before = line.and_then(|line| line.split(" (").next()).unwrap_or_else(|| panic!("no {name} in {}", self.banner));
+        before.split(' ').next_back().and_then(|word| word.parse().ok()).expect("an address")
+    }
+
+    /// The password of the user instructor, which the first start of a classroom prints.
+    pub fn instructor_secret(&self) -> &str {
+        after(&self.banner, "Instructor").strip_prefix("user instructor, password ").expect("a password")
+    }
+
+    /// Waits for words in the log.
+    pub fn wait_for_log(&self, words: &str) -> String {
+        let begun = Instant::now();
+        while begun.elapsed() < END_WITHIN {
+            if let Some(line) = self.stderr().lines().find(|line| line.contains(words)) {
+                return line.to_owned();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("nobody logs {words:?}: {}", self.stderr())
     }
 
     pub fn pid(&self) -> u32 {

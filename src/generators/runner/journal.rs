@@ -89,6 +89,13 @@ impl Journal {
         }
     }
 
+    /// Writes that there is none, so that the next run begins anew.
+    pub async fn forget(cluster: &dyn Topics, now: Timestamp) -> Result<(), ClusterError> {
+        let record = NewRecord { key: Some(Bytes::from_static(KEY)), value: None, timestamp: now, headers: Vec::new() };
+        cluster.append(&TopicName::new(TOPIC), PartitionId(0), vec![record]).await?;
+        Ok(())
+    }
+
     pub async fn write(&self, cluster: &dyn Topics, now: Timestamp) -> Result<(), ClusterError> {
         let value = serde_json::to_vec(self).map_err(|error| ClusterError {
             code: ErrorCode::UnknownServerError,

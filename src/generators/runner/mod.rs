@@ -125,6 +125,10 @@ pub struct Runner {
     status: Mutex<RunnerStatus>,
     orders: mpsc::Sender<Waiting>,
     waiting: tokio::sync::Mutex<mpsc::Receiver<Waiting>>,
+    /// Which beginning is being told. Held while something is written, so that a new one waits for that and nothing of the former comes
+    /// after it.
+    beginning: tokio::sync::Mutex<u64>,
+    begun_anew: tokio::sync::Notify,
 }
 
 impl Runner {
@@ -160,6 +164,8 @@ impl Runner {
             status: Mutex::new(status),
             orders,
             waiting: tokio::sync::Mutex::new(waiting),
+            beginning: tokio::sync::Mutex::new(0),
+            begun_anew: tokio::sync::Notify::new(),
         }
     }
 
@@ -176,6 +182,21 @@ impl Runner {
         self.change_status(|status| status.clone())
     }
 
+    /// Lets the town begin anew, with a fresh history: forgets where it was, while nothing is written does what is to be done meanwhile
+    /// (delete the topics), and goes on.
+    pub async fn begin_anew<T>(&self, meanwhile: impl Future<Output = Result<T, ClusterError>>) -> Result<T, ClusterError> {
+        let mut beginning = self.beginning.lock().await;
+        // On a full disk this works only once there is room, and then it has to.
+        let forgotten = Journal::forget(self.cluster.as_ref(), self.clock.present()).await;
+        let done = meanwhile.await;
+        if forgotten.is_err() {
+            Journal::forget(self.cluster.as_ref(), self.clock.present()).await?;
+        }
+        *beginning += 1;
+        self.begun_anew.notify_one();
+        done
+    }
+
     /// Runs to its end, if it has one. May be dropped at any time: the next run goes on where this one ended.
     pub async fn run(&self) {
         // No error is final.
@@ -188,7 +209,7 @@ impl Runner {
         loop {
             let error = match self.run_until_error(started).await {
                 Ok(Pause::AtEnd) => return Ok(()),
-                Ok(Pause::AfterJump) => None,
+                Ok(Pause::AfterJump | Pause::Anew) => None,
                 Err(error) => Some(error),
             };
             if let Some(error) = error {
@@ -206,7 +227,10 @@ impl Runner {
     }
 
     async fn run_until_error(&self, started: Timestamp) -> Result<Pause, ClusterError> {
-        let mut writer = self.resume().await?;
+        let mut writer = {
+            let beginning = self.beginning.lock().await;
+            Writer { beginning: *beginning, ..self.resume().await? }
+        };
         let is_virtual = self.clock.is_virtual();
         let since = if is_virtual { VIRTUAL_START } else { started };
         let end = self.end.after_ms.map(|ms| since.plus_ms(ms));
@@ -218,12 +242,15 @@ impl Runner {
                 return Ok(Pause::AfterJump);
             }
             self.allow(&mut writer, until).await?;
-            self.catch_up(&mut writer, until).await?;
+            if !self.catch_up(&mut writer, until).await? {
+                return Ok(Pause::Anew);
+            }
             if end.is_some_and(|end| now >= end) || self.has_enough(&mut writer) {
                 return Ok(Pause::AtEnd);
             }
             tokio::select! {
                 () = tokio::time::sleep(self.clock.tick()) => {}
+                () = self.begun_anew.notified() => return Ok(Pause::Anew),
                 Some(order) = self.next_order() => self.obey(&mut writer, order).await?,
             }
             now = self.clock.advance();
@@ -233,6 +260,10 @@ impl Runner {
     /// Notes how far a virtual clock may get before it gets there.
     async fn allow(&self, writer: &mut Writer, now: Timestamp) -> Result<(), ClusterError> {
         if writer.journal.virtual_to.is_none_or(|latest| now <= latest) {
+            return Ok(());
+        }
+        let current = self.beginning.lock().await;
+        if *current != writer.beginning {
             return Ok(());
         }
         let stretch = now.0.div_euclid(VIRTUAL_STRETCH_MS) + 1;
@@ -249,8 +280,8 @@ impl Runner {
         self.end.events.is_some_and(|events| writer.taken >= events) && writer.chronicle.next_arrival() > writer.last
     }
 
-    /// Writes everything that has arrived by `now` and is not there yet.
-    async fn catch_up(&self, writer: &mut Writer, now: Timestamp) -> Result<(), ClusterError> {
+    /// Writes everything that has arrived by `now` and is not there yet. False if the town begins anew.
+    async fn catch_up(&self, writer: &mut Writer, now: Timestamp) -> Result<bool, ClusterError> {
         let start = writer.chronicle.next_arrival();
         // A fast virtual clock makes long steps, and is where it should be after each.
         let stepped = self.clock.is_virtual() && now > VIRTUAL_START;
@@ -259,8 +290,10 @@ impl Runner {
         let mut in_slice = 0;
         while writer.chronicle.next_arrival() <= now && !self.has_enough(writer) {
             let Some(event) = writer.chronicle.next() else { break };
-            if let Some(batch) = writer.take(event) {
-                self.append(batch).await?;
+            if let Some(batch) = writer.take(event)
+                && !self.append(writer.beginning, batch).await?
+            {
+                return Ok(false);
             }
             in_slice += 1;
             if in_slice == SLICE_EVENTS {
@@ -273,7 +306,9 @@ impl Runner {
             }
         }
         for batch in writer.rest() {
-            self.append(batch).await?;
+            if !self.append(writer.beginning, batch).await? {
+                return Ok(false);
+            }
         }
         self.change_status(|status| {
             status.phase = Phase::Live;
@@ -281,10 +316,15 @@ impl Runner {
             status.trouble = None;
             status.measure_rates(self.clock.present(), behind);
         });
-        Ok(())
+        Ok(true)
     }
 
-    async fn append(&self, batch: Batch) -> Result<(), ClusterError> {
+    /// False if the town begins anew, and nothing is written then.
+    async fn append(&self, beginning: u64, batch: Batch) -> Result<bool, ClusterError> {
+        let current = self.beginning.lock().await;
+        if *current != beginning {
+            return Ok(false);
+        }
         let count = batch.records.len() as u64;
         let last_arrival = batch.records.last().map(|record| record.timestamp);
         let topic = TopicName::new(batch.stream.topic());
@@ -295,7 +335,7 @@ impl Runner {
                 stream.last_arrival = stream.last_arrival.max(last_arrival);
             }
         });
-        Ok(())
+        Ok(true)
     }
 
     fn change_status<T>(&self, change: impl FnOnce(&mut RunnerStatus) -> T) -> T {
@@ -331,6 +371,8 @@ enum Pause {
     AtEnd,
     /// The clock has jumped further than what is filled.
     AfterJump,
+    /// There was a reset.
+    Anew,
 }
 
 /// Records on their way into one partition.
@@ -353,6 +395,8 @@ struct Lane {
 
 /// Sorts the chronicle's events into batches.
 struct Writer {
+    /// Which beginning it tells.
+    beginning: u64,
     chronicle: Chronicle,
     journal: Journal,
     lanes: Vec<Lane>,

@@ -150,6 +150,11 @@ impl Runner {
         if answer.is_closed() {
             return Ok(());
         }
+        let current = self.beginning.lock().await;
+        if *current != writer.beginning {
+            let _ = answer.send(Err(OrderRefused::NotNow("the town begins anew; try again".to_owned())));
+            return Ok(());
+        }
         let at = writer.chronicle.next_page();
         let world = writer.chronicle.world();
         let command = match command(world, &writer.journal, &request, at, self.clock.now()) {

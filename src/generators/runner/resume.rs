@@ -61,7 +61,7 @@ impl Runner {
         self.change_status(|status| status.gaps = journal.gaps.clone());
         let chronicle = prepared(Chronicle::new(world, journal.origin, from)).await;
         let last = lanes.iter().map(|lane| lane.written_to).max().unwrap_or(Timestamp::NONE);
-        Ok(Writer { chronicle, journal, lanes, taken: self.written(), last })
+        Ok(Writer { beginning: 0, chronicle, journal, lanes, taken: self.written(), last })
     }
 
     /// What is remembered, or a new beginning two hours ago. A folder keeps its seed: other events under the same ids and orders

@@ -362,6 +362,7 @@ fn a_note_that_a_crash_kept_from_its_event_is_written_later_and_once() {
 #[test]
 fn no_batch_splits_a_millisecond_and_none_of_history_is_huge() {
     let mut writer = Writer {
+        beginning: 0,
         journal: Journal::begin(7, DirtLevel::Stated, NOW),
         chronicle: Chronicle::new(World::new(7, DirtLevel::Stated), NOW, NOW),
         lanes: vec![Lane { stream: StreamId::IOT, partition: PartitionId(0), written_to: Timestamp::NONE, held: 0, records: Vec::new() }],
@@ -407,6 +408,44 @@ fn running_it_recovers_from_errors_and_shows_what_it_does() {
     let iot = &status.streams[StreamId::IOT.0];
     assert!(iot.events_written > 1_000 && (5.0..40.0).contains(&iot.events_per_s), "{iot:?}");
     assert!(iot.last_arrival.is_some_and(|arrival| bench.now().since(arrival) < 2_000));
+}
+
+#[test]
+fn a_reset_begins_anew_and_nothing_of_before_comes_after_it() {
+    let bench = Bench::that_began(30);
+    let runner = bench.runner(7);
+    let live = async || {
+        while runner.status().phase != Phase::Live || runner.status().origin.is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let reset = async || {
+        let cleared = async {
+            bench.cluster.topics.lock().unwrap().retain(|(topic, _), _| topic == journal::TOPIC);
+            Ok(())
+        };
+        runner.begin_anew(cleared).await.unwrap();
+    };
+    bench.runtime.block_on(async {
+        let resets = async {
+            live().await;
+            bench.pass(MINUTE_MS);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            reset().await;
+            // In the middle of the history, too.
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            bench.pass(7 * MINUTE_MS);
+            reset().await;
+            let origin = bench.now().plus_ms(-HISTORY_MS);
+            while runner.status().origin != Some(Timestamp(origin.0 - origin.0.rem_euclid(1000))) || runner.status().phase != Phase::Live {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! { () = runner.run() => {}, () = resets => {} }
+    });
+    let origin = bench.journal().origin;
+    assert_eq!(bench.now().since(origin) / 1000, HISTORY_MS / 1000);
+    bench.assert_whole_from(origin, origin);
 }
 
 /// Gives an order to a running runner, in the way of `run`.
