@@ -43,7 +43,8 @@ impl Api for AlterUserScramCredentials {
         for asked in &request.upsertions {
             named.entry(asked.name.clone()).or_default().push(upsertion(asked));
         }
-        let (mut outcomes, mut changes): (BTreeMap<StrBytes, Result<(), Refused>>, Vec<(String, Change)>) = Default::default();
+        let mut outcomes: BTreeMap<StrBytes, Result<(), Refused>> = BTreeMap::new();
+        let mut changes: Vec<(String, Change)> = Vec::new();
         for (user, asked) in named {
             let outcome = check(ctx, &user, asked).map(|change| changes.push((user.as_str().to_owned(), change)));
             outcomes.insert(user, outcome);
