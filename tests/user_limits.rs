@@ -209,3 +209,42 @@ fn the_instructor_s_password_is_changed_by_the_instructor_and_never_taken_away()
     assert_eq!(instructor.ask(0, &put("instructor")).results[0].error_code, 0);
     assert!(room.broker.security.rules().credentials.get("instructor", headwater::security::Hash::Sha256).unwrap().fits("changed"));
 }
+
+/// Requests that each of so many connections got answered within the time.
+fn answered(users: Vec<Client>, counted_from: Duration, until: Duration) -> usize {
+    let begun = Instant::now();
+    let working = users.into_iter().map(|mut client| {
+        std::thread::spawn(move || {
+            let mut count = 0;
+            while begun.elapsed() < until {
+                client.metadata(None);
+                count += usize::from(begun.elapsed() >= counted_from);
+            }
+            count
+        })
+    });
+    let working: Vec<_> = working.collect();
+    working.into_iter().map(|thread| thread.join().expect("answers")).sum()
+}
+
+#[test]
+fn who_opens_many_connections_takes_no_more_from_others_than_who_opens_one() {
+    let room = Classroom::open();
+    let users: Vec<String> = (0..25).map(|n| format!("user-{n}")).collect();
+    for user in &users {
+        room.broker.security.set_password(user, PASSWORD).expect("a user");
+    }
+    // Topics to look through, so that an answer is work for the broker and little for the client.
+    (0..9).for_each(|n| drop(create(&mut room.login("instructor"), 7, &format!("others-{n}"), 100)));
+    let good = || users.iter().map(|user| room.login(user)).collect::<Vec<Client>>();
+    let second = Duration::from_secs(1);
+    let alone = answered(good(), second, 4 * second);
+    let abuser: Vec<Client> = (0..75).map(|_| room.login("otter")).collect();
+    let others = good();
+    let abusing = std::thread::spawn(move || answered(abuser, 7 * second, 10 * second));
+    let beside = answered(others, 7 * second, 10 * second);
+    let taken = abusing.join().expect("answers");
+    println!("alone {alone}, beside an abuser {beside}, who got {taken}");
+    // Shares do not depend on what else the machine does; how much there is to share does.
+    assert!(taken * users.len() < 2 * beside, "{beside} for {} users, {taken} for the abuser", users.len());
+}
