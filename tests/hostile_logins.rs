@@ -314,6 +314,62 @@ fn a_failure_slows_that_user_only_and_locks_nobody_out() {
     assert_eq!(seen.logins.last().map(|login| login.mechanism.as_str()), Some("PLAIN"));
 }
 
+/// Logins of a class, one after the other, by SCRAM: the slowest but three, and all together. What the password costs the client is paid
+/// once.
+fn class_comes_in(room: &Classroom) -> (Duration, Duration) {
+    let mut salted = Vec::new();
+    let begun = Instant::now();
+    let mut each: Vec<Duration> = (0..299)
+        .map(|_| {
+            let begun = Instant::now();
+            let it = Scram::new("heron", PASSWORD);
+            let mut client = room.stranger();
+            handshake(&mut client, it.mechanism());
+            let challenge = token(&mut client, it.first().as_bytes()).unwrap().auth_bytes;
+            let challenge = String::from_utf8(challenge.to_vec()).unwrap();
+            let part = |name: &str| challenge.split(',').find_map(|p| p.strip_prefix(name)).unwrap();
+            if salted.is_empty() {
+                salted = it.hash.salted_password(PASSWORD.as_bytes(), &STANDARD.decode(part("s=")).unwrap(), 4_096);
+            }
+            let (last, _) = it.prove_by(&salted, &challenge, part("r="));
+            assert_eq!(token(&mut client, last.as_bytes()).unwrap().error_code, OK);
+            assert_eq!(client.metadata(Some(&["ecommerce-events"])).topics[0].error_code, OK);
+            begun.elapsed()
+        })
+        .collect();
+    each.sort();
+    (each[295], begun.elapsed())
+}
+
+#[test]
+fn one_who_guesses_does_not_hold_up_a_class_behind_the_same_address() {
+    let room = Classroom::open();
+    let (slow_alone, alone) = class_comes_in(&room);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let guesses = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for number in 0..40 {
+            let (room, over, guesses) = (&room, &over, &guesses);
+            scope.spawn(move || {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    let mut client = room.stranger();
+                    handshake(&mut client, "PLAIN");
+                    // Each guess is at another user, so that none of them has to wait for long.
+                    let guess = guesses.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let _ = token(&mut client, format!("\0user-{number}-{guess}\0guess").as_bytes());
+                }
+            });
+        }
+        while guesses.load(std::sync::atomic::Ordering::Relaxed) < 100 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let (slow_beside, beside) = class_comes_in(&room);
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        println!("299 logins: {alone:?} alone (p99 {slow_alone:?}), {beside:?} beside {guesses:?} guesses (p99 {slow_beside:?})");
+        assert!(beside < Duration::from_secs(60) && slow_beside < Duration::from_secs(5));
+    });
+}
+
 #[test]
 fn an_unknown_user_looks_like_a_known_one() {
     let room = Classroom::open();
