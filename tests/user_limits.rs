@@ -91,7 +91,7 @@ fn a_reader_gets_its_answer_at_once_and_rests_after_it() {
     let room = Classroom::open();
     let mut otter = room.login("otter");
     let records = batch();
-    (0..8).for_each(|_| drop(produce(&mut otter, &records)));
+    (0..8).for_each(|_| assert_eq!(produce(&mut otter, &records), 0));
     quota(&room, None, "consumer_byte_rate", Some(50_000.0));
     let asked = Instant::now();
     // Ten seconds' worth is 500,000 bytes, and this is 524,288 and a little.
