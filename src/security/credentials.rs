@@ -26,6 +26,7 @@ impl Hash {
     pub const ALL: [Hash; 2] = [Hash::Sha256, Hash::Sha512];
 
     /// Bytes of a digest.
+    #[allow(clippy::len_without_is_empty, reason = "no digest is empty")]
     pub fn len(self) -> usize {
         match self {
             Hash::Sha256 => 32,
@@ -117,6 +118,8 @@ impl Verifier {
 
 /// Bytes of a new salt.
 pub const SALT_LEN: usize = 24;
+/// Of a salt that an admin client made.
+pub const SALT_BYTES_MAX: usize = 256;
 
 /// All users and their verifiers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +130,11 @@ pub struct Credentials {
 impl Credentials {
     pub fn get(&self, user: &str, hash: Hash) -> Option<&Verifier> {
         self.users.get(user)?.iter().find(|verifier| verifier.hash == hash)
+    }
+
+    /// All of a user's verifiers; none if there is no such user.
+    pub fn of(&self, user: &str) -> &[Verifier] {
+        self.users.get(user).map_or(&[], Vec::as_slice)
     }
 
     /// Any of a user's verifiers: a plain password can be held against each.
