@@ -106,6 +106,14 @@ fn question(key: i16, client: &mut Client) -> Outcome {
         22 => ask(client, &InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(1_000)),
         23 => ask(client, &OffsetForLeaderEpochRequest::default().with_topics(vec![OffsetForLeaderTopic::default().with_topic(topic_name(TOPIC))
             .with_partitions(vec![OffsetForLeaderPartition::default().with_current_leader_epoch(-1)])])),
+        29 => ask(client, &DescribeAclsRequest::default().with_resource_type_filter(1).with_pattern_type_filter(1).with_operation(1)
+            .with_permission_type(1)),
+        30 => ask(client, &CreateAclsRequest::default().with_creations(vec![create_acls_request::AclCreation::default()
+            .with_resource_type(TOPIC_RESOURCE).with_resource_name(text(TOPIC)).with_resource_pattern_type(3)
+            .with_principal(text("User:ghost")).with_host(text("*")).with_operation(3).with_permission_type(3)])),
+        31 => ask(client, &DeleteAclsRequest::default().with_filters(vec![delete_acls_request::DeleteAclsFilter::default()
+            .with_resource_type_filter(1).with_pattern_type_filter(1).with_principal_filter(Some(text("User:ghost"))).with_operation(1)
+            .with_permission_type(1)])),
         32 => ask(client, &DescribeConfigsRequest::default().with_resources(vec![DescribeConfigsResource::default()
             .with_resource_type(TOPIC_RESOURCE).with_resource_name(text(TOPIC)).with_configuration_keys(None)])),
         33 => ask(client, &AlterConfigsRequest::default().with_validate_only(true).with_resources(vec![
@@ -118,6 +126,13 @@ fn question(key: i16, client: &mut Client) -> Outcome {
         44 => ask(client, &IncrementalAlterConfigsRequest::default().with_validate_only(true).with_resources(vec![
             incremental_alter_configs_request::AlterConfigsResource::default().with_resource_type(TOPIC_RESOURCE).with_resource_name(text(TOPIC))])),
         47 => ask(client, &OffsetDeleteRequest::default().with_group_id(group("otter-gone"))),
+        48 => ask(client, &DescribeClientQuotasRequest::default()),
+        49 => ask(client, &AlterClientQuotasRequest::default().with_validate_only(true).with_entries(vec![
+            alter_client_quotas_request::EntryData::default().with_entity(vec![alter_client_quotas_request::EntityData::default()
+                .with_entity_type(text("user")).with_entity_name(Some(text(OWNER)))])])),
+        50 => ask(client, &DescribeUserScramCredentialsRequest::default().with_users(None)),
+        51 => ask(client, &AlterUserScramCredentialsRequest::default().with_deletions(vec![
+            alter_user_scram_credentials_request::ScramCredentialDeletion::default().with_name(text("ghost")).with_mechanism(1)])),
         60 => ask(client, &DescribeClusterRequest::default().with_endpoint_type(1)),
         75 => ask(client, &DescribeTopicPartitionsRequest::default().with_response_partition_limit(10).with_topics(vec![
             describe_topic_partitions_request::TopicRequest::default().with_name(topic_name(TOPIC))])),

@@ -20,9 +20,8 @@ const TAIL: &str = "
 Produce is listed from version 0 and served from version 3, as in Apache Kafka: librdkafka before 2.11.1 takes a higher minimum for a
 broker without compression (KAFKA-18659).
 
-Not listed: transactions (24-28, 61, 65, 66), KIP-848 groups (68, 69), SASL (17, 36), ACLs (29-31), quotas (48, 49), SCRAM users
-(50, 51), delegation tokens (38-41), reassignment and elections (34, 43, 45, 46), raft (55, 80, 81), features (57), telemetry (71, 72),
-config resources (74), share and streams groups (76-79, 83-92).
+Not listed: transactions (24-28, 61, 65, 66), KIP-848 groups (68, 69), delegation tokens (38-41), reassignment and elections (34, 43,
+45, 46), raft (55, 80, 81), features (57), telemetry (71, 72), config resources (74), share and streams groups (76-79, 83-92).
 ";
 
 #[test]

@@ -45,6 +45,11 @@ impl Refused {
         Refused { error, message: message.into() }
     }
 
+    /// The same for another part of a request.
+    pub fn again(&self) -> Refused {
+        Refused::new(self.error, self.message.clone())
+    }
+
     /// What the client is told beside the code.
     pub fn words(&self) -> Option<&str> {
         (!self.message.is_empty()).then_some(self.message.as_str())

@@ -18,6 +18,7 @@ mod group_clerk;
 mod groups;
 mod housekeeping;
 mod listeners;
+pub mod meters;
 pub mod metrics;
 mod node;
 mod partition;
@@ -51,8 +52,9 @@ use crate::coordinator::group::{GroupId, Request};
 use crate::log::DataFolder;
 use crate::model::{ErrorCode, Offset, Timestamp, TopicName, TopicPartition};
 use fetch_sessions::FetchSessions;
+use meters::Meters;
 use producer_ids::ProducerIds;
-use security::Security;
+use security::{Rules, Security};
 use sightings::Sightings;
 
 pub struct Broker {
@@ -64,6 +66,7 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     pub fetch_sessions: FetchSessions,
     pub metrics: Metrics,
+    pub meters: Arc<Meters>,
     pub security: Arc<Security>,
     pub sightings: Sightings,
     pub space: Arc<Space>,
@@ -211,6 +214,14 @@ impl Broker {
 
     pub async fn set_topic_config(self: &Arc<Self>, topic: Arc<Topic>, config: TopicConfig) -> Result<(), Refused> {
         self.blocking(move |broker| broker.catalog.set_config(&topic, config)).await
+    }
+
+    /// Changes who may come in and what they may do; on disk when it returns.
+    pub async fn change_rules<T: Send + 'static>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut Rules) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        self.blocking(move |broker| broker.security.change(change).map_err(|e| storage("cannot write the rules", &e))).await
     }
 
     pub async fn set_broker_configs(self: &Arc<Self>, layers: BrokerLayers) -> Result<(), Refused> {

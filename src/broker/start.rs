@@ -101,6 +101,7 @@ impl Broker {
             // Odd high bits per run: a session of a former run must not be taken for one of this run.
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max, (seed.1 >> 34) as i32),
             metrics: Metrics::new(clock::now()),
+            meters: Arc::default(),
             security: Arc::new(security),
             sightings: Sightings::default(),
             space,

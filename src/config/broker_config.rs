@@ -15,6 +15,13 @@ pub struct BrokerConfig {
     pub request_bytes_max: usize,
     pub fetch_bytes_max: usize,
     pub connections_max: usize,
+    pub user_connections_max: usize,
+    pub user_partitions_max: usize,
+    /// Bytes a second. `None`: no limit.
+    pub user_produce_rate: Option<f64>,
+    pub user_fetch_rate: Option<f64>,
+    /// Requests a second. `None`: no limit.
+    pub user_requests_rate: Option<f64>,
     pub connections_idle_max_ms: i64,
     /// Connections a second.
     pub connection_rate_max: u32,
@@ -69,6 +76,7 @@ impl BrokerConfig {
         let int = |name: &str| i32::try_from(layers.long(name)).unwrap_or(i32::MAX);
         let size = |name: &str| usize::try_from(layers.long(name)).unwrap_or(0);
         let long = |name: &str| layers.long(name);
+        let rate = |name: &str| Some(layers.long(name) as f64).filter(|rate| *rate > 0.0);
         BrokerConfig {
             node_id: int("node.id"),
             rack: layers.value("broker.rack").filter(|rack| !rack.is_empty()),
@@ -80,6 +88,11 @@ impl BrokerConfig {
             request_bytes_max: size("socket.request.max.bytes"),
             fetch_bytes_max: size("fetch.max.bytes"),
             connections_max: size("max.connections"),
+            user_connections_max: size("headwater.user.connections.max"),
+            user_partitions_max: size("headwater.user.partitions.max"),
+            user_produce_rate: rate("headwater.user.produce.byte.rate"),
+            user_fetch_rate: rate("headwater.user.fetch.byte.rate"),
+            user_requests_rate: rate("headwater.user.request.rate"),
             connections_idle_max_ms: long("connections.max.idle.ms"),
             connection_rate_max: u32::try_from(long("max.connection.creation.rate")).unwrap_or(0),
             listen_backlog: int("socket.listen.backlog.size"),

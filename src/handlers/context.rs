@@ -1,6 +1,7 @@
 //! What a handler is given beside its request.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicI32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use kafka_protocol::protocol::{Encodable, StrBytes};
 
 use super::HangUp;
 use super::login::Login;
+use super::thread_time::ThreadTime;
+use crate::broker::meters::Seat;
 use crate::broker::security::Rules;
 use crate::broker::sightings::{Mishap, Place};
 use crate::broker::{Broker, Endpoint};
@@ -35,6 +38,9 @@ pub struct Peer {
     /// How fast it gets producer ids.
     producer_ids: Mutex<(Instant, Pace)>,
     login: Mutex<Login>,
+    /// Its place among its user's connections.
+    seat: Mutex<Option<Seat>>,
+    pub time: ThreadTime,
 }
 
 impl Peer {
@@ -42,7 +48,18 @@ impl Peer {
         let producer_ids = Mutex::new((Instant::now(), Pace::new(PRODUCER_IDS_AT_ONCE)));
         let login = Mutex::new(if endpoint.protocol.logs_in() { Login::Expected } else { Login::In(Principal::anonymous()) });
         let host = remote.ip().to_canonical().to_string();
-        Peer { remote, local, endpoint, server_name, host, software: Mutex::default(), producer_ids, login }
+        Peer {
+            remote,
+            local,
+            endpoint,
+            server_name,
+            host,
+            software: Mutex::default(),
+            producer_ids,
+            login,
+            seat: Mutex::default(),
+            time: ThreadTime::default(),
+        }
     }
 
     /// Where it was seen.
@@ -56,6 +73,11 @@ impl Peer {
 
     pub fn set_login(&self, login: Login) {
         *self.login.lock().unwrap_or_else(PoisonError::into_inner) = login;
+    }
+
+    /// Keeps its place until it closes.
+    pub fn take_seat(&self, seat: Seat) {
+        *self.seat.lock().unwrap_or_else(PoisonError::into_inner) = Some(seat);
     }
 
     /// Takes the login's state out. Nobody is in until it is put back.
@@ -110,6 +132,8 @@ pub struct Context {
     pub principal: Option<Principal>,
     /// The rules when the request came.
     pub rules: Arc<Rules>,
+    /// How long the connection rests after the answer.
+    pub(super) rest_ms: AtomicI32,
 }
 
 /// What goes back on the connection.
@@ -137,7 +161,7 @@ impl Reply {
 impl Context {
     pub fn new(broker: Arc<Broker>, header: RequestHeader, peer: Arc<Peer>) -> Context {
         let (principal, rules) = (peer.principal(), broker.security.rules());
-        Context { broker, header, peer, principal, rules }
+        Context { broker, header, peer, principal, rules, rest_ms: AtomicI32::new(0) }
     }
 
     /// Whether who asks may do this.

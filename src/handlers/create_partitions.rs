@@ -8,6 +8,7 @@ use kafka_protocol::messages::CreatePartitionsRequest;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_partitions_response::{CreatePartitionsResponse, CreatePartitionsTopicResult};
 
+use super::throttle::WhenUsedUp;
 use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::Refused;
 use crate::model::ErrorCode;
@@ -18,6 +19,8 @@ pub struct CreatePartitions;
 
 /// Kafka answers a growth beyond this with UNKNOWN_SERVER_ERROR.
 const COUNT_MAX: i32 = 10_000;
+/// From here on a client knows that it was too fast (KIP-599).
+const REFUSED_FROM: i16 = 3;
 
 impl Api for CreatePartitions {
     const KEY: i16 = 37;
@@ -26,7 +29,7 @@ impl Api for CreatePartitions {
     const ACCESS: Access = Access::Owner(ErrorCode::TopicAuthorizationFailed);
     type Request = CreatePartitionsRequest;
 
-    async fn handle(ctx: &Context, _version: i16, request: CreatePartitionsRequest) -> Result<Reply, HangUp> {
+    async fn handle(ctx: &Context, version: i16, request: CreatePartitionsRequest) -> Result<Reply, HangUp> {
         let mut response = CreatePartitionsResponse::default();
         let mut counts: HashMap<_, usize> = HashMap::new();
         for topic in &request.topics {
@@ -35,7 +38,7 @@ impl Api for CreatePartitions {
         for topic in &request.topics {
             let outcome = match counts.get(&topic.name.0) {
                 None => continue,
-                Some(1) => grow(ctx, topic, request.validate_only).await,
+                Some(1) => grow(ctx, version, topic, request.validate_only).await,
                 Some(_) => {
                     counts.remove(&topic.name.0);
                     Err(Refused::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
@@ -49,11 +52,12 @@ impl Api for CreatePartitions {
             }
             response.results.push(result);
         }
+        response.throttle_time_ms = ctx.throttle_time_ms();
         ctx.reply(&response)
     }
 }
 
-async fn grow(ctx: &Context, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refused> {
+async fn grow(ctx: &Context, version: i16, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refused> {
     ctx.check_topic(Operation::Alter, &asked.name.0).map_err(|error| Refused::new(error, "Authorization failed."))?;
     let topic = ctx.broker.catalog.get(&asked.name.0).ok_or(Refused::new(ErrorCode::UnknownTopicOrPartition, ""))?;
     let have = topic.partition_count();
@@ -80,8 +84,11 @@ async fn grow(ctx: &Context, asked: &CreatePartitionsTopic, validate_only: bool)
             return Err(Refused::new(ErrorCode::InvalidReplicaAssignment, text));
         }
     }
+    let _room = ctx.room_for(topic.name.as_str(), more).await?;
     if validate_only {
         return Ok(());
     }
+    let when = if version >= REFUSED_FROM { WhenUsedUp::Refuse } else { WhenUsedUp::Rest };
+    ctx.charge_partitions(more, when)?;
     ctx.broker.grow_topic(topic, asked.count).await
 }

@@ -10,6 +10,7 @@ use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, Cr
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+use super::throttle::WhenUsedUp;
 use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{NewTopic, Refused, Topic};
 use crate::config::TopicConfig;
@@ -22,6 +23,8 @@ pub struct CreateTopics;
 /// The controller's own log in Kafka; nobody may take its name.
 const METADATA_TOPIC: &str = "__cluster_metadata";
 const ONE_REPLICA: i16 = 1;
+/// From here on a client knows that it was too fast (KIP-599).
+const REFUSED_FROM: i16 = 6;
 
 struct Made {
     id: TopicId,
@@ -48,7 +51,7 @@ impl Api for CreateTopics {
         for (topic, colliding) in request.topics.iter().zip(colliding) {
             let outcome = match counts.get(&topic.name.0) {
                 None => continue,
-                Some(1) => create(ctx, topic, colliding, request.validate_only).await,
+                Some(1) => create(ctx, version, topic, colliding, request.validate_only).await,
                 Some(_) => {
                     counts.remove(&topic.name.0);
                     Err(Refused::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
@@ -56,11 +59,18 @@ impl Api for CreateTopics {
             };
             response.topics.push(result(ctx, version, topic, outcome));
         }
+        response.throttle_time_ms = ctx.throttle_time_ms();
         ctx.reply(&response)
     }
 }
 
-async fn create(ctx: &Context, topic: &CreatableTopic, colliding: Option<TopicName>, validate_only: bool) -> Result<Made, Refused> {
+async fn create(
+    ctx: &Context,
+    version: i16,
+    topic: &CreatableTopic,
+    colliding: Option<TopicName>,
+    validate_only: bool,
+) -> Result<Made, Refused> {
     let name = topic.name.as_str();
     if name == METADATA_TOPIC {
         return Err(Refused::new(ErrorCode::InvalidRequest, format!("Creation of internal topic {METADATA_TOPIC} is prohibited.")));
@@ -72,11 +82,14 @@ async fn create(ctx: &Context, topic: &CreatableTopic, colliding: Option<TopicNa
     let config = TopicConfig::from_request(given, &ctx.broker.configs.layers()).map_err(|e| Refused::new(e.code, e.message))?;
     let partitions = partition_count(ctx, topic)?;
     let new = NewTopic { name: TopicName::new(name), partitions, overrides: config.values().clone() };
+    let _room = ctx.room_for(name, partitions).await?;
     if validate_only {
         let config = ctx.broker.catalog.check_new(&new)?;
         // The id that the topic would have had, as Kafka gives one.
         return Ok(Made { id: TopicId(Uuid::new_v4().into_bytes()), partitions, config });
     }
+    let when = if version >= REFUSED_FROM { WhenUsedUp::Refuse } else { WhenUsedUp::Rest };
+    ctx.charge_partitions(partitions, when)?;
     let made = ctx.broker.create_topic(new).await?;
     Ok(Made { id: made.id, partitions, config: (*made.config()).clone() })
 }

@@ -10,6 +10,7 @@ use kafka_protocol::messages::delete_topics_response::{DeletableTopicResult, Del
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+use super::throttle::WhenUsedUp;
 use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{Refused, is_internal};
 use crate::model::{ErrorCode, TopicId, TopicName};
@@ -18,6 +19,8 @@ use crate::wire::convert::{optional_text, topic_id, wire_topic_id, wire_topic_na
 
 pub struct DeleteTopics;
 
+/// From here on a client knows that it was too fast (KIP-599).
+const REFUSED_FROM: i16 = 5;
 const NOT_HERE: &str = "This server does not host this topic-partition.";
 
 /// What is said about one topic of the request.
@@ -56,13 +59,14 @@ impl Api for DeleteTopics {
         outcomes.extend(barred.into_iter().map(|(name, id)| Outcome { name, id, refused: refused() }));
         for (name, id) in doomed {
             let refused = match ctx.check_topic(Operation::Delete, name.as_str()) {
-                Ok(()) => delete(ctx, &name).await.err(),
+                Ok(()) => delete(ctx, version, &name).await.err(),
                 Err(error) => Some(Refused::new(error, "Authorization failed.")),
             };
             outcomes.push(Outcome { name: Some(wire_topic_name(&name).0), id: wire_topic_id(id), refused });
         }
         let mut response = DeleteTopicsResponse::default();
         response.responses = outcomes.into_iter().map(|outcome| result(version, outcome)).collect();
+        response.throttle_time_ms = ctx.throttle_time_ms();
         ctx.reply(&response)
     }
 }
@@ -157,9 +161,13 @@ fn result(version: i16, outcome: Outcome) -> DeletableTopicResult {
     result
 }
 
-async fn delete(ctx: &Context, name: &TopicName) -> Result<(), Refused> {
+async fn delete(ctx: &Context, version: i16, name: &TopicName) -> Result<(), Refused> {
     if is_internal(name.as_str()) {
         return Err(Refused::new(ErrorCode::InvalidRequest, format!("{name} is the broker's own and cannot be deleted.")));
+    }
+    if let Some(topic) = ctx.broker.catalog.get(name.as_str()) {
+        let when = if version >= REFUSED_FROM { WhenUsedUp::Refuse } else { WhenUsedUp::Rest };
+        ctx.charge_partitions(topic.partition_count(), when)?;
     }
     ctx.broker.delete_topic(name).await
 }

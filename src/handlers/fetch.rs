@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::fetch_read::{Limits, Served, read_all, warm};
 use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::fetch_sessions::{FetchAsk, FetchKey, FetchScope, TopicRef, Wanted};
+use crate::broker::meters::Meter;
 use crate::broker::{Partition, Waiter};
 use crate::model::{ErrorCode, PartitionId, TopicId, TopicName};
 use crate::security::Operation;
@@ -177,6 +178,8 @@ fn finish(ctx: &Context, version: i16, scope: FetchScope, by_id: bool, sources: 
             }
         }
     };
+    ctx.charge(Meter::FetchedBytes, served.iter().map(|served| served.bytes as f64).sum());
+    response.throttle_time_ms = ctx.throttle_time_ms();
     let carried = carried.into_iter().chain(std::iter::repeat(true));
     for ((source, served), carried) in sources.iter().zip(served).zip(carried) {
         if served.error != ErrorCode::None {

@@ -77,6 +77,9 @@ async fn settle(broker: &Broker, peer: &Peer, mechanism: Mechanism, done: Result
     match done {
         Ok((principal, bytes)) => {
             security.succeeded(principal.name(), from);
+            if let Some(refusal) = seat(broker, peer, &principal) {
+                return refusal;
+            }
             broker.sightings.logged_in(&principal, mechanism.name(), peer.place(), broker.now());
             peer.set_login(Login::In(principal));
             Answer::Token(bytes)
@@ -94,6 +97,27 @@ async fn settle(broker: &Broker, peer: &Peer, mechanism: Mechanism, done: Result
             Answer::Refused { error: ErrorCode::SaslAuthenticationFailed, message: refused.message() }
         }
     }
+}
+
+/// Takes a place among the user's connections, or says that there is none. Clients show the reason of a refused login; of a connection
+/// that just closes they show nothing.
+fn seat(broker: &Broker, peer: &Peer, principal: &Principal) -> Option<Answer> {
+    if broker.security.rules().authorizer.is_superuser(principal) {
+        return None;
+    }
+    let most = broker.configs.broker().user_connections_max;
+    if let Some(seat) = broker.meters.seat(principal, most) {
+        peer.take_seat(seat);
+        return None;
+    }
+    peer.set_login(Login::Failed);
+    let user = principal.name();
+    tracing::info!(remote = %peer.remote, user, most, "a login was refused: the user has too many connections");
+    let what = format!("Too many connections: {user} has {most} open, which is the most one user may have");
+    let fix = "Close clients you no longer need; use one producer for many sends.";
+    broker.sightings.trouble(Some(user), Mishap::new(what.clone(), fix), peer.place(), broker.now());
+    let message = format!("{what} (headwater.user.connections.max). {fix}");
+    Some(Answer::Refused { error: ErrorCode::SaslAuthenticationFailed, message })
 }
 
 fn wrong_password(user: &str) -> Mishap {

@@ -10,6 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::access::OPERATIONS_OMITTED;
+use super::throttle::WhenUsedUp;
 use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::{Topic, is_internal};
 use crate::model::{ErrorCode, TopicId, TopicName};
@@ -132,7 +133,21 @@ async fn missing(ctx: &Context, name: &str, create: &mut bool) -> ErrorCode {
         if let Err(error) = ctx.check_creation(name) {
             return error;
         }
-        match ctx.broker.auto_create(&TopicName::new(name)).await {
+        let partitions = ctx.broker.configs.broker().num_partitions;
+        let room = match ctx.room_for(name, partitions).await {
+            Ok(room) => room,
+            Err(refused) => {
+                tracing::info!(topic = name, client = ctx.client_name(), %refused, "a topic that a client asked for was not created");
+                return refused.error;
+            }
+        };
+        // Old clients know no error for this; they rest.
+        if let Err(refused) = ctx.charge_partitions(partitions, WhenUsedUp::Rest) {
+            return refused.error;
+        }
+        let made = ctx.broker.auto_create(&TopicName::new(name)).await;
+        drop(room);
+        match made {
             Ok(true) => tracing::info!(topic = name, client = ctx.client_name(), "topic created because a client asked for it"),
             Ok(false) => {}
             Err(error) => {

@@ -6,19 +6,26 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod access;
+mod alter_client_quotas;
 mod alter_configs;
+mod alter_user_scram_credentials;
 mod api_versions;
 mod context;
+mod create_acls;
 mod create_partitions;
 mod create_topics;
+mod delete_acls;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_acls;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_topic_partitions;
+mod describe_user_scram_credentials;
 mod fetch;
 mod fetch_read;
 mod find_coordinator;
@@ -40,6 +47,8 @@ mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;
 mod sync_group;
+mod thread_time;
+mod throttle;
 
 pub use access::Access;
 pub use context::{Context, Peer, Reply};
@@ -160,6 +169,9 @@ apis! {
     delete_records::DeleteRecords,
     init_producer_id::InitProducerId,
     offset_for_leader_epoch::OffsetForLeaderEpoch,
+    describe_acls::DescribeAcls,
+    create_acls::CreateAcls,
+    delete_acls::DeleteAcls,
     describe_configs::DescribeConfigs,
     alter_configs::AlterConfigs,
     describe_log_dirs::DescribeLogDirs,
@@ -168,6 +180,10 @@ apis! {
     delete_groups::DeleteGroups,
     incremental_alter_configs::IncrementalAlterConfigs,
     offset_delete::OffsetDelete,
+    describe_client_quotas::DescribeClientQuotas,
+    alter_client_quotas::AlterClientQuotas,
+    describe_user_scram_credentials::DescribeUserScramCredentials,
+    alter_user_scram_credentials::AlterUserScramCredentials,
     describe_cluster::DescribeCluster,
     describe_topic_partitions::DescribeTopicPartitions,
 }

@@ -15,6 +15,7 @@ use kafka_protocol::messages::{ProduceRequest, TransactionalId};
 
 use super::partition_map::{PartitionMap, TopicWishes};
 use super::{Access, Api, Context, HangUp, Reply};
+use crate::broker::meters::Meter;
 use crate::broker::{AppendOutcome, AppendRefused, FlushWait, Partition, is_internal};
 use crate::config::CompressionType;
 use crate::model::batch::BatchHeader;
@@ -47,8 +48,10 @@ impl Api for Produce {
         let may_write = |id: &TransactionalId| ctx.may(Operation::Write, Resource::transactional_id(&id.0));
         let refusal = refusal(&request, may_write);
         let mut batches = PartitionMap::new();
+        let mut bytes = 0;
         for topic in &request.topic_data {
             for data in &topic.partition_data {
+                bytes += data.records.as_ref().map_or(0, Bytes::len);
                 batches.put(&topic.name, data.index, &data.records);
             }
         }
@@ -77,6 +80,8 @@ impl Api for Produce {
             }
             response.responses.push(answered);
         }
+        ctx.charge(Meter::ProducedBytes, bytes as f64);
+        response.throttle_time_ms = ctx.throttle_time_ms();
         match (acks, failure) {
             (0, None) => Ok(Reply::Nothing),
             (0, Some(failure)) => Err(HangUp::UnacknowledgedProduce(failure)),

@@ -17,12 +17,15 @@ mod metrics;
 mod overview;
 mod page;
 mod rates;
+mod reset;
 mod router;
 pub mod routes;
 mod schemas;
+mod seen;
 mod server_info;
 pub mod settings;
 pub mod snippet;
+mod student_tool;
 mod students;
 
 use std::sync::Arc;
@@ -52,6 +55,7 @@ pub struct HttpState {
     rates: Arc<rates::Rates>,
     overview: Arc<overview::OverviewCache>,
     attempts: Arc<attempts::Attempts>,
+    words: Arc<reset::Words>,
     generators: Option<Arc<Runner>>,
     authority: Option<Arc<CaInfo>>,
     https_port: Option<u16>,
@@ -74,6 +78,7 @@ impl HttpState {
             rates: Arc::default(),
             overview: Arc::default(),
             attempts: Arc::default(),
+            words: Arc::default(),
             generators: None,
             authority: None,
             https_port: None,

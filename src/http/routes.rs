@@ -2,7 +2,10 @@
 
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use super::{HttpState, assets, generators, health, joining, metrics, overview, page, schemas, server_info, settings, students};
+use super::{
+    HttpState, assets, generators, health, joining, metrics, overview, page, reset, schemas, seen, server_info, settings, student_tool,
+    students,
+};
 use crate::workshop::Role;
 
 pub struct Route {
@@ -30,6 +33,8 @@ routes! {
     get    "/assets/{name}"               Nobody     assets::asset,       "the page's own files";
     get    "/schemas/{name}"              Nobody     schemas::schema,     "JSON Schema of a stream";
     get    "/ca.pem"                      Nobody     server_info::ca_pem, "the certificate that signed ours; 404 when there is none";
+    get    "/headwater.pyz"               Nobody     student_tool::as_zipapp, "the student's tool, one file for Python";
+    get    "/headwater_student-0.1.0-py3-none-any.whl" Nobody student_tool::as_wheel, "the same as a wheel";
     get    "/api/server"                  Nobody     server_info::server, "version, mode, listeners with the address to use";
     get    "/api/settings"                Nobody     settings::settings,  "a first program for `?client=`, at `&listener=`";
     post   "/api/join"                    Nobody     joining::join,       "`{code, invite?}`: an identity with its password and a session";
@@ -38,6 +43,9 @@ routes! {
     get    "/api/me"                      Nobody     joining::me,         "who is asking";
     post   "/api/me/password"             Student    joining::password,   "a new password; the old one and other sessions end";
     get    "/api/overview"                Student    overview::overview,  "topics, groups, rates; students see the streams and what is theirs";
+    post   "/api/me/reset"                Student    reset::mine,         "`{}`: which topics and groups of one's own go; `{confirm}`: they do";
+    post   "/api/reset"                   Instructor reset::everything,   "`{}`: what dies; `{confirm, secret}`: it does, and the streams begin anew";
+    get    "/api/seen"                    Student    seen::seen,          "what the broker saw of one's clients; the instructor: of all, or `?user=`";
     get    "/api/students"                Instructor students::list,      "everybody, and the code";
     post   "/api/students/{id}/password"  Instructor students::reissue,   "new passwords for all users of an identity";
     put    "/api/students/{id}"           Instructor students::rename,    "`{name}`: what is shown";

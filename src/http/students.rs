@@ -61,6 +61,6 @@ pub(super) async fn rename(
 
 pub(super) async fn remove(State(state): State<HttpState>, InPath(id): InPath) -> Result<Json<Removed>, Refused> {
     let removed = workshop(&state)?.remove(&id).await?;
-    tracing::info!(id, topics = removed.topics.len(), groups = removed.groups.len(), "a student was removed");
+    tracing::info!(id, topics = removed.erased.topics.len(), groups = removed.erased.groups.len(), "a student was removed");
     Ok(Json(removed))
 }

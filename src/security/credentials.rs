@@ -118,6 +118,8 @@ impl Verifier {
 
 /// Bytes of a new salt.
 pub const SALT_LEN: usize = 24;
+/// Of a salt that an admin client made.
+pub const SALT_BYTES_MAX: usize = 256;
 
 /// All users and their verifiers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +130,11 @@ pub struct Credentials {
 impl Credentials {
     pub fn get(&self, user: &str, hash: Hash) -> Option<&Verifier> {
         self.users.get(user)?.iter().find(|verifier| verifier.hash == hash)
+    }
+
+    /// All of a user's verifiers; none if there is no such user.
+    pub fn of(&self, user: &str) -> &[Verifier] {
+        self.users.get(user).map_or(&[], Vec::as_slice)
     }
 
     /// Any of a user's verifiers: a plain password can be held against each.

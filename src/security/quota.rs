@@ -59,6 +59,30 @@ impl Named {
     }
 }
 
+/// Kinds of parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntityType {
+    User,
+    ClientId,
+    Ip,
+}
+
+impl EntityType {
+    pub const ALL: [EntityType; 3] = [EntityType::User, EntityType::ClientId, EntityType::Ip];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            EntityType::User => "user",
+            EntityType::ClientId => "client-id",
+            EntityType::Ip => "ip",
+        }
+    }
+
+    pub fn by_name(name: &str) -> Option<EntityType> {
+        EntityType::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// Whom a quota is for. A part that is absent takes no part in the match.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct QuotaEntity {
@@ -67,55 +91,104 @@ pub struct QuotaEntity {
     pub ip: Option<Named>,
 }
 
+impl QuotaEntity {
+    pub fn part(&self, kind: EntityType) -> Option<&Named> {
+        match kind {
+            EntityType::User => self.user.as_ref(),
+            EntityType::ClientId => self.client_id.as_ref(),
+            EntityType::Ip => self.ip.as_ref(),
+        }
+    }
+
+    /// Gives back what was there.
+    pub fn set_part(&mut self, kind: EntityType, named: Named) -> Option<Named> {
+        match kind {
+            EntityType::User => self.user.replace(named),
+            EntityType::ClientId => self.client_id.replace(named),
+            EntityType::Ip => self.ip.replace(named),
+        }
+    }
+
+    pub fn parts(&self) -> impl Iterator<Item = (EntityType, &Named)> {
+        EntityType::ALL.into_iter().filter_map(|kind| self.part(kind).map(|named| (kind, named)))
+    }
+}
+
+/// What applies to a client, and who shares it: all with the same user, the same client id, or both.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    pub rate: f64,
+    pub by_user: bool,
+    pub by_client_id: bool,
+}
+
 /// All quotas that were set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quotas {
-    /// A list, as JSON has no maps by struct.
-    entries: Vec<(QuotaEntity, BTreeMap<QuotaKey, f64>)>,
+    #[serde(with = "as_list")]
+    entries: Entries,
+}
+
+type Entries = BTreeMap<QuotaEntity, BTreeMap<QuotaKey, f64>>;
+
+/// JSON has no maps by struct.
+mod as_list {
+    use super::{BTreeMap, Entries, QuotaEntity, QuotaKey};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(entries: &Entries, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(entries)
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Entries, D::Error> {
+        let list: Vec<(QuotaEntity, BTreeMap<QuotaKey, f64>)> = Deserialize::deserialize(from)?;
+        Ok(list.into_iter().collect())
+    }
 }
 
 impl Quotas {
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&QuotaEntity, &BTreeMap<QuotaKey, f64>)> {
-        self.entries.iter().map(|(entity, values)| (entity, values))
+        self.entries.iter()
     }
 
     /// Sets a quota, or takes it away.
     pub fn change(&mut self, entity: &QuotaEntity, key: QuotaKey, value: Option<f64>) {
-        if !self.entries.iter().any(|(known, _)| known == entity) {
-            self.entries.push((entity.clone(), BTreeMap::new()));
+        let values = self.entries.entry(entity.clone()).or_default();
+        match value {
+            Some(value) => values.insert(key, value),
+            None => values.remove(&key),
+        };
+        if values.is_empty() {
+            self.entries.remove(entity);
         }
-        if let Some((_, values)) = self.entries.iter_mut().find(|(known, _)| known == entity) {
-            match value {
-                Some(value) => values.insert(key, value),
-                None => values.remove(&key),
-            };
-        }
-        self.entries.retain(|(_, values)| !values.is_empty());
-    }
-
-    fn get(&self, user: Option<Named>, client_id: Option<Named>, key: QuotaKey) -> Option<f64> {
-        let wanted = QuotaEntity { user, client_id, ip: None };
-        self.entries.iter().find(|(entity, _)| *entity == wanted).and_then(|(_, values)| values.get(&key).copied())
     }
 
     /// What applies to a client, by precedence.
-    pub fn limit(&self, user: &str, client_id: &str, key: QuotaKey) -> Option<f64> {
+    pub fn limit(&self, user: &str, client_id: &str, key: QuotaKey) -> Option<Limit> {
         if self.entries.is_empty() {
             return None;
         }
-        let (by_user, by_client) = (|| Some(Named::Name(user.to_owned())), || Some(Named::Name(client_id.to_owned())));
-        let default = || Some(Named::Default);
+        let (of_user, of_client) = (Some(Named::Name(user.to_owned())), Some(Named::Name(client_id.to_owned())));
+        let anyone = Some(Named::Default);
         let in_order = [
-            (by_user(), by_client()),
-            (by_user(), default()),
-            (by_user(), None),
-            (default(), by_client()),
-            (default(), default()),
-            (default(), None),
-            (None, by_client()),
-            (None, default()),
+            (&of_user, &of_client),
+            (&of_user, &anyone),
+            (&of_user, &None),
+            (&anyone, &of_client),
+            (&anyone, &anyone),
+            (&anyone, &None),
+            (&None, &of_client),
+            (&None, &anyone),
         ];
-        in_order.into_iter().find_map(|(user, client_id)| self.get(user, client_id, key))
+        in_order.into_iter().find_map(|(user, client_id)| {
+            let entity = QuotaEntity { user: user.clone(), client_id: client_id.clone(), ip: None };
+            let rate = *self.entries.get(&entity)?.get(&key)?;
+            Some(Limit { rate, by_user: user.is_some(), by_client_id: client_id.is_some() })
+        })
     }
 }
 
@@ -129,13 +202,25 @@ pub struct Bucket {
 
 /// A bucket holds what comes in during this time: Kafka's eleven samples of a second.
 const BURST_S: f64 = 10.0;
+const IDLE_MS: i64 = 60_000;
 
-/// Nobody waits longer at a time; what is still owed is waited for with the next request.
-pub const THROTTLE_MAX_MS: i64 = 30_000;
+/// Nobody waits longer at a time; what is still owed is waited for with the next request. Far below the 30 s in which clients expect an
+/// answer to whatever they ask meanwhile.
+pub const THROTTLE_MAX_MS: i64 = 10_000;
 
 impl Bucket {
     pub fn full(rate: f64, now_ms: i64) -> Bucket {
         Bucket { left: rate * BURST_S, filled_at_ms: now_ms }
+    }
+
+    /// When it was used last.
+    pub fn used_at_ms(&self) -> i64 {
+        self.filled_at_ms
+    }
+
+    /// Whether whoever has not used it for this long finds it full again, or nearly so.
+    pub fn is_idle(&self, now_ms: i64) -> bool {
+        now_ms.saturating_sub(self.filled_at_ms) > IDLE_MS
     }
 
     /// Takes an amount, and says for how many milliseconds its taker has to wait.
@@ -176,11 +261,14 @@ mod tests {
         ];
         for (value, (user, client_id)) in in_order.into_iter().enumerate() {
             quotas.change(&entity(user, client_id), key, Some(value as f64));
-            assert_eq!(quotas.limit("ada", "app", key), Some(value as f64), "{user:?} {client_id:?}");
+            let limit = Limit { rate: value as f64, by_user: user.is_some(), by_client_id: client_id.is_some() };
+            assert_eq!(quotas.limit("ada", "app", key), Some(limit), "{user:?} {client_id:?}");
         }
-        assert_eq!(quotas.limit("bob", "other", key), Some(3.0));
+        assert_eq!(quotas.limit("bob", "other", key).map(|limit| limit.rate), Some(3.0));
         quotas.change(&entity(Some("ada"), Some("app")), key, None);
-        assert_eq!((quotas.limit("ada", "app", key), quotas.iter().count()), (Some(6.0), 7));
+        assert_eq!((quotas.limit("ada", "app", key).map(|limit| limit.rate), quotas.iter().count()), (Some(6.0), 7));
+        let text = serde_json::to_string(&quotas).unwrap();
+        assert_eq!(serde_json::from_str::<Quotas>(&text).unwrap(), quotas);
     }
 
     #[test]

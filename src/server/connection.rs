@@ -97,7 +97,7 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: Stream, peer: 
         out: Outbox::default(),
     };
     let mut watch = Watch { stopped: pin!(broker.stopped()), idle: pin!(tokio::time::sleep(limits.idle)), heard: Instant::now() };
-    let Err(ended) = connection.live(&mut watch, stranger).await;
+    let Err(ended) = peer.time.of(connection.live(&mut watch, stranger)).await;
     if let Some(principal) = connection.peer.principal().filter(|_| connection.logged_in) {
         broker.sightings.closed(&principal, broker.now());
     }
@@ -424,7 +424,23 @@ impl Connection<'_> {
             }
             Reply::Nothing => {}
         }
-        Ok(())
+        match context.rest() {
+            Some(rest) => self.rest(rest, watch).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Answers, and then reads nothing for a while: who was told to wait and asks all the same waits.
+    async fn rest(&mut self, rest: Duration, watch: &mut Watch<'_>) -> Result<(), Ended> {
+        self.flush().await?;
+        if self.buffer.len() <= READ_BYTES {
+            self.memory.release();
+        }
+        self.give_buffer_back();
+        tokio::select! {
+            () = tokio::time::sleep(rest) => Ok(()),
+            () = watch.stopped.as_mut() => Err(Ended::Shutdown),
+        }
     }
 
     /// Takes memory for an answer that is more than small. Record slices need none: they lie in the segments' maps.

@@ -7,6 +7,7 @@
 //! Start with `workshop.rs`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod doomed;
 mod identity;
 mod pseudonym;
 mod random;
@@ -16,6 +17,7 @@ mod words;
 #[allow(clippy::module_inception, reason = "the noun that the room is named after")]
 mod workshop;
 
+pub use doomed::{Doomed, DoomedGroup, DoomedTopic, Erased};
 pub use identity::{Account, Identity};
 pub use random::Random;
 pub use roster::{Roster, TOPIC};

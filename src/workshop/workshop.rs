@@ -10,9 +10,9 @@ use super::identity::display_name;
 use super::pseudonym;
 use super::roster::{Note, WorkshopRecord, write};
 use super::session::{Claim, hex, sign, unhex, verify};
-use super::{Identity, Random, Role, Roster, Session};
+use super::{Doomed, Erased, Identity, Random, Role, Roster, Session};
 use crate::cluster::{Cluster, ClusterError, INSTRUCTOR, Limits, UserChange};
-use crate::model::{ErrorCode, Timestamp, TopicName};
+use crate::model::{ErrorCode, Timestamp};
 
 /// People who are let in together, with one write of the users and one of the records.
 const ADMITTED_TOGETHER_MAX: usize = 32;
@@ -90,10 +90,8 @@ pub struct Joined {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Removed {
     pub users: Vec<String>,
-    pub topics: Vec<String>,
-    pub groups: Vec<String>,
-    /// What could not be deleted, each with the reason.
-    pub kept: Vec<String>,
+    #[serde(flatten)]
+    pub erased: Erased,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -306,35 +304,14 @@ impl Workshop {
             let users: Vec<String> = identity.users.iter().map(|account| account.user.clone()).collect();
             // In this order: cut short, it leaves somebody who is known and can be removed again.
             workshop.cluster.remove_users(users.clone()).await?;
-            let mut removed = workshop.delete_things(&identity).await;
-            removed.users = users;
+            let doomed = Doomed::of(workshop.cluster.as_ref(), &identity).await;
+            let erased = doomed.erase(workshop.cluster.as_ref()).await?;
+            let removed = Removed { users, erased };
             let gone = Identity { users: Vec::new(), invite: None, removed: true, name: identity.id.clone(), ..identity };
             workshop.keep_locked(gone).await?;
             Ok(removed)
         };
         self.change(remove).await
-    }
-
-    /// Deletes the topics and groups of an identity.
-    async fn delete_things(&self, identity: &Identity) -> Removed {
-        let all = self.cluster.topics().into_iter().map(|topic| topic.name);
-        let topics: Vec<TopicName> = all.filter(|topic| identity.owns_topic(topic.as_str())).collect();
-        let groups = self.groups_of(identity).await;
-        let erased = self.cluster.erase(topics.clone(), groups.clone()).await;
-        let still = self.groups_of(identity).await;
-        let mut kept: Vec<String> = still.iter().map(|group| format!("group {group}: its members are still connected")).collect();
-        kept.extend(erased.err().map(|error| error.message));
-        Removed {
-            users: Vec::new(),
-            topics: topics.iter().map(TopicName::to_string).collect(),
-            groups: groups.into_iter().filter(|group| !still.contains(group)).collect(),
-            kept,
-        }
-    }
-
-    async fn groups_of(&self, identity: &Identity) -> Vec<String> {
-        let groups = self.cluster.groups().await.into_iter().map(|group| group.id);
-        groups.filter(|group| identity.owns_group(group)).collect()
     }
 
     /// Ends all sessions of a user.

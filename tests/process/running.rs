@@ -31,7 +31,8 @@ pub fn command(folder: &Path) -> Command {
 pub fn command_with_usual_flags(folder: &Path, but: &[&str]) -> Command {
     let mut command = command(folder);
     for (flag, value) in [("--data-dir", "data"), ("--listen", "127.0.0.1:0"), ("--http", "127.0.0.1:0"), ("--generators", "off")] {
-        if !(but.contains(&flag) || flag == "--listen" && but.contains(&"--listener")) {
+        let instead = if flag == "--listen" { "--listener" } else { flag };
+        if !but.contains(&flag) && !but.contains(&instead) {
             command.args([flag, value]);
         }
     }

@@ -1,0 +1,160 @@
+//! `/api/reset` and `/api/me/reset`: everything, or what is one's own, begins anew. The first request tells what dies and gives a word;
+//! the second, with that word (and for everything the instructor's secret), does it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::HttpState;
+use super::answer::{Asked, Refused};
+use super::caller::{Caller, Peer};
+use super::joining::workshop;
+use crate::cluster::{ClusterError, INSTRUCTOR};
+use crate::workshop::{Doomed, Erased, Refusal};
+
+/// How long a word is good for.
+const WORD_FOR: Duration = Duration::from_secs(300);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reset {
+    confirm: Option<String>,
+    secret: Option<String>,
+}
+
+/// The words that were given out, one for each who asked.
+#[derive(Default)]
+pub(super) struct Words(Mutex<HashMap<String, (String, Instant)>>);
+
+impl Words {
+    fn give(&self, who: &str) -> String {
+        let word = uuid::Uuid::new_v4().simple().to_string();
+        let mut words = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        words.retain(|_, (_, given)| given.elapsed() < WORD_FOR);
+        words.insert(who.to_owned(), (word.clone(), Instant::now()));
+        word
+    }
+
+    /// Whether it is the word that was given; it is used up then.
+    fn take(&self, who: &str, word: &str) -> bool {
+        let mut words = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        words.retain(|_, (_, given)| given.elapsed() < WORD_FOR);
+        let fits = words.get(who).is_some_and(|(given, _)| given == word);
+        if fits {
+            words.remove(who);
+        }
+        fits
+    }
+
+    fn check(&self, who: &str, word: &str) -> Result<(), Refused> {
+        if self.take(who, word) {
+            return Ok(());
+        }
+        Err(Refused::new(
+            StatusCode::CONFLICT,
+            "this is not the word that the first request gave, or it is older than five minutes",
+            "ask again without confirm, look at what dies, and send the word it gives",
+        ))
+    }
+}
+
+fn told(doomed: &Doomed, confirm: &str, what: &str) -> Json<Value> {
+    let records: i64 = doomed.topics.iter().map(|topic| topic.records).sum();
+    let text = format!(
+        "{} topics with {records} records and {} groups are deleted. {what} Send the same request with \"confirm\" to do it.",
+        doomed.topics.len(),
+        doomed.groups.len()
+    );
+    Json(json!({ "confirm": confirm, "what": text, "topics": doomed.topics, "groups": doomed.groups }))
+}
+
+fn done(erased: &Erased, began: Instant) -> Json<Value> {
+    Json(json!({
+        "topics": erased.topics, "groups": erased.groups, "kept": erased.kept,
+        "took_ms": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }))
+}
+
+fn failed(error: ClusterError) -> Refused {
+    Refused::from(Refusal::Cluster(error))
+}
+
+pub(super) async fn everything(
+    State(state): State<HttpState>,
+    Extension(peer): Extension<Peer>,
+    Asked(asked): Asked<Reset>,
+) -> Result<Json<Value>, Refused> {
+    let cluster = state.cluster.as_ref();
+    let Some(confirm) = asked.confirm else {
+        let what = "The streams begin anew with a fresh history; who has joined stays.";
+        return Ok(told(&Doomed::everything(cluster).await, &state.words.give(INSTRUCTOR), what));
+    };
+    if let Some(workshop) = &state.workshop {
+        let from = peer.network();
+        let too_many = |wait| Refused::too_many("too many logins were tried", wait);
+        state.attempts.begin_login(INSTRUCTOR, from).map_err(too_many)?;
+        workshop.log_in(INSTRUCTOR, asked.secret.as_deref().unwrap_or_default()).await.map_err(|_| {
+            let fix = "send the instructor's password as \"secret\" too: a forgotten session must not be enough";
+            Refused::new(StatusCode::FORBIDDEN, "a reset needs the instructor's secret once more", fix)
+        })?;
+        state.attempts.logged_in(INSTRUCTOR, from);
+    }
+    state.words.check(INSTRUCTOR, &confirm)?;
+    let began = Instant::now();
+    let erase = async { Doomed::everything(cluster).await.erase(cluster).await };
+    let erased = match &state.generators {
+        Some(generators) => generators.begin_anew(erase).await,
+        None => erase.await,
+    };
+    let erased = erased.map_err(failed)?;
+    tracing::warn!(peer = %peer.0.ip(), topics = erased.topics.len(), groups = erased.groups.len(), "everything was reset");
+    Ok(done(&erased, began))
+}
+
+pub(super) async fn mine(
+    State(state): State<HttpState>,
+    Extension(caller): Extension<Caller>,
+    Asked(asked): Asked<Reset>,
+) -> Result<Json<Value>, Refused> {
+    workshop(&state)?;
+    let Some(identity) = &caller.identity else {
+        return Err(Refused::new(StatusCode::CONFLICT, "this is for students", "everything is reset by POST /api/reset"));
+    };
+    let cluster = state.cluster.as_ref();
+    let Some(confirm) = asked.confirm else {
+        let word = state.words.give(&identity.id);
+        return Ok(told(&Doomed::of(cluster, identity).await, &word, "They are yours alone; nobody else loses anything."));
+    };
+    state.words.check(&identity.id, &confirm)?;
+    let began = Instant::now();
+    let erased = Doomed::of(cluster, identity).await.erase(cluster).await.map_err(failed)?;
+    tracing::info!(
+        id = identity.id,
+        topics = erased.topics.len(),
+        groups = erased.groups.len(),
+        "a student's topics and groups were reset"
+    );
+    Ok(done(&erased, began))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_good_once_and_for_whom_it_was_given() {
+        let words = Words::default();
+        let word = words.give("quiet-otter");
+        assert!(!words.take("brave-heron", &word) && !words.take("quiet-otter", "guess"));
+        assert!(words.take("quiet-otter", &word) && !words.take("quiet-otter", &word));
+        let first = words.give("quiet-otter");
+        assert_ne!(words.give("quiet-otter"), first);
+        assert!(!words.take("quiet-otter", &first), "the newest counts");
+    }
+}

@@ -1,0 +1,7 @@
+"""Where `python -m headwater` begins."""
+
+import sys
+
+from headwater.cli import main
+
+sys.exit(main())

@@ -1,0 +1,206 @@
+"""Joining and the command line, against the HTTP contract kept in memory; and the archive as a student runs it."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+import zipapp
+from unittest import mock
+
+from doubles import Page, free_port
+from rig import STUDENT, Broker, Case
+
+from headwater import cli, settings
+
+LISTENERS = [
+    {"name": "plain", "protocol": "SASL_PLAINTEXT", "host": "192.168.1.20", "port": 9092, "mechanisms": ["SCRAM-SHA-256"]},
+    {"name": "tls", "protocol": "SASL_SSL", "host": "192.168.1.20", "port": 9094, "mechanisms": ["SCRAM-SHA-256", "PLAIN"]},
+]
+
+
+class Line(Case):
+    def run_tool(self, *words):
+        """(exit code, what it printed, what it complained)"""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = cli.main(list(words))
+            except SystemExit as ended:
+                code = ended.code
+        return code, out.getvalue(), err.getvalue()
+
+    def page(self, **words):
+        page = Page(LISTENERS, **words)
+        self.addCleanup(page.__exit__)
+        return page
+
+
+class Joining(Line):
+    def test_joining_prints_what_comes_next_and_keeps_the_password_to_itself(self):
+        page = self.page(ca="-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
+        code, out, _ = self.run_tool("join", page.CODE, "--server", page.base)
+        self.assertEqual(0, code)
+        for text in (
+            "You are quiet-otter.",
+            "ws.quiet-otter.",
+            "192.168.1.20:9092",
+            "quiet-otter:7F3K2M",
+            "doctor",
+            str(settings.path_of(page.base)),
+        ):
+            self.assertIn(text, out)
+        self.assertNotIn("pw-quiet-otter", out)
+        kept = settings.load(page.base)
+        self.assertEqual("pw-quiet-otter", kept["password"])
+        self.assertIn("BEGIN CERTIFICATE", open(kept["ca"]).read())
+
+    def test_only_the_owner_can_read_what_is_kept(self):
+        page = self.page()
+        self.run_tool("join", page.CODE, "--server", page.base)
+        if os.name == "posix":
+            self.assertEqual(0o600, stat.S_IMODE(settings.path_of(page.base).stat().st_mode))
+            self.assertEqual(0o700, stat.S_IMODE(settings.folder().stat().st_mode))
+
+    def test_joining_again_gives_the_same_identity(self):
+        page = self.page()
+        self.run_tool("join", page.CODE, "--server", page.base)
+        for _ in range(2):
+            code, out, _ = self.run_tool("join", page.CODE)
+            self.assertEqual(0, code)
+            self.assertIn("Welcome back, quiet-otter.", out)
+            self.assertEqual("pw-quiet-otter", settings.load(page.base)["password"])
+            page.tokens.clear()  # the session has ended: the kept password makes another
+        self.assertEqual(["quiet-otter"], list(page.students))
+
+    def test_a_server_that_forgot_everyone_gives_another_identity_and_says_so(self):
+        page = self.page()
+        self.run_tool("join", page.CODE, "--server", page.base)
+        page.students.clear()
+        page.students["someone"] = {}
+        code, out, _ = self.run_tool("join", page.CODE)
+        self.assertEqual(0, code)
+        self.assertIn("you were quiet-otter before", out)
+
+    def test_a_partner_joins_with_the_invite(self):
+        page = self.page()
+        self.run_tool("join", page.CODE, "--server", page.base)
+        shutil.rmtree(settings.folder())
+        _, out, _ = self.run_tool("join", page.CODE, "--server", page.base, "--invite", "quiet-otter:7F3K2M")
+        self.assertIn("You are quiet-otter.", out)
+        self.assertEqual("quiet-otter-2", settings.load(page.base)["user"])
+
+    def test_what_the_server_refuses_is_said_with_its_fix(self):
+        page = self.page()
+        code, _, err = self.run_tool("join", "wrong", "--server", page.base)
+        self.assertEqual((2, "This is not the workshop's code.\nLook at the board.\n"), (code, err))
+        self.assertIsNone(settings.load(page.base))
+        page.attempts = 100
+        _, _, err = self.run_tool("join", page.CODE, "--server", page.base)
+        self.assertIn("Wait 7 seconds", err)
+
+    def test_a_server_that_is_not_there_is_told_in_a_sentence(self):
+        begun = time.monotonic()
+        code, _, err = self.run_tool("join", "x", "--server", f"http://127.0.0.1:{free_port()}")
+        self.assertEqual(2, code)
+        self.assertIn("does not answer (Connection refused)", err)
+        self.assertLess(time.monotonic() - begun, 10)
+        code, _, err = self.run_tool("join", "x")
+        self.assertIn("--server", err)
+
+    def test_a_page_that_is_not_headwater_is_told(self):
+        page = self.page(api=False)
+        code, _, err = self.run_tool("whoami", "--server", page.base)
+        self.assertEqual(2, code)
+        self.assertIn("You have not joined yet.", err)
+
+    def test_a_proxy_in_the_environment_is_not_asked(self):
+        page = self.page()
+        with mock.patch.dict(os.environ, {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}):
+            self.assertEqual(0, self.run_tool("join", page.CODE, "--server", page.base)[0])
+
+
+class Joined(Line):
+    def setUp(self):
+        super().setUp()
+        self.at = self.page()
+        self.run_tool("join", self.at.CODE, "--server", self.at.base)
+
+    def test_whoami(self):
+        code, out, _ = self.run_tool("whoami")
+        self.assertEqual(0, code)
+        for text in ("quiet-otter", "Otter", "student", "ws.quiet-otter."):
+            self.assertIn(text, out)
+
+    def test_whoami_logs_in_again_when_the_session_has_ended(self):
+        self.at.tokens.clear()
+        self.assertEqual(0, self.run_tool("whoami")[0])
+        self.at.tokens.clear()
+        self.at.students.clear()
+        code, _, err = self.run_tool("whoami")
+        self.assertEqual(2, code)
+        self.assertIn("does not know you any more", err)
+
+    def test_settings_have_the_password_in_them(self):
+        code, out, _ = self.run_tool("settings", "confluent-kafka")
+        self.assertEqual(0, code)
+        self.assertIn("sasl.password=pw-quiet-otter", out)
+        self.assertEqual(2, self.run_tool("settings", "no-such-client")[0])
+
+    def test_a_new_password_is_kept(self):
+        self.assertEqual(0, self.run_tool("new-password")[0])
+        self.assertEqual("new-secret", settings.load(self.at.base)["password"])
+        self.at.tokens.clear()
+        self.assertEqual(0, self.run_tool("whoami")[0])
+
+    def test_doctor_takes_what_join_kept(self):
+        self.at.listeners[:] = [{"name": "plain", "protocol": "PLAINTEXT", "host": "127.0.0.1", "port": free_port(), "mechanisms": []}]
+        self.run_tool("join", self.at.CODE)
+        code, out, _ = self.run_tool("doctor", "--json")
+        found = json.loads(out)
+        self.assertEqual((1, False), (code, found["ok"]))
+        self.assertEqual(["refused"], [finding["cause"] for finding in found["findings"]])
+        self.assertEqual("FAIL", next(step["status"] for step in found["steps"] if step["step"] == "TCP"))
+        self.assertIn("no listener other", self.run_tool("doctor", "--listener", "other")[2])
+
+
+class Archive(Case):
+    """The program as it is fetched from the server, in a process of its own."""
+
+    def archive(self, server):
+        tree = self.home / "tree"
+        shutil.copytree(STUDENT, tree, ignore=shutil.ignore_patterns("__pycache__", "troubleshooting.py"))
+        (tree / "server.txt").write_text(server + "\n")
+        target = self.home / "headwater.pyz"
+        zipapp.create_archive(tree, target)
+        shutil.rmtree(tree)
+        return target
+
+    def run_archive(self, archive, *words):
+        environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+        command = [sys.executable, "-I", str(archive), *words]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=self.home, timeout=60, check=False)
+
+    def test_it_knows_the_server_that_it_came_from(self):
+        with Page(LISTENERS) as page:
+            archive = self.archive(page.base)
+            done = self.run_archive(archive, "join", page.CODE)
+            self.assertEqual((0, ""), (done.returncode, done.stderr))
+            self.assertIn("headwater.pyz doctor", done.stdout)
+            self.assertIn("ws.quiet-otter.", self.run_archive(archive, "whoami").stdout)
+
+    def test_doctor_runs_out_of_it_against_a_broker(self):
+        with Broker("--generators", "off") as broker:
+            done = self.run_archive(self.archive(broker.base), "doctor", broker.address)
+            lines = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if len(line.split()) > 1}
+            for step in ("name", "HTTP", "TCP", "Kafka", "metadata", "advertised", "produce", "fetch", "clock"):
+                self.assertEqual("ok", lines.get(step), done.stdout + done.stderr)
+
+    def test_a_wrong_command_is_told_how_it_is_used(self):
+        done = self.run_archive(self.archive("http://127.0.0.1:1"), "frobnicate")
+        self.assertEqual(2, done.returncode)
+        self.assertIn("usage:", done.stderr)
