@@ -88,6 +88,7 @@ def telling(outcome, pattern):
     said = next((text for text in outcome.words if re.search(pattern, text, re.IGNORECASE)), "")
     for name in ("user", "bootstrap", "group", "topic"):
         said = said.replace(outcome.job[name], name.upper())
+    said = re.sub(r"%\d\|[\d.]+\|", "", said)
     said = re.sub(r"after \d+ms in state \w+|\b\d+ ?ms\b|, \d+ identical error\(s\) suppressed", "...", said)
     return re.sub(r"0x[0-9a-f]+|host=\S+|\('127.*?\)\)?|:\d{4,5}\b|\[\d+\]", "", said)
 

@@ -1,4 +1,4 @@
-"""aiokafka, as work.py says; each job has an event loop of its own."""
+"""aiokafka, as work.py says."""
 
 import asyncio
 
@@ -52,29 +52,14 @@ async def producing(job, topic, over):
         await producer.stop()
 
 
-def in_time(job, work):
-    """With what is logged; broken off when the job is over."""
-    overhear("aiokafka", job)
-
-    async def watched():
-        working = asyncio.ensure_future(work)
-        while not working.done() and not job.over:
-            await asyncio.wait([working], timeout=0.05)
-        working.cancel()
-        try:
-            await working
-        except asyncio.CancelledError:
-            pass
-
-    asyncio.run(watched())
-
-
 def read(job):
-    in_time(job, consuming(job, lambda: job.records >= 5))
+    overhear("aiokafka", job)
+    asyncio.run(consuming(job, lambda: job.records >= 5))
 
 
 def produce(job):
-    in_time(job, producing(job, job.topic, lambda: False))
+    overhear("aiokafka", job)
+    asyncio.run(producing(job, job.topic, lambda: False))
 
 
 def stay(job, ended):

@@ -54,4 +54,4 @@ def stay(job, ended):
 
 
 if __name__ == "__main__":
-    main(lambda job: consuming(job, lambda: job.over or job.records >= 5), lambda job: producing(job, job.topic, lambda: job.over), stay)
+    main(lambda job: consuming(job, lambda: job.records >= 5), lambda job: producing(job, job.topic, lambda: False), stay)

@@ -18,7 +18,6 @@ def settings(job, **more):
 
 
 def consuming(job, over):
-    overhear("kafka", job)
     consumer = KafkaConsumer(job.topic, group_id=job.group, auto_offset_reset=job.reset, **settings(job))
     try:
         while not over():
@@ -48,11 +47,22 @@ def producing(job, topic, over):
         time.sleep(0.2)
 
 
+def read(job):
+    overhear("kafka", job)
+    consuming(job, lambda: job.records >= 5)
+
+
+def produce(job):
+    overhear("kafka", job)
+    producing(job, job.topic, lambda: False)
+
+
 def stay(job, ended):
+    overhear("kafka", job)
     other = threading.Thread(target=producing, args=(job, job.out, ended.is_set), daemon=True)
     other.start()
     consuming(job, ended.is_set)
 
 
 if __name__ == "__main__":
-    main(lambda job: consuming(job, lambda: job.over or job.records >= 5), lambda job: producing(job, job.topic, lambda: job.over), stay)
+    main(read, produce, stay)

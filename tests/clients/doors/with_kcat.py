@@ -17,6 +17,7 @@ def settings(job):
 
 def run(job, arguments, given=b""):
     program = subprocess.Popen(settings(job) + arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    job.ending = program.kill
     program.stdin.write(given)
     program.stdin.close()
 
@@ -32,13 +33,6 @@ def run(job, arguments, given=b""):
     threads = [threading.Thread(target=listen), threading.Thread(target=count)]
     for thread in threads:
         thread.start()
-    while not job.over:
-        try:
-            program.wait(0.05)
-            break
-        except subprocess.TimeoutExpired:
-            pass
-    program.kill()
     for thread in threads:
         thread.join()
     return program.wait()
@@ -54,4 +48,4 @@ def produce(job):
 
 
 if __name__ == "__main__":
-    main(read, produce, None)
+    main(read, produce)

@@ -13,11 +13,11 @@ gives up, or after `limit` seconds. One that stays prints what it does as it hap
 
 import json
 import logging
+import os
 import re
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 AT_ONCE = 4
 PRINTING = threading.Lock()
@@ -35,6 +35,7 @@ class Job:
         self.id, self.limit = self.fields["id"], float(self.fields.get("limit", 0))
         self.until = re.compile(self.fields.get("until") or r"(?!)", re.IGNORECASE)
         self.begin, self.words, self.records, self.told = time.monotonic(), [], 0, False
+        self.ending = lambda: None  # what has to end with it
 
     def __getattr__(self, name):
         try:
@@ -78,7 +79,7 @@ class Job:
 
 
 class Overheard(logging.Handler):
-    """What a library logs, for all jobs of this thread and those it started."""
+    """What a library logs, as a student sees it who has set up no logging."""
 
     def __init__(self, job):
         super().__init__(logging.WARNING)
@@ -88,28 +89,53 @@ class Overheard(logging.Handler):
         self.job.said(f"{record.levelname} {record.getMessage()}")
 
 
-def overhear(logger, job):
-    """A thread a job: what a library logs about the one does not become the other's words, if the library logs where it is called."""
-    handler, own = Overheard(job), threading.get_ident()
-    handler.addFilter(lambda record: job.stays or record.thread == own)
-    logging.getLogger(logger).addHandler(handler)
-    return handler
+def overhear(library, job):
+    logging.getLogger(library).addHandler(Overheard(job))
 
 
-def main(read, produce, stay):
-    """Runs the jobs. `stay(job, ended)` returns soon after the event `ended` is set."""
-    ended = threading.Event()
+def child(job, work):
+    """Does one job and ends. A client that goes on trying does not keep the job from being over."""
 
-    def one(job):
-        job.begin = time.monotonic()
-        try:
-            stay(job, ended) if job.stays else {"read": read, "produce": produce}[job.kind](job)
-        except Exception as error:  # what the client raised is what it says
-            job.said(error)
-        if not job.stays:
+    def watch():
+        while not job.over:
+            time.sleep(0.02)
+        finish()
+
+    once = threading.Lock()
+
+    def finish():
+        if once.acquire(blocking=False):
             job.report()
+            job.ending()
+            os._exit(0)
+        time.sleep(60)
 
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        for line in sys.stdin:
-            pool.submit(one, Job(line))
-        ended.set()
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        work(job)
+    except Exception as error:  # what the client raised is what it says
+        job.said(error)
+    finish()
+
+
+def main(read, produce, stay=None):
+    """Runs the jobs, each in a process of its own so that what is logged belongs to one. `stay(job, ended)` returns soon after the event
+    `ended` is set."""
+    running = 0
+    for line in sys.stdin:
+        job = Job(line)
+        if job.stays:
+            ended = threading.Event()
+            threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+            stay(job, ended)
+            os._exit(0)
+        if running == AT_ONCE:
+            os.wait()
+            running -= 1
+        if os.fork() == 0:
+            job.begin = time.monotonic()
+            child(job, {"read": read, "produce": produce}[job.kind])
+        running += 1
+    while running:
+        os.wait()
+        running -= 1
