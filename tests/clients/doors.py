@@ -20,6 +20,7 @@ sys.path[:0] = [str(HERE / "doors"), str(HERE.parent / "student")]
 import certificates  # noqa: E402  (the path must be known first)
 import logins  # noqa: E402
 import programs  # noqa: E402
+import resets  # noqa: E402
 from environments import Missing  # noqa: E402
 from rig import Classroom  # noqa: E402
 
@@ -105,6 +106,8 @@ def main():
     commands = {client: command for client, command in found.items() if not isinstance(command, Missing)}
     if given.only != "resets":
         try_logins(given.binary, commands, count, given.words)
+    if given.only != "logins":
+        resets.try_all(given.binary, commands, count, given.words)
     print(f"\n{count.passed} passed, {count.failed} failed, {count.skipped} skipped")
     return 1 if count.failed or not count.passed else 0
 
