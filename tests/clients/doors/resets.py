@@ -19,6 +19,7 @@ CLIENTS_LIMIT = 60
 CAUGHT_UP_LIMIT = 90
 COMMITTED_AFTER = 6  # the clients commit every five seconds
 DISK_MIB = 256
+READY = 120
 
 
 class Staying:
@@ -117,10 +118,11 @@ def caught_up(probe, one, ends):
     return all(places.get(partition, -1) >= end - 200 for partition, (_, end) in ends.items() if end)
 
 
-def recovered(one, at, partitions):
-    """Whether it reads again as auto.offset.reset says, and writes again; the seconds, or None."""
-    wrote = [after for after, _ in one.since(at, "wrote")]
-    read = [after for after, _ in one.since(at, "read")]
+def recovered(one, at, done, partitions):
+    """Whether it reads again as auto.offset.reset says, and writes again; the seconds since `at`, or None. Until `done` it may have been
+    the old topics."""
+    wrote = [after + done - at for after, _ in one.since(done, "wrote")]
+    read = [after + done - at for after, _ in one.since(done, "read")]
     if not wrote or not read:
         return None
     if one.job["reset"] == "latest":
@@ -146,6 +148,7 @@ def under_clients(binary, commands, count, words):
         time.sleep(COMMITTED_AFTER)
         at = time.time()
         told, answer = reset(room)
+        done = time.time()
         after, streams = wait_for_history(room, probe, before)
         streams = time.time() - at
         print(f"reset of {len(told['topics'])} topics and {len(told['groups'])} groups: answered after {answer['took_ms']} ms; the streams are there anew, with an hour of history, after "
@@ -153,11 +156,11 @@ def under_clients(binary, commands, count, words):
         count.take("new ids", None if all(before[name][0] != after[name][0] for name in STREAMS) else "a stream has its old id")
         waiting = list(staying)
         while waiting and time.time() - at < CLIENTS_LIMIT:
-            waiting = [one for one in waiting if recovered(one, at, filled) is None]
+            waiting = [one for one in waiting if recovered(one, at, done, filled) is None]
             time.sleep(0.2)
         for one in staying:
             told_since = [text for _, text in one.since(at, "words")]
-            went = recovered(one, at, filled)
+            went = recovered(one, at, done, filled)
             if went:
                 count.take(one.job["id"], None)
                 print(f"{one.job['id']:<26} reads as it should after {went[0]:4.1f} s, writes after {went[1]:4.1f} s", flush=True)
@@ -173,9 +176,6 @@ def under_clients(binary, commands, count, words):
         for one in staying:
             one.end()
         room.close()
-
-
-READY = 120
 
 
 def own_only(room, probe, count):
@@ -209,14 +209,16 @@ def mount(folder):
 
 def fill(folder):
     """Takes what is left, to the last block."""
-    with (folder / "foreign").open("wb") as file:
+    file = os.open(folder / "foreign", os.O_CREAT | os.O_WRONLY)
+    try:
         for size in (1 << 20, 4096):
             try:
-                while True:
-                    file.write(b"x" * size)
-                    file.flush()
+                while os.write(file, b"x" * size):
+                    pass
             except OSError:
                 pass
+    finally:
+        os.close(file)
 
 
 def on_full_disk(binary, count):
