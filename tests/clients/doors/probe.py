@@ -4,11 +4,13 @@ import sys
 import uuid
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "security"))
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+sys.path[:0] = [str(ROOT / "tests" / "clients" / "security"), str(ROOT / "student")]
 
+from headwater.records import batch  # noqa: E402  (the path must be known first)
 from protocol import Connection, Out  # noqa: E402  (the path must be known first)
 
-METADATA, LIST_OFFSETS, COMMIT, CREATE, HANDSHAKE, AUTHENTICATE, LIST_GROUPS = 3, 2, 8, 19, 17, 36, 16
+PRODUCE, METADATA, LIST_OFFSETS, COMMIT, CREATE, HANDSHAKE, AUTHENTICATE, LIST_GROUPS = 0, 3, 2, 8, 19, 17, 36, 16
 FIRST, END, NEWEST = -2, -1, -3
 
 
@@ -65,6 +67,17 @@ class Probe:
         answer = self.connection.ask(CREATE, 2, Out().array([topic], row).pack("i?", 20_000, False))
         answer.take("i")
         return answer.array(lambda a: (a.text(), a.take("h"), a.text()))[0]
+
+    def write(self, topic, mib):
+        """So much, one MiB less a little at a time; the first error."""
+        one = batch(b"", bytes(1_000_000), 1)
+        row = lambda out, records: out.pack("i", 0).blob(records)
+        for _ in range(mib):
+            body = Out().text(None).pack("hi", -1, 20_000).array([topic], lambda out, name: out.text(name).array([one], row))
+            error = self.connection.ask(PRODUCE, 3, body).array(lambda a: (a.text(), a.array(lambda b: b.take("ihqq"))))[0][1][0][1]
+            if error:
+                return error
+        return 0
 
     def commit(self, group, topic, offset):
         row = lambda out, at: out.pack("iq", 0, at).text(None)
