@@ -18,7 +18,7 @@ STREAMS_LIMIT = 50  # to be there within 5 s; the test fails at ten times that
 CLIENTS_LIMIT = 60
 CAUGHT_UP_LIMIT = 90
 COMMITTED_AFTER = 6  # the clients commit every five seconds
-DISK_MIB, STUDENT_MIB = 400, 100
+DISK_MIB, STUDENT_MIB = 330, 60
 STORAGE_ERROR = 56
 READY = 120
 
@@ -210,7 +210,7 @@ def mount(folder):
 
 def fill(folder):
     """Takes what is left, to the last block."""
-    file = os.open(folder / "foreign", os.O_CREAT | os.O_WRONLY)
+    file = os.open(folder / "foreign", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     try:
         for size in (1 << 20, 4096):
             try:
@@ -243,8 +243,7 @@ def on_full_disk(binary, count):
         own, topic = Probe(room.addresses["SASL_PLAINTEXT"], student["user"], student["password"]), student["prefix"] + "much"
         own.create(topic)
         count.take("a student writes much", f"error {error}" if (error := own.write(topic, STUDENT_MIB)) else None)
-        fill(folder / "disk")
-        room.wait_until("the disk to be found full", lambda: own.write(topic, 1) == STORAGE_ERROR, 20)
+        room.wait_until("the disk to be found full", lambda: fill(folder / "disk") or own.write(topic, 1) == STORAGE_ERROR, 20)
         at = time.time()
         reset(room)
         wait_for_history(room, probe, before)
