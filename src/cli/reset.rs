@@ -9,6 +9,8 @@ use super::pages::{Pages, PagesError, arguments};
 
 /// What has to be typed.
 const WORD: &str = "reset";
+/// Topics, and groups, that are named; a class has hundreds.
+const LINES_MAX: usize = 20;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResetCommand {
@@ -50,11 +52,14 @@ pub(super) fn run(command: &ResetCommand, out: &mut impl Write) -> Result<(), Pa
 
 fn tell(doomed: &Value, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "This dies:")?;
-    for topic in doomed["topics"].as_array().into_iter().flatten() {
-        writeln!(out, "  topic {:<40} {:>12} records", topic["name"].as_str().unwrap_or_default(), topic["records"])?;
-    }
-    for group in doomed["groups"].as_array().into_iter().flatten() {
-        writeln!(out, "  group {:<40} {:>12} members", group["id"].as_str().unwrap_or_default(), group["members"])?;
+    for (what, field, name, counted) in [("topic", "topics", "name", "records"), ("group", "groups", "id", "members")] {
+        let all = doomed[field].as_array().map_or(&[][..], Vec::as_slice);
+        for one in all.iter().take(LINES_MAX) {
+            writeln!(out, "  {what} {:<40} {:>12} {counted}", one[name].as_str().unwrap_or_default(), one[counted])?;
+        }
+        if all.len() > LINES_MAX {
+            writeln!(out, "  and {} more {field}", all.len() - LINES_MAX)?;
+        }
     }
     writeln!(out, "Users, passwords and settings stay.")
 }
