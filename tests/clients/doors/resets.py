@@ -164,7 +164,8 @@ def under_clients(binary, commands, count, words):
             went = recovered(one, at, done, filled)
             if went:
                 count.take(one.job["id"], None)
-                print(f"{one.job['id']:<26} reads as it should after {went[0]:4.1f} s, writes after {went[1]:4.1f} s", flush=True)
+                begun = [read for _, read in one.since(done, "read")][0][0]
+                print(f"{one.job['id']:<26} reads as it should after {went[0]:4.1f} s (first partition {begun[0]}, offset {begun[1]}), writes after {went[1]:4.1f} s", flush=True)
             else:
                 one.err.seek(0)
                 read = one.since(at, "read")
