@@ -119,7 +119,8 @@ fn acls(user: &str, rights: &Rights) -> Vec<Acl> {
     allow(Group, Prefixed, &rights.own_group_prefixes, &[Read, Describe, Delete]);
     allow(Group, Prefixed, &rights.usable_group_prefixes, &[Read, Describe]);
     allow(TransactionalId, Prefixed, &rights.transactional_id_prefixes, &[All]);
-    allow(Cluster, Literal, &[CLUSTER.to_owned()], &[Describe, IdempotentWrite]);
+    // Not Describe: that would show everybody's rules, groups and topics.
+    allow(Cluster, Literal, &[CLUSTER.to_owned()], &[IdempotentWrite]);
     acls
 }
 
@@ -153,7 +154,7 @@ mod tests {
         assert!(may(Read, Resource::group("otter-1")) && may(Delete, Resource::group("otter-1")) && !may(Read, Resource::group("eve")));
         assert!(may(Read, Resource::group("console-9")) && !may(Delete, Resource::group("console-9")));
         assert!(may(Write, Resource::transactional_id("otter-t")) && !may(Write, Resource::transactional_id("eve")));
-        assert!(may(Describe, Resource::CLUSTER) && may(IdempotentWrite, Resource::CLUSTER) && !may(Alter, Resource::CLUSTER));
+        assert!(may(IdempotentWrite, Resource::CLUSTER) && !may(Describe, Resource::CLUSTER) && !may(Alter, Resource::CLUSTER));
         assert!(!may(Alter, Resource::user("otter")));
         assert!(!authorizer.allows(&Principal::user("eve"), "h", Read, Resource::topic("stream")));
     }
