@@ -81,11 +81,12 @@ fn instructor(broker: &Running) -> String {
 }
 
 fn commit(client: &mut Client, group: &str, topic: &str) {
-    let request = OffsetCommitRequest::default().with_group_id(GroupId(text(group))).with_generation_id_or_member_epoch(-1).with_topics(vec![
-        OffsetCommitRequestTopic::default()
-            .with_name(topic_name(topic))
-            .with_partitions(vec![OffsetCommitRequestPartition::default().with_committed_offset(0)]),
-    ]);
+    let request =
+        OffsetCommitRequest::default().with_group_id(GroupId(text(group))).with_generation_id_or_member_epoch(-1).with_topics(vec![
+            OffsetCommitRequestTopic::default()
+                .with_name(topic_name(topic))
+                .with_partitions(vec![OffsetCommitRequestPartition::default().with_committed_offset(0)]),
+        ]);
     assert_eq!(client.ask(8, &request).topics[0].partitions[0].error_code, 0);
 }
 
@@ -99,11 +100,8 @@ fn a_student_learns_nothing_of_other_users_rules_groups_and_files() {
     victim.create_topic(&topic, 1, &[]);
     commit(&mut victim, &format!("{}-secret", one.id), &topic);
     let mut eve = other.client(&broker);
-    let everything = DescribeAclsRequest::default()
-        .with_resource_type_filter(1)
-        .with_pattern_type_filter(1)
-        .with_operation(1)
-        .with_permission_type(1);
+    let everything =
+        DescribeAclsRequest::default().with_resource_type_filter(1).with_pattern_type_filter(1).with_operation(1).with_permission_type(1);
     assert_eq!(eve.ask(3, &everything).error_code, CLUSTER_REFUSED, "rules name every student");
     let users = DescribeUserScramCredentialsRequest::default().with_users(None);
     assert_eq!(eve.ask(0, &users).error_code, CLUSTER_REFUSED, "who there is");
