@@ -116,3 +116,197 @@ fn a_student_learns_nothing_of_other_users_rules_groups_and_files() {
     let idempotent = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(1_000);
     assert_eq!(eve.ask(4, &idempotent).error_code, 0);
 }
+
+fn batch() -> bytes::Bytes {
+    use headwater::model::{BatchBuilder, Codec, NewRecord, Timestamp};
+    let mut batch = BatchBuilder::new(Codec::None);
+    batch.append(NewRecord { timestamp: Timestamp(1_795_000_000_000), value: Some(b"x"), ..NewRecord::default() });
+    batch.build().expect("a batch").to_bytes()
+}
+
+#[test]
+fn a_student_cannot_break_a_log_into_thousands_of_files() {
+    let folder = tempdir().unwrap();
+    let broker = classroom(folder.path());
+    let one = join(&broker);
+    let mut client = one.client(&broker);
+    let maps = || std::fs::read_to_string(format!("/proc/{}/maps", broker.pid())).unwrap().lines().count();
+    let (before, mut made) = (maps(), 0);
+    for (number, config) in [("internal.segment.bytes", "100"), ("segment.ms", "1")].into_iter().enumerate() {
+        let topic = format!("ws.{}.t{number}", one.id);
+        let create = CreateTopicsRequest::default().with_timeout_ms(5_000).with_topics(vec![
+            create_topics_request::CreatableTopic::default()
+                .with_name(topic_name(&topic))
+                .with_num_partitions(1)
+                .with_replication_factor(1)
+                .with_configs(vec![
+                    create_topics_request::CreatableTopicConfig::default().with_name(text(config.0)).with_value(Some(text(config.1))),
+                ]),
+        ]);
+        if client.ask(7, &create).topics[0].error_code != 0 {
+            continue;
+        }
+        made += 1;
+        for _ in 0..300 {
+            client.produce(&topic, 0, batch());
+        }
+    }
+    let data = folder.path().join("data");
+    let logs = walk(&data).into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "log")).count();
+    println!("{made} topics made, {logs} segments, {} maps more", maps() - before);
+    assert!(logs < 120, "{logs} segments after 600 records");
+}
+
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        if entry.file_type().unwrap().is_dir() { files.extend(walk(&entry.path())) } else { files.push(entry.path()) }
+    }
+    files
+}
+
+#[test]
+fn what_the_broker_keeps_is_readable_by_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempdir().unwrap();
+    let broker = classroom(folder.path());
+    let (one, _) = (join(&broker), join(&broker));
+    one.client(&broker).create_topic(&format!("ws.{}.diary", one.id), 1, &[]);
+    let open: Vec<_> = walk(&folder.path().join("data"))
+        .into_iter()
+        .filter(|path| std::fs::metadata(path).unwrap().permissions().mode() & 0o077 != 0)
+        .collect();
+    assert!(open.is_empty(), "others on this machine can read what signs the sessions: {open:?}");
+}
+
+/// What the broker says of a session.
+fn role(broker: &Running, token: &str) -> Value {
+    ask(broker.http.unwrap(), "GET", "/api/me", Some(token), &Value::Null).1["role"].clone()
+}
+
+/// As Kafka's tools change a password.
+fn set_password(client: &mut Client, user: &str, password: &str) {
+    use alter_user_scram_credentials_request::ScramCredentialUpsertion;
+    use headwater::security::Hash;
+    let salt = vec![7; 24];
+    let salted = Hash::Sha256.salted_password(password.as_bytes(), &salt, 4096);
+    let upsertion = ScramCredentialUpsertion::default()
+        .with_name(text(user))
+        .with_mechanism(1)
+        .with_iterations(4096)
+        .with_salt(salt.into())
+        .with_salted_password(salted.into());
+    let answer = client.ask(0, &AlterUserScramCredentialsRequest::default().with_upsertions(vec![upsertion]));
+    assert_eq!(answer.results[0].error_code, 0, "{answer:?}");
+}
+
+#[test]
+fn a_session_ends_with_the_password_however_that_was_changed() {
+    let folder = tempdir().unwrap();
+    let mut broker = classroom(folder.path());
+    let one = join(&broker);
+    let stolen = instructor(&broker);
+    assert_eq!((role(&broker, &one.token), role(&broker, &stolen)), (json!("student"), json!("instructor")));
+    let mut kafka = login(&broker, "instructor", broker.instructor_secret());
+    set_password(&mut kafka, &one.user, "another password");
+    assert_eq!(role(&broker, &one.token), json!("nobody"));
+    set_password(&mut kafka, "instructor", "another password");
+    assert_eq!(role(&broker, &stolen), json!("nobody"));
+    let body = json!({ "user": "instructor", "password": "another password" });
+    let token = ask(broker.http.unwrap(), "POST", "/api/login", None, &body).1["token"].as_str().unwrap().to_owned();
+    broker.end(rustix::process::Signal::TERM);
+    let flags = ["--classroom", "--workshop-code", CODE, "--ballast-mib", "0"];
+    let broker = Running::start(folder.path(), &flags);
+    assert_eq!(role(&broker, &token), json!("instructor"), "a restart ends no session");
+    drop(broker);
+    let broker = Running::start(folder.path(), &[&flags[..], &["--new-instructor-secret"]].concat());
+    assert_eq!(role(&broker, &token), json!("nobody"), "a new secret does");
+}
+
+#[test]
+fn who_is_removed_is_cut_off_at_the_next_request() {
+    let folder = tempdir().unwrap();
+    let broker = classroom(folder.path());
+    let (one, other) = (join(&broker), join(&broker));
+    let (mut gone, mut stays) = (one.client(&broker), other.client(&broker));
+    gone.metadata(None);
+    let token = instructor(&broker);
+    let (status, answer) = ask(broker.http.unwrap(), "DELETE", &format!("/api/students/{}", one.id), Some(&token), &Value::Null);
+    assert_eq!(status, 200, "{answer}");
+    assert!(gone.try_ask(9, &MetadataRequest::default().with_topics(None)).is_err());
+    stays.metadata(None);
+    assert_eq!(try_login(&broker, &one.user, &one.password).0, 58);
+    assert_eq!(role(&broker, &one.token), json!("nobody"));
+}
+
+#[test]
+fn who_has_the_code_does_not_use_up_all_names() {
+    let folder = tempdir().unwrap();
+    let broker = classroom(folder.path());
+    let address = broker.http.unwrap();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let greedy = || (0..60).map(|_| ask(address, "POST", "/api/join", None, &json!({ "code": CODE })).0).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(greedy)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let joined = statuses.iter().filter(|status| **status == 200).count();
+    assert!((400..=430).contains(&joined) && statuses.contains(&429), "{joined} of {}", statuses.len());
+    instructor(&broker);
+}
+
+#[test]
+fn who_only_holds_connections_keeps_nobody_from_the_pages() {
+    let folder = tempdir().unwrap();
+    let broker = classroom(folder.path());
+    let address = broker.http.unwrap();
+    let held: Vec<TcpStream> = (0..1_100)
+        .map(|number| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            if number % 2 == 0 {
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
+            }
+            stream
+        })
+        .collect();
+    let begun = std::time::Instant::now();
+    assert_eq!(broker.get("/healthz").status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    drop(held);
+}
+
+#[test]
+fn a_head_takes_little_memory() {
+    let folder = tempdir().unwrap();
+    let broker = classroom(folder.path());
+    let mut stream = TcpStream::connect(broker.http.unwrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let _ = stream.write_all(format!("GET / HTTP/1.1\r\nHost: localhost\r\nx: {}\r\n\r\n", "x".repeat(100_000)).as_bytes());
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[test]
+fn who_knocks_all_night_does_not_fill_the_disk_with_lines() {
+    let folder = tempdir().unwrap();
+    let broker = classroom(folder.path());
+    std::thread::scope(|scope| {
+        for thread in 0..20 {
+            let broker = &broker;
+            scope.spawn(move || (0..20).for_each(|n| assert_eq!(try_login(broker, &format!("user-{thread}-{n}"), "guess").0, 58)));
+        }
+    });
+    let lines = broker.stderr().lines().filter(|line| line.contains("a login failed")).count();
+    assert!((50..300).contains(&lines), "{lines} lines for 400 failures");
+    assert!(broker.stderr().len() < 100_000);
+}
+
+#[test]
+fn a_stranger_asks_a_few_things_and_then_has_to_log_in() {
+    let folder = tempdir().unwrap();
+    let broker = classroom(folder.path());
+    let mut client = Client::connect(broker.kafka);
+    let versions = ApiVersionsRequest::default().with_client_software_name(text("x")).with_client_software_version(text("1"));
+    let answered = (0..1_000).take_while(|_| client.try_ask(3, &versions).is_ok()).count();
+    assert!((5..=50).contains(&answered), "{answered}");
+}

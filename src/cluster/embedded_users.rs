@@ -59,6 +59,10 @@ impl Users for Embedded {
         Box::pin(async move { blocking(move || security.change(set).map_err(unwritten)).await })
     }
 
+    fn password_mark(&self, user: &str) -> Option<Vec<u8>> {
+        self.broker.security.rules().credentials.mark(user)
+    }
+
     fn password_fits<'a>(&'a self, user: &'a str, password: &'a str) -> BoxFuture<'a, Result<bool, ClusterError>> {
         Box::pin(async move { Ok(self.broker.security.fits(user, password).await) })
     }

@@ -4,7 +4,7 @@
 
 use super::credentials::{Credentials, Hash, Verifier};
 use super::principal::Principal;
-use super::scram::{Challenge, ClientFirst};
+use super::scram::{Challenge, ClientFirst, USER_MAX};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
@@ -150,7 +150,7 @@ fn plain(message: &[u8]) -> Option<(String, String)> {
     let text = std::str::from_utf8(message).ok()?;
     let mut parts = text.split('\0');
     let (authorization, user, password) = (parts.next()?, parts.next()?, parts.next()?);
-    let fits = parts.next().is_none() && !user.is_empty() && !password.is_empty();
+    let fits = parts.next().is_none() && !user.is_empty() && user.len() <= USER_MAX && !password.is_empty();
     (fits && (authorization.is_empty() || authorization == user)).then(|| (user.to_owned(), password.to_owned()))
 }
 
@@ -188,6 +188,8 @@ mod tests {
             b"\0\0x",
             b"ada lovelace",
             b"\0ada\0lovelace\0",
+            // What is counted by user must not take much memory for each.
+            format!("\0{}\0x", "a".repeat(256)).as_bytes(),
             b"\xff",
         ] {
             let refused = login(wrong).unwrap_err();
