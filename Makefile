@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs crowd
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -27,6 +27,12 @@ budget: build
 docs:
 	UPDATE_DOCS=1 cargo test --locked --lib -- data_docs page
 	UPDATE_DOCS=1 cargo test --locked --test wire_support
+	UPDATE_DOCS=1 cargo test --locked --test http_routes
+	python3 student/troubleshooting.py
+
+# Ten thousand connections over TLS and SCRAM, idle, and back after a kill -9.
+crowd:
+	CROWD=10000 cargo test --release --locked --test crowd -- --nocapture
 
 # Each fuzz target for FUZZ_SECONDS (60 without).
 fuzz:

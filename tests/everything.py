@@ -37,6 +37,9 @@ PARTS = (
     Part("checker", (sys.executable, "tests/soak/test_checker.py")),
     Part("build", ("make", "build")),
     Part("clients", (sys.executable, "tests/clients/run.py", "--binary", str(BINARY)), needs_binary=True),
+    Part("settings", (sys.executable, "tests/clients/settings.py", "--binary", str(BINARY)), needs_binary=True),
+    Part("security", (sys.executable, "tests/clients/security/run.py", "--binary", str(BINARY)), needs_binary=True),
+    Part("student", (sys.executable, "tests/student/run.py", "--binary", str(BINARY)), needs_binary=True),
     Part("budget", (sys.executable, "tests/budget/instructions.py", "--binary", str(BINARY)), needs_binary=True),
     Part("kill9", (sys.executable, "tests/durability/kill9.py", "--binary", str(BINARY)), needs_binary=True),
 )

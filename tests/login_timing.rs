@@ -47,7 +47,7 @@ fn t_of(attempt: impl Fn(&str)) -> f64 {
     for round in 0..2 * SAMPLES {
         // Even numbers are users, odd ones are not: both lie all over the list of names.
         let number: u16 = random.random_range(0..600);
-        let is_known = number % 2 == 0;
+        let is_known = number.is_multiple_of(2);
         let user = format!("quiet-otter-{number:03}");
         let begun = Instant::now();
         (0..AT_ONCE).for_each(|_| attempt(&user));

@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::generate::GenerateCommand;
 use super::incident::{self, IncidentCommand};
 use super::log::LogCommand;
+use super::reset::{self, ResetCommand};
 use crate::config::clock::parse_duration;
 use crate::config::settings::{SETTING_ROWS, SettingKind, SettingRow, setting_row};
 use crate::config::{Address, ClockSetting, Given, SettingError, Settings, Speed};
@@ -20,6 +21,7 @@ pub enum Invocation {
     Log(LogCommand),
     Generate(GenerateCommand),
     Incident(IncidentCommand),
+    Reset(ResetCommand),
     /// The help or the version.
     Print(String),
 }
@@ -49,6 +51,9 @@ pub fn parse(
     if let Some(command) = matches.subcommand_matches("incident").and_then(incident::command) {
         return Ok(Invocation::Incident(command));
     }
+    if let Some(command) = matches.subcommand_matches("reset").and_then(reset::command) {
+        return Ok(Invocation::Reset(command));
+    }
     let matches = matches.subcommand_matches("serve").unwrap_or(&matches);
     let mut given = Given { flags: flags(matches), variables: own_variables(variables)?, file: None };
     given.file = settings_file(&given)?;
@@ -67,6 +72,7 @@ fn command() -> Command {
         .subcommand(generate_arguments())
         .subcommand(log_commands())
         .subcommand(incident::commands())
+        .subcommand(reset::commands())
 }
 
 /// The settings that `generate` shares with the broker.
@@ -208,6 +214,7 @@ mod tests {
                 Err(format!("{} {} {:?} {:?}", command.to, command.topic_prefix, command.settings.clock, command.end))
             }
             Ok(Invocation::Incident(command)) => Err(format!("{command:?}")),
+            Ok(Invocation::Reset(command)) => Err(format!("{command:?}")),
             Err(error) => Err(error.to_string()),
         }
     }

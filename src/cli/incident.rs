@@ -1,44 +1,23 @@
 //! `headwater incident`: gives orders to the generators of a running broker, over HTTP.
 
 use std::io::Write;
-use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Value, json};
 
+use super::pages::{Pages, PagesError, arguments};
 use crate::generators::incidents::{KINDS, KindRow};
 
 /// A request to the broker's web side, and what was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IncidentCommand {
-    /// `HOST:PORT`.
-    http: String,
+    pages: Pages,
     method: &'static str,
     path: String,
     body: Option<Value>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum IncidentError {
-    #[error("cannot reach http://{address}: {message}; is the broker running, and is --http its web address?")]
-    Unreachable { address: String, message: String },
-    #[error("{0}")]
-    Refused(String),
-    #[error("cannot print: {0}")]
-    Print(#[from] std::io::Error),
-}
-
-/// Longer than an order waits for the generators.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-
 pub(super) fn commands() -> Command {
-    let http = Arg::new("http")
-        .long("http")
-        .value_name("HOST:PORT")
-        .default_value("127.0.0.1:8080")
-        .env("HEADWATER_HTTP")
-        .global(true)
-        .help("Web address of the running broker");
     let topic = || Arg::new("topic").value_name("TOPIC").help("One of the four topics; all if none is named");
     let factor = Arg::new("factor").value_name("FACTOR").required(true).value_parser(clap::value_parser!(f64));
     let id = Arg::new("id").value_name("ID").required(true).value_parser(clap::value_parser!(u32));
@@ -46,7 +25,7 @@ pub(super) fn commands() -> Command {
         .about("Let something happen in the generated streams of a running broker, change their rates, pause them")
         .subcommand_required(true)
         .subcommand_value_name("INCIDENT")
-        .arg(http)
+        .args(arguments())
         .subcommand(Command::new("list").about("What is planned, running and over, and the rates"))
         .subcommand(Command::new("end").about("End an incident early, or take it back").arg(id.help("Its number, as list shows it")))
         .subcommand(
@@ -78,7 +57,7 @@ fn kind(row: &'static KindRow) -> Command {
 
 pub(super) fn command(matches: &ArgMatches) -> Option<IncidentCommand> {
     let (verb, inner) = matches.subcommand()?;
-    let http = inner.get_one::<String>("http").or_else(|| matches.get_one::<String>("http"))?.clone();
+    let pages = Pages::of(inner).or_else(|| Pages::of(matches))?;
     let which = || json!({ "topic": inner.get_one::<String>("topic") });
     let (method, path, body) = match verb {
         "list" => ("GET", "/api/generators".to_owned(), None),
@@ -95,36 +74,16 @@ pub(super) fn command(matches: &ArgMatches) -> Option<IncidentCommand> {
             ("POST", "/api/incidents".to_owned(), Some(body))
         }
     };
-    Some(IncidentCommand { http, method, path, body })
+    Some(IncidentCommand { pages, method, path, body })
 }
 
-pub(super) fn run(command: &IncidentCommand, out: &mut impl Write) -> Result<(), IncidentError> {
-    let answer = ask(command)?;
+pub(super) fn run(command: &IncidentCommand, out: &mut impl Write) -> Result<(), PagesError> {
+    let answer = command.pages.ask(command.method, &command.path, command.body.as_ref())?;
     match command.method {
         "GET" => list(&answer, out)?,
         _ => writeln!(out, "{}", told(&answer))?,
     }
     Ok(())
-}
-
-fn ask(command: &IncidentCommand) -> Result<Value, IncidentError> {
-    let unreachable = |error: ureq::Error| IncidentError::Unreachable { address: command.http.clone(), message: error.to_string() };
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(ANSWER_WITHIN)).http_status_as_error(false).build().into();
-    let url = format!("http://{}{}", command.http, command.path);
-    let answer = match (command.method, &command.body) {
-        ("GET", _) => agent.get(&url).call(),
-        ("DELETE", _) => agent.delete(&url).call(),
-        ("PUT", Some(body)) => agent.put(&url).content_type("application/json").send(body.to_string()),
-        (_, body) => agent.post(&url).content_type("application/json").send(body.clone().unwrap_or_default().to_string()),
-    };
-    let mut answer = answer.map_err(unreachable)?;
-    let text = answer.body_mut().read_to_string().map_err(unreachable)?;
-    let value: Value = serde_json::from_str(&text).unwrap_or_default();
-    if answer.status().is_success() && value.is_object() {
-        return Ok(value);
-    }
-    let why = value["error"].as_str().map_or_else(|| format!("http://{} answered {}", command.http, answer.status()), str::to_owned);
-    Err(IncidentError::Refused(why))
 }
 
 /// One sentence on the order that was taken.

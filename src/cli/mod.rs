@@ -9,7 +9,9 @@ mod generate;
 mod incident;
 mod likeness;
 mod log;
+mod pages;
 mod reach;
+mod reset;
 mod serve;
 pub mod startup;
 
@@ -36,6 +38,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: impl IntoIt
             Err(error) => refuse(&error, 1),
         },
         Ok(Invocation::Incident(command)) => match incident::run(&command, &mut std::io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => refuse(&error, 1),
+        },
+        Ok(Invocation::Reset(command)) => match reset::run(&command, &mut std::io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => refuse(&error, 1),
         },

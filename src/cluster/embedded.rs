@@ -7,7 +7,7 @@ use super::{
     TopicSummary, Topics,
 };
 use crate::broker::{Broker, Endpoint, NewTopic, OwnRecord, Partition, Refused};
-use crate::config::Durability;
+use crate::config::{Advertise, Durability};
 use crate::coordinator::group::request::{DescribeGroup, ListGroups, OffsetFetch};
 use crate::coordinator::group::{GroupId, MemberId, Reply, Request};
 use crate::model::metrics::MetricsSnapshot;
@@ -200,6 +200,10 @@ impl Cluster for Embedded {
     fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>> {
         let groups = groups.iter().map(|group| GroupId::from(group.as_str())).collect();
         Box::pin(async move { Ok(self.broker.erase(topics, groups).await?) })
+    }
+
+    fn set_advertised<'a>(&'a self, listener: &'a str, advertise: Advertise) -> BoxFuture<'a, Result<(), ClusterError>> {
+        Box::pin(async move { Ok(self.broker.set_advertised(listener, advertise).await?) })
     }
 
     fn sightings(&self) -> Option<&dyn Sightings> {

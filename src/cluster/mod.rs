@@ -15,6 +15,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+use crate::config::Advertise;
 use crate::model::metrics::MetricsSnapshot;
 use crate::model::sighting::{Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
@@ -109,6 +110,13 @@ pub trait Cluster: Topics + Users {
 
     /// Deletes topics and groups. A group that has members stays, without what it had committed for these topics.
     fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>>;
+
+    /// Changes where the clients of a listener are sent.
+    fn set_advertised<'a>(&'a self, listener: &'a str, advertise: Advertise) -> BoxFuture<'a, Result<(), ClusterError>> {
+        let _ = (listener, advertise);
+        let message = "the addresses of this cluster are not Headwater's to change".to_owned();
+        Box::pin(std::future::ready(Err(ClusterError { code: ErrorCode::UnsupportedVersion, message })))
+    }
 
     /// What only a broker in this process saw of its clients.
     fn sightings(&self) -> Option<&dyn Sightings> {

@@ -85,7 +85,7 @@ impl Class {
         let _ = socket.write_all(format!("{head}\r\n{body}").as_bytes()).await;
         let mut answer = Vec::new();
         let _ = socket.read_to_end(&mut answer).await;
-        let answer = String::from_utf8(answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
         Answer { status, head: head.to_owned(), body: body.to_owned() }
@@ -128,6 +128,12 @@ const EXPECTED: &[(&str, &str, &str, &str, [u16; 4])] = &[
     ("post",   "/api/logout",                 "/api/logout",                     "",                                     [200, 200, 200, 200]),
     ("get",    "/api/me",                     "/api/me",                         "",                                     [200, 200, 200, 200]),
     ("get",    "/api/overview",               "/api/overview",                   "",                                     [401, 200, 200, 200]),
+    ("get",    "/headwater.pyz",              "/headwater.pyz",                  "",                                     [200, 200, 200, 200]),
+    ("get", "/headwater_student-0.1.0-py3-none-any.whl", "/headwater_student-0.1.0-py3-none-any.whl", "",             [200, 200, 200, 200]),
+    ("post",   "/api/me/reset",               "/api/me/reset",                   "{}",                                   [401, 200, 200, 409]),
+    ("post",   "/api/reset",                  "/api/reset",                      "{}",                                   [401, 403, 403, 200]),
+    ("get",    "/api/seen",                   "/api/seen",                       "",                                     [401, 200, 200, 200]),
+    ("put",    "/api/listeners/{name}",       "/api/listeners/CLASS",            r#"{"advertise":"lab:9094"}"#,          [401, 403, 403, 200]),
     ("get",    "/api/students",               "/api/students",                   "",                                     [401, 403, 403, 200]),
     ("put",    "/api/students/{id}",          "/api/students/ID",                r#"{"name":"Ada"}"#,                    [401, 403, 403, 200]),
     ("get",    "/api/generators",             "/api/generators",                 "",                                     [401, 403, 403, 409]),
@@ -205,6 +211,43 @@ async fn a_student_sees_the_streams_and_what_is_theirs() {
     assert!(all.len() == 4 && !all.iter().any(|name| name == "_workshop"), "{all:?}");
     let page = class.ask("GET", "/", None, &Value::Null).await;
     assert!(!page.body.contains("secret-plans") && !page.body.contains(student["id"].as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn a_reset_says_what_dies_and_takes_a_word_and_the_secret() {
+    let class = class().await;
+    let (student, other) = (class.join().await, class.join().await);
+    let text = |student: &Value, field: &str| student[field].as_str().unwrap().to_owned();
+    let topic = |student: &Value| format!("{}c01", text(student, "prefix"));
+    let make = async || {
+        for name in ["ecommerce-events", &topic(&student), &topic(&other)] {
+            class.cluster.ensure_topic(&name.into(), 1, &[]).await.unwrap();
+        }
+    };
+    let names = || class.cluster.topics().into_iter().filter(|t| !t.internal).map(|t| t.name.to_string()).collect::<Vec<_>>();
+    make().await;
+    let (mine, instructor) = (text(&student, "token"), class.instructor().await);
+    // One's own only.
+    let told = class.ask("POST", "/api/me/reset", Some(&mine), &json!({})).await.json();
+    assert_eq!(told["topics"][0]["name"].as_str(), Some(topic(&student).as_str()));
+    assert_eq!((told["topics"].as_array().unwrap().len(), names().len()), (1, 3), "nothing is gone yet");
+    let confirm = json!({ "confirm": told["confirm"] });
+    assert_eq!(class.ask("POST", "/api/me/reset", Some(&text(&other, "token")), &confirm).await.status, 409, "the word is the student's");
+    assert_eq!(class.ask("POST", "/api/me/reset", Some(&mine), &confirm).await.status, 200);
+    assert_eq!(names().len(), 2);
+    assert_eq!(class.ask("POST", "/api/me/reset", Some(&mine), &confirm).await.status, 409, "it is good once");
+    // Everything.
+    make().await;
+    let told = class.ask("POST", "/api/reset", Some(&instructor), &json!({})).await.json();
+    assert_eq!((told["topics"].as_array().unwrap().len(), names().len()), (3, 3));
+    let order = |secret: &str| json!({ "confirm": told["confirm"], "secret": secret });
+    assert_eq!(class.ask("POST", "/api/reset", Some(&instructor), &json!({ "confirm": told["confirm"] })).await.status, 403);
+    assert_eq!(class.ask("POST", "/api/reset", Some(&instructor), &order("guess")).await.status, 403);
+    assert_eq!(names().len(), 3);
+    let done = class.ask("POST", "/api/reset", Some(&instructor), &order(SECRET)).await;
+    assert_eq!((done.status, names()), (200, Vec::new()), "{}", done.body);
+    // Who has joined stays.
+    assert_eq!(class.ask("GET", "/api/me", Some(&mine), &Value::Null).await.json()["id"], student["id"]);
 }
 
 #[tokio::test]

@@ -50,6 +50,7 @@ routes! {
     post   "/api/students/{id}/password"  Instructor students::reissue,   "new passwords for all users of an identity";
     put    "/api/students/{id}"           Instructor students::rename,    "`{name}`: what is shown";
     delete "/api/students/{id}"           Instructor students::remove,    "with users, rights, topics and groups";
+    put    "/api/listeners/{name}"        Instructor server_info::advertise, "`{advertise}`: where its clients are sent (`HOST[:PORT]`, `auto`, `sni`)";
     get    "/api/generators"              Instructor generators::show,    "what the generators do";
     put    "/api/generators/rate"         Instructor generators::rate,    "`{topic?, factor}`";
     put    "/api/generators/pause"        Instructor generators::pause,   "`{topic?}`";

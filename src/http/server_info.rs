@@ -4,12 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::answer::Refused;
+use super::answer::{Asked, InPath, Refused};
 use super::{Entrance, HttpState};
 use crate::broker::clock;
-use crate::model::Timestamp;
+use crate::config::Advertise;
+use crate::model::{ErrorCode, Timestamp};
 
 #[derive(Serialize)]
 struct Server {
@@ -60,4 +62,28 @@ pub(super) async fn ca_pem(State(state): State<HttpState>) -> Result<Response, R
     let named = "attachment; filename=\"headwater-ca.pem\"";
     let headers = [(header::CONTENT_TYPE, "application/x-pem-file"), (header::CONTENT_DISPOSITION, named)];
     Ok((headers, authority.pem.clone()).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewAddress {
+    advertise: String,
+}
+
+/// Changes where the clients of a listener are sent, at once and for later starts.
+pub(super) async fn advertise(
+    State(state): State<HttpState>,
+    InPath(name): InPath,
+    Asked(asked): Asked<NewAddress>,
+) -> Result<Json<Value>, Refused> {
+    let parsed = Advertise::parse(&asked.advertise).ok_or_else(|| {
+        let fix = "give HOST, HOST:PORT, auto (the address that each client came to) or sni (the name it asked for in TLS)";
+        Refused::new(StatusCode::BAD_REQUEST, format!("{:?} is no address to send clients to", asked.advertise), fix)
+    })?;
+    let shown = parsed.to_string();
+    state.cluster.set_advertised(&name, parsed).await.map_err(|error| match error.code {
+        ErrorCode::InvalidRequest => Refused::new(StatusCode::BAD_REQUEST, error.message, "GET /api/server lists the listeners"),
+        _ => Refused::new(StatusCode::SERVICE_UNAVAILABLE, error.message, "try again; if it stays so, the broker's log says more"),
+    })?;
+    Ok(Json(json!({ "name": name, "advertise": shown })))
 }

@@ -27,6 +27,9 @@ pub struct ClientFirst {
 #[derive(Debug)]
 pub struct Challenge {
     gs2_header: String,
+    /// The client's part.
+    client_nonce: String,
+    /// Both parts.
     nonce: String,
     /// Client's first message and server's first message, with a comma between.
     so_far: String,
@@ -70,11 +73,17 @@ impl ClientFirst {
         let nonce = format!("{}{server_nonce}", self.nonce);
         let answer = format!("r={nonce},s={},i={}", STANDARD.encode(&verifier.salt), verifier.iterations);
         let so_far = format!("{},{answer}", self.bare);
-        (answer, Challenge { gs2_header: self.gs2_header, nonce, so_far, verifier })
+        (answer, Challenge { gs2_header: self.gs2_header, client_nonce: self.nonce, nonce, so_far, verifier })
     }
 }
 
 impl Challenge {
+    /// librdkafka before 2.6.1, and so the kcat of many systems, says its own part twice. The server's part is in it all the same, and the
+    /// proof is about what was said.
+    fn is_nonce(&self, said: &str) -> bool {
+        said == self.nonce || said.strip_prefix(&self.client_nonce) == Some(&self.nonce)
+    }
+
     /// The server's last word if the proof is right.
     pub fn verify(&self, message: &[u8]) -> Option<String> {
         let text = std::str::from_utf8(message).ok()?;
@@ -82,7 +91,7 @@ impl Challenge {
         let mut attributes = without_proof.split(',');
         let binding = STANDARD.decode(attributes.next()?.strip_prefix("c=")?).ok()?;
         let nonce = attributes.next()?.strip_prefix("r=")?;
-        if binding != self.gs2_header.as_bytes() || nonce != self.nonce {
+        if binding != self.gs2_header.as_bytes() || !self.is_nonce(nonce) {
             return None;
         }
         let proof = STANDARD.decode(proof).ok()?;

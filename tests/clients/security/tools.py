@@ -1,8 +1,9 @@
 """What kafka-acls and kafka-configs say: the commands, run against a broker, with their output as text.
 
-The jars of Apache Kafka are found in $KAFKA_HOME/lib or ~/.cache/apache-kafka/lib.
+The jars of Apache Kafka are those that the other tests install; $KAFKA_HOME/lib goes first.
 """
 
+import functools
 import os
 import re
 import shlex
@@ -10,7 +11,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-LIB = Path(os.environ.get("KAFKA_HOME", Path.home() / ".cache" / "apache-kafka")) / "lib"
+import environments
+
 ACLS, CONFIGS = "org.apache.kafka.tools.AclCommand", "kafka.admin.ConfigCommand"
 JAVA = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]
 COMMANDS = """
@@ -60,13 +62,23 @@ kafka-configs --describe --entity-type users
 def missing():
     if shutil.which("java") is None:
         return "java is not installed"
-    return None if any(LIB.glob("kafka-tools-*.jar")) else f"no Kafka tools in {LIB}"
+    try:
+        jars()
+    except environments.Missing as reason:
+        return str(reason)
+    return None
+
+
+@functools.cache
+def jars():
+    home = os.environ.get("KAFKA_HOME")
+    return Path(home) / "lib" if home else environments.kafka_tools()
 
 
 def run(address, command):
     name, *arguments = shlex.split(command)
     tool = ACLS if name == "kafka-acls" else CONFIGS
-    line = [*JAVA, "-cp", f"{LIB}/*", tool, "--bootstrap-server", address, *arguments]
+    line = [*JAVA, "-cp", f"{jars()}/*", tool, "--bootstrap-server", address, *arguments]
     done = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
     return f"$ {command}\n{plain(done.stdout, address)}"
 
