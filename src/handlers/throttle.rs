@@ -10,9 +10,11 @@ use tokio::sync::MutexGuard;
 use super::Context;
 use crate::broker::Refused;
 use crate::broker::meters::Meter;
+use crate::coordinator::group::request::{DescribeGroup, ListGroups};
+use crate::coordinator::group::{GroupId, Reply as Answer, Request};
 use crate::model::ErrorCode;
-use crate::security::Principal;
 use crate::security::quota::{Limit, QuotaKey};
+use crate::security::{Operation, Principal, Resource};
 
 /// What is done when a quota on topic changes is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +120,32 @@ impl Context {
             return Err(Refused::new(ErrorCode::PolicyViolation, text));
         }
         Ok(Some(alone))
+    }
+}
+
+/// Groups that one user may have, and groups of names that everybody may use: of all groups there is room for enough others.
+const GROUPS_OF_ONE_MAX: usize = 200;
+const GROUPS_OF_ALL_NAMES_MAX: usize = 1_000;
+
+impl Context {
+    /// Whether a group that is not there yet may be made by who asks.
+    pub async fn room_for_group(&self, group: &GroupId) -> Result<(), ErrorCode> {
+        if self.is_superuser() {
+            return Ok(());
+        }
+        let describe = Request::DescribeGroup(DescribeGroup { version: 0, group: group.clone() });
+        let is_there = matches!(self.broker.groups.ask(group, describe).await?, Answer::DescribeGroup(known) if known.state != "Dead");
+        if is_there {
+            return Ok(());
+        }
+        let listed = self.broker.groups.ask_all(Request::ListGroups(ListGroups::default())).await?;
+        let groups = listed.into_iter().flat_map(|answer| if let Answer::ListGroups(list) = answer { list.groups } else { Vec::new() });
+        // What one may delete is one's own; names that tools make up are everybody's.
+        let owns = |group: &GroupId| self.may(Operation::Delete, Resource::group(group));
+        let own = owns(group);
+        let most = if own { GROUPS_OF_ONE_MAX } else { GROUPS_OF_ALL_NAMES_MAX };
+        let alike = groups.filter(|other| owns(&other.group) == own && self.may(Operation::Read, Resource::group(&other.group)));
+        if alike.count() >= most { Err(ErrorCode::GroupMaxSizeReached) } else { Ok(()) }
     }
 }
 

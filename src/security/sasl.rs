@@ -136,12 +136,21 @@ impl SaslExchange {
                 self.state = State::Challenged { user, challenge: Box::new(challenge) };
                 Ok(SaslStep::Continue(answer.into_bytes()))
             }
-            (_, State::Challenged { user, challenge }) => match challenge.verify(message) {
+            (mechanism, State::Challenged { user, challenge }) => match challenge.verify(message) {
+                // A password that was changed meanwhile is the old one.
+                Some(_) if !still_verifies(mechanism, &user, &challenge, credentials) => Err(refused(Some(user))),
                 Some(signature) => Ok(SaslStep::Done(Principal::user(&user), signature.into_bytes())),
                 None => Err(refused(Some(user))),
             },
             (_, State::Over) => Err(refused(None)),
         }
+    }
+}
+
+fn still_verifies(mechanism: Mechanism, user: &str, challenge: &Challenge, credentials: &Credentials) -> bool {
+    match mechanism {
+        Mechanism::Scram(hash) => credentials.get(user, hash) == Some(&challenge.verifier),
+        Mechanism::Plain => false,
     }
 }
 
