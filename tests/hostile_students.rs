@@ -310,3 +310,72 @@ fn a_stranger_asks_a_few_things_and_then_has_to_log_in() {
     let answered = (0..1_000).take_while(|_| client.try_ask(3, &versions).is_ok()).count();
     assert!((5..=50).contains(&answered), "{answered}");
 }
+
+#[test]
+fn a_kill_between_joins_and_removals_leaves_nobody_half_in() {
+    let folder = tempdir().unwrap();
+    let (mut inside, mut outside): (Vec<Student>, Vec<Student>) = (Vec::new(), Vec::new());
+    let mut broker = classroom(folder.path());
+    let secret = broker.instructor_secret().to_owned();
+    for round in 0..4u64 {
+        let address = broker.http.unwrap();
+        let body = json!({ "user": "instructor", "password": secret });
+        let token = ask(address, "POST", "/api/login", None, &body).1["token"].as_str().unwrap().to_owned();
+        let stop = std::time::Instant::now() + Duration::from_millis(400 + 130 * round);
+        let leaving: Vec<Student> = inside.drain(..inside.len() / 2).collect();
+        let (joined, removed) = std::thread::scope(|scope| {
+            let joining: Vec<_> = (0..3).map(|_| scope.spawn(move || while_it_lives(|| try_join(address)))).collect();
+            let removing = scope.spawn(|| {
+                let mut leaving = leaving.into_iter();
+                while_it_lives(|| {
+                    let one = leaving.next()?;
+                    let path = format!("/api/students/{}", one.id);
+                    let done = try_ask(address, "DELETE", &path, Some(&token), &Value::Null).is_some_and(|(status, _)| status == 200);
+                    Some((one, done))
+                })
+            });
+            std::thread::sleep(stop.saturating_duration_since(std::time::Instant::now()));
+            broker.end(rustix::process::Signal::KILL);
+            let joined: Vec<Student> = joining.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+            (joined, removing.join().unwrap())
+        });
+        inside.extend(joined);
+        // Of the one that was being removed nobody knows.
+        outside.extend(removed.into_iter().filter(|(_, done)| *done).map(|(one, _)| one));
+        broker = classroom(folder.path());
+        assert_eq!(ask(broker.http.unwrap(), "GET", "/api/students", Some(&token), &Value::Null).0, 200, "sessions outlive it");
+        for one in &inside {
+            assert_eq!(role(&broker, &one.token), json!("student"), "{} of {}", one.id, inside.len());
+        }
+        assert!(outside.iter().all(|one| role(&broker, &one.token) == json!("nobody")));
+        if let (Some(known), Some(gone)) = (inside.last(), outside.last().or(inside.first())) {
+            known.client(&broker).metadata(None);
+            assert!(outside.is_empty() || try_login(&broker, &gone.user, &gone.password).0 == 58);
+        }
+    }
+    println!("{} are in, {} were removed", inside.len(), outside.len());
+}
+
+fn while_it_lives<T>(mut next: impl FnMut() -> Option<T>) -> Vec<T> {
+    std::iter::from_fn(|| next()).collect()
+}
+
+fn try_join(address: SocketAddr) -> Option<Student> {
+    let (status, answer) = try_ask(address, "POST", "/api/join", None, &json!({ "code": CODE }))?;
+    let text = |field: &str| answer[field].as_str().map(str::to_owned);
+    (status == 200).then_some(())?;
+    Some(Student { id: text("id")?, user: text("user")?, password: text("password")?, token: text("token")? })
+}
+
+/// As `ask`, of a broker that may be killed meanwhile.
+fn try_ask(address: SocketAddr, method: &str, path: &str, token: Option<&str>, body: &Value) -> Option<(u16, Value)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n{token}");
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).ok()?))
+}
