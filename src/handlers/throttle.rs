@@ -123,6 +123,26 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Whether a topic's owner has room for more records: a disk is everybody's.
+    pub fn room_for_records(&self, topic: &str) -> Result<(), Refused> {
+        let most = self.broker.configs.broker().user_storage_bytes_max;
+        let Some(owner) = owner(topic).filter(|_| most > 0 && !self.is_superuser()) else { return Ok(()) };
+        let have = self.broker.meters.stored(owner, || {
+            let theirs = self.broker.catalog.list().into_iter().filter(|one| self::owner(one.name.as_str()) == Some(owner));
+            theirs.flat_map(|topic| topic.partitions().iter().map(|one| one.view().size_bytes()).collect::<Vec<_>>()).sum()
+        });
+        if have < most {
+            return Ok(());
+        }
+        let text = format!(
+            "the topics of {owner} keep {have} bytes and may keep {most} (headwater.user.storage.bytes.max). Delete topics that you no longer \
+             need, or give them a retention.bytes."
+        );
+        Err(Refused::new(ErrorCode::PolicyViolation, text))
+    }
+}
+
 /// Groups that one user may have, and groups of names that everybody may use: of all groups there is room for enough others.
 const GROUPS_OF_ONE_MAX: usize = 200;
 const GROUPS_OF_ALL_NAMES_MAX: usize = 1_000;
