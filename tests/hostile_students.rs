@@ -356,8 +356,8 @@ fn a_kill_between_joins_and_removals_leaves_nobody_half_in() {
     println!("{} are in, {} were removed", inside.len(), outside.len());
 }
 
-fn while_it_lives<T>(mut next: impl FnMut() -> Option<T>) -> Vec<T> {
-    std::iter::from_fn(|| next()).collect()
+fn while_it_lives<T>(next: impl FnMut() -> Option<T>) -> Vec<T> {
+    std::iter::from_fn(next).collect()
 }
 
 fn try_join(address: SocketAddr) -> Option<Student> {
