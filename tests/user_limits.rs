@@ -250,3 +250,22 @@ fn who_opens_many_connections_takes_no_more_from_others_than_who_opens_one() {
     // Shares do not depend on what else the machine does; how much there is to share does.
     assert!(taken * users.len() < 2 * beside, "{beside} for {} users, {taken} for the abuser", users.len());
 }
+
+#[test]
+fn a_student_s_topics_keep_so_much_and_no_more() {
+    let room = Classroom::open();
+    let setting = incremental_alter_configs_request::AlterableConfig::default()
+        .with_name(text("headwater.user.storage.bytes.max"))
+        .with_config_operation(0)
+        .with_value(Some(text("1000")));
+    let resource = incremental_alter_configs_request::AlterConfigsResource::default().with_resource_type(4).with_configs(vec![setting]);
+    let change = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    assert_eq!(room.login("instructor").ask(1, &change).responses[0].error_code, 0);
+    let mut otter = room.login("otter");
+    let records = batch();
+    assert_eq!(otter.try_produce("ws.otter.c01", 0, records.clone()).unwrap().0, 0);
+    std::thread::sleep(Duration::from_millis(1_100));
+    let after = otter.try_produce("ws.otter.c01", 0, records.clone()).unwrap().0;
+    assert_eq!(after, 44, "{} bytes are kept already", records.len());
+    assert_eq!(room.login("instructor").try_produce("ws.otter.c01", 0, records).unwrap().0, 0, "the instructor is exempt");
+}

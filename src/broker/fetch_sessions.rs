@@ -1,9 +1,11 @@
 //! Incremental fetch sessions (KIP-227): the broker remembers what a consumer fetches and answers only with what changed.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicId, TopicName};
+use crate::security::Principal;
 
 /// A topic as the request named it: by name up to version 12, by id from 13.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +52,10 @@ struct Cached {
 }
 
 struct Session {
+    /// Whose it is; it is nobody else's to use, change or end.
+    owner: Principal,
+    /// Partitions in all sessions.
+    held: Arc<AtomicUsize>,
     epoch: i32,
     by_id: bool,
     used: Timestamp,
@@ -72,11 +78,13 @@ impl Session {
         self.places.insert(key, self.next_place);
         self.order.insert(self.next_place, Cached { wanted, high_watermark: Offset::NONE, log_start: Offset::NONE });
         self.next_place += 1;
+        self.held.fetch_add(1, Relaxed);
     }
 
     fn forget(&mut self, key: &FetchKey) {
         if let Some(place) = self.places.remove(key) {
             self.order.remove(&place);
+            self.held.fetch_sub(1, Relaxed);
         }
     }
 
@@ -97,6 +105,12 @@ impl Session {
             self.next_place += 1;
         }
         failed || answered.has_records || answered.diverging || changed
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.order.len(), Relaxed);
     }
 }
 
@@ -122,6 +136,7 @@ pub struct SessionHandle {
 
 pub struct FetchSessions {
     cache: Mutex<Cache>,
+    held: Arc<AtomicUsize>,
 }
 
 struct Cache {
@@ -135,6 +150,8 @@ const EVICTION_MS: i64 = 120_000;
 const FINAL_EPOCH: i32 = -1;
 /// More partitions than a broker has: a fetch of more gets no session, which would only hold memory.
 const PARTITIONS_MAX: usize = 10_000;
+/// The same for all sessions together: some hundred bytes each.
+const PARTITIONS_OF_ALL_MAX: usize = 200_000;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -143,12 +160,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl FetchSessions {
     /// `first_id` should differ from run to run, so that a session of a former run is not taken for one of this run.
     pub fn new(slots: usize, first_id: i32) -> FetchSessions {
-        FetchSessions { cache: Mutex::new(Cache { slots, next_id: first_id.max(1), sessions: HashMap::new() }) }
+        let cache = Mutex::new(Cache { slots, next_id: first_id.max(1), sessions: HashMap::new() });
+        FetchSessions { cache, held: Arc::default() }
     }
 
     /// Sorts a request into its scope and returns what it wants served, in order.
+    #[allow(clippy::too_many_arguments, reason = "what a request says of its session, and whose it is")]
     pub fn begin(
         &self,
+        owner: &Principal,
         session_id: i32,
         session_epoch: i32,
         by_id: bool,
@@ -157,11 +177,11 @@ impl FetchSessions {
         now: Timestamp,
     ) -> Result<(FetchScope, Vec<Wanted>), ErrorCode> {
         if session_epoch == FINAL_EPOCH || session_epoch == 0 {
-            locked(&self.cache).sessions.remove(&session_id);
+            locked(&self.cache).end(owner, session_id);
             let scope = if session_epoch == 0 { FetchScope::Full } else { FetchScope::Sessionless };
             return Ok((scope, asked));
         }
-        let session = locked(&self.cache).sessions.get(&session_id).cloned().ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        let session = locked(&self.cache).of(owner, session_id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
         let mut guard = locked(&session);
         if guard.epoch != session_epoch {
             return Err(ErrorCode::InvalidFetchSessionEpoch);
@@ -175,7 +195,7 @@ impl FetchSessions {
         for key in &forgotten {
             guard.forget(key);
         }
-        if guard.order.len() > PARTITIONS_MAX {
+        if guard.order.len() > PARTITIONS_MAX || self.held.load(Relaxed) > PARTITIONS_OF_ALL_MAX {
             drop(guard);
             locked(&self.cache).sessions.remove(&session_id);
             return Err(ErrorCode::FetchSessionIdNotFound);
@@ -195,11 +215,13 @@ impl FetchSessions {
 
     /// Makes a session of a full fetch that was answered, also of one that asked for nothing yet. 0 means "no session": the cache is
     /// full, or too much was asked.
-    pub fn establish(&self, by_id: bool, served: Vec<(Wanted, Answered)>, now: Timestamp) -> i32 {
-        if served.len() > PARTITIONS_MAX {
+    pub fn establish(&self, owner: &Principal, by_id: bool, served: Vec<(Wanted, Answered)>, now: Timestamp) -> i32 {
+        if served.len() > PARTITIONS_MAX || self.held.load(Relaxed).saturating_add(served.len()) > PARTITIONS_OF_ALL_MAX {
             return 0;
         }
-        let mut session = Session { epoch: 1, by_id, used: now, next_place: 0, order: BTreeMap::new(), places: HashMap::new() };
+        let (owner, held) = (owner.clone(), Arc::clone(&self.held));
+        let mut session =
+            Session { owner, held, epoch: 1, by_id, used: now, next_place: 0, order: BTreeMap::new(), places: HashMap::new() };
         for (wanted, answered) in served {
             let key = (wanted.topic.clone(), wanted.partition);
             session.put(wanted);
@@ -215,12 +237,40 @@ impl FetchSessions {
 }
 
 impl Cache {
+    fn of(&self, owner: &Principal, id: i32) -> Option<Arc<Mutex<Session>>> {
+        self.sessions.get(&id).filter(|session| locked(session).owner == *owner).cloned()
+    }
+
+    fn end(&mut self, owner: &Principal, id: i32) {
+        if self.of(owner, id).is_some() {
+            self.sessions.remove(&id);
+        }
+    }
+
+    /// The longest unused session of whoever has the most, if that is many more than `owner` has: nobody takes all places.
+    fn surplus(&self, owner: &Principal) -> Option<i32> {
+        let mut by_owner: HashMap<Principal, (usize, (Timestamp, i32))> = HashMap::new();
+        for (id, session) in &self.sessions {
+            let session = locked(session);
+            let used = (session.used, *id);
+            let (count, oldest) = by_owner.entry(session.owner.clone()).or_insert((0, used));
+            *count += 1;
+            *oldest = used.min(*oldest);
+        }
+        let own = by_owner.get(owner).map_or(0, |(count, _)| *count);
+        let (most, (_, oldest)) = by_owner.into_values().max_by_key(|(count, _)| *count)?;
+        (most > own.saturating_add(1)).then_some(oldest)
+    }
+
     fn insert(&mut self, session: Session, now: Timestamp) -> i32 {
         if self.sessions.len() >= self.slots {
             let oldest = self.sessions.iter().map(|(id, s)| (locked(s).used, *id)).min();
             match oldest {
                 Some((used, id)) if now.since(used) >= EVICTION_MS => self.sessions.remove(&id),
-                _ => return 0,
+                _ => match self.surplus(&session.owner) {
+                    Some(id) => self.sessions.remove(&id),
+                    None => return 0,
+                },
             };
         }
         let mut id = self.next_id;
@@ -247,6 +297,10 @@ impl SessionHandle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn me() -> Principal {
+        Principal::user("otter")
+    }
 
     fn wanted(topic: &str) -> Wanted {
         Wanted {
@@ -275,9 +329,9 @@ mod tests {
     fn only_changed_partitions_are_answered_again() {
         let sessions = FetchSessions::new(10, 7);
         let now = Timestamp(0);
-        let id = sessions.establish(false, vec![(wanted("a"), answered(5)), (wanted("b"), answered(5))], now);
+        let id = sessions.establish(&me(), false, vec![(wanted("a"), answered(5)), (wanted("b"), answered(5))], now);
         assert_eq!(id, 7);
-        let (scope, list) = sessions.begin(id, 1, false, vec![], vec![], now).unwrap();
+        let (scope, list) = sessions.begin(&me(), id, 1, false, vec![], vec![], now).unwrap();
         assert_eq!(list.len(), 2);
         let FetchScope::Incremental(handle) = scope else { panic!() };
         let changed = handle.changed(&[(key("a"), answered(5)), (key("b"), answered(6))]).unwrap();
@@ -288,9 +342,11 @@ mod tests {
     fn a_partition_in_error_is_answered_every_time() {
         let sessions = FetchSessions::new(10, 1);
         let failed = Answered { error: ErrorCode::OffsetOutOfRange, ..answered(-1) };
-        let id = sessions.establish(false, vec![(wanted("a"), failed)], Timestamp(0));
+        let id = sessions.establish(&me(), false, vec![(wanted("a"), failed)], Timestamp(0));
         for epoch in 1..4 {
-            let Ok((FetchScope::Incremental(handle), _)) = sessions.begin(id, epoch, false, vec![], vec![], Timestamp(0)) else { panic!() };
+            let Ok((FetchScope::Incremental(handle), _)) = sessions.begin(&me(), id, epoch, false, vec![], vec![], Timestamp(0)) else {
+                panic!()
+            };
             assert_eq!(handle.changed(&[(key("a"), failed)]).unwrap(), [true]);
         }
     }
@@ -298,8 +354,8 @@ mod tests {
     #[test]
     fn wrong_epochs_ids_and_mixed_kinds_are_refused_by_name() {
         let sessions = FetchSessions::new(10, 1);
-        let id = sessions.establish(false, vec![(wanted("a"), answered(5))], Timestamp(0));
-        let code = |id, epoch, by_id| sessions.begin(id, epoch, by_id, vec![], vec![], Timestamp(0)).err();
+        let id = sessions.establish(&me(), false, vec![(wanted("a"), answered(5))], Timestamp(0));
+        let code = |id, epoch, by_id| sessions.begin(&me(), id, epoch, by_id, vec![], vec![], Timestamp(0)).err();
         assert_eq!(code(id + 1, 1, false), Some(ErrorCode::FetchSessionIdNotFound));
         assert_eq!(code(id, 2, false), Some(ErrorCode::InvalidFetchSessionEpoch));
         assert_eq!(code(id, 1, true), Some(ErrorCode::FetchSessionTopicIdError));
@@ -308,7 +364,7 @@ mod tests {
     #[test]
     fn a_full_cache_gives_no_session_until_one_is_stale() {
         let sessions = FetchSessions::new(1, 1);
-        let make = |at| sessions.establish(false, vec![(wanted("a"), answered(5))], Timestamp(at));
+        let make = |at| sessions.establish(&me(), false, vec![(wanted("a"), answered(5))], Timestamp(at));
         assert_ne!(make(0), 0);
         assert_eq!(make(1_000), 0);
         assert_ne!(make(EVICTION_MS), 0);
@@ -318,9 +374,9 @@ mod tests {
     #[test]
     fn a_session_may_begin_with_nothing_and_be_filled_later() {
         let sessions = FetchSessions::new(10, 1);
-        let id = sessions.establish(false, vec![], Timestamp(0));
+        let id = sessions.establish(&me(), false, vec![], Timestamp(0));
         assert_eq!(id, 1);
-        let (scope, list) = sessions.begin(id, 1, false, vec![wanted("a")], vec![], Timestamp(0)).unwrap();
+        let (scope, list) = sessions.begin(&me(), id, 1, false, vec![wanted("a")], vec![], Timestamp(0)).unwrap();
         assert!(matches!(scope, FetchScope::Incremental(_)) && list.len() == 1);
     }
 
@@ -329,18 +385,46 @@ mod tests {
         let sessions = FetchSessions::new(10, 1);
         let many = |count: usize| (0..count).map(|i| Wanted { partition: PartitionId(i as i32), ..wanted("a") }).collect::<Vec<_>>();
         let too_many = many(PARTITIONS_MAX + 1).into_iter().map(|w| (w, answered(5))).collect();
-        assert_eq!(sessions.establish(false, too_many, Timestamp(0)), 0);
-        let id = sessions.establish(false, vec![(wanted("b"), answered(5))], Timestamp(0));
-        let grown = sessions.begin(id, 1, false, many(PARTITIONS_MAX), vec![], Timestamp(0)).err();
+        assert_eq!(sessions.establish(&me(), false, too_many, Timestamp(0)), 0);
+        let id = sessions.establish(&me(), false, vec![(wanted("b"), answered(5))], Timestamp(0));
+        let grown = sessions.begin(&me(), id, 1, false, many(PARTITIONS_MAX), vec![], Timestamp(0)).err();
         assert_eq!((grown, sessions.count()), (Some(ErrorCode::FetchSessionIdNotFound), 0));
     }
 
     #[test]
     fn forgetting_everything_ends_the_session() {
         let sessions = FetchSessions::new(10, 1);
-        let id = sessions.establish(false, vec![(wanted("a"), answered(5))], Timestamp(0));
-        let (scope, list) = sessions.begin(id, 1, false, vec![], vec![key("a")], Timestamp(0)).unwrap();
+        let id = sessions.establish(&me(), false, vec![(wanted("a"), answered(5))], Timestamp(0));
+        let (scope, list) = sessions.begin(&me(), id, 1, false, vec![], vec![key("a")], Timestamp(0)).unwrap();
         assert!(matches!(scope, FetchScope::Sessionless) && list.is_empty());
         assert_eq!(sessions.count(), 0);
+    }
+
+    #[test]
+    fn a_session_is_its_makers_alone() {
+        let sessions = FetchSessions::new(10, 1);
+        let (eve, now) = (Principal::user("eve"), Timestamp(0));
+        let id = sessions.establish(&me(), false, vec![(wanted("a"), answered(5))], now);
+        let refused = sessions.begin(&eve, id, 1, false, vec![], vec![key("a")], now).err();
+        assert_eq!(refused, Some(ErrorCode::FetchSessionIdNotFound));
+        for ending in [0, FINAL_EPOCH] {
+            assert!(sessions.begin(&eve, id, ending, false, vec![], vec![], now).is_ok());
+        }
+        assert_eq!(sessions.begin(&me(), id, 1, false, vec![], vec![], now).unwrap().1.len(), 1);
+    }
+
+    #[test]
+    fn nobody_takes_all_places_or_all_memory() {
+        let sessions = FetchSessions::new(10, 1);
+        let (eve, now) = (Principal::user("eve"), Timestamp(0));
+        (0..10).for_each(|_| assert_ne!(sessions.establish(&eve, false, vec![(wanted("a"), answered(5))], now), 0));
+        assert_eq!(sessions.establish(&eve, false, vec![(wanted("a"), answered(5))], now), 0);
+        assert_ne!(sessions.establish(&me(), false, vec![(wanted("a"), answered(5))], now), 0);
+        let many = |n: usize| (0..PARTITIONS_MAX).map(|at| (wanted(&format!("{n}-{at}")), answered(5))).collect::<Vec<_>>();
+        let sessions = FetchSessions::new(1_000, 1);
+        let given = (0..30).filter(|n| sessions.establish(&eve, false, many(*n), now) != 0).count();
+        assert_eq!(given, PARTITIONS_OF_ALL_MAX / PARTITIONS_MAX);
+        sessions.begin(&eve, 1, FINAL_EPOCH, false, vec![], vec![], now).unwrap();
+        assert_ne!(sessions.establish(&eve, false, many(0), now), 0, "what has ended holds none");
     }
 }

@@ -26,6 +26,7 @@ pub enum Meter {
 
 /// Most limits that are followed at a time. Who comes when all are taken shares one with others of the same user.
 const METERS_MAX: usize = 10_000;
+const STORED_FOR: Duration = Duration::from_secs(1);
 const SWEEP_EVERY_MS: i64 = 1_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +47,8 @@ pub struct Meters {
     buckets: Mutex<Buckets>,
     shares: Mutex<Shares>,
     connections: Mutex<HashMap<Principal, usize>>,
+    /// What was found lately of the bytes that a student's topics keep.
+    stored: Mutex<HashMap<String, (Instant, u64)>>,
     /// Held while a user's partitions are counted and added to.
     pub adding_partitions: tokio::sync::Mutex<()>,
 }
@@ -61,6 +64,7 @@ impl Default for Meters {
             buckets: Mutex::default(),
             shares: Mutex::default(),
             connections: Mutex::default(),
+            stored: Mutex::default(),
             adding_partitions: tokio::sync::Mutex::default(),
         }
     }
@@ -81,6 +85,20 @@ impl Meters {
     /// and the user has had its share of this second.
     pub fn share(&self, user: &Principal, spent: Duration) -> i64 {
         lock(&self.shares).note(user, spent.as_secs_f64() * 1000.0, self.now_ms())
+    }
+
+    /// Bytes that somebody's topics keep, counted anew once a second.
+    pub fn stored(&self, owner: &str, count: impl FnOnce() -> u64) -> u64 {
+        let mut stored = lock(&self.stored);
+        if let Some((_, bytes)) = stored.get(owner).filter(|(at, _)| at.elapsed() < STORED_FOR) {
+            return *bytes;
+        }
+        if stored.len() >= METERS_MAX {
+            stored.clear();
+        }
+        let bytes = count();
+        stored.insert(owner.to_owned(), (Instant::now(), bytes));
+        bytes
     }
 
     /// A place for one more connection of a user, or none.

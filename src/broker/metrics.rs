@@ -103,6 +103,23 @@ struct Told {
     errors: BTreeMap<(i16, i16), u64>,
     unsupported: BTreeMap<(i16, i16, String), u64>,
     garbage_logged: Option<Instant>,
+    lines: Lines,
+}
+
+/// Lines of the log that anybody can cause: so many at once, then so many a second, or one who knocks all night fills the disk.
+struct Lines {
+    left: f64,
+    at: Instant,
+    left_out: u64,
+}
+
+const LINES_AT_ONCE: f64 = 100.0;
+const LINES_PER_S: f64 = 1.0;
+
+impl Default for Lines {
+    fn default() -> Lines {
+        Lines { left: LINES_AT_ONCE, at: Instant::now(), left_out: 0 }
+    }
 }
 
 impl Metrics {
@@ -160,6 +177,24 @@ impl Metrics {
         if *count == 1 {
             tracing::warn!(%remote, client, "connection closed: the client asked for API key {key} version {version}, which is not served");
         }
+    }
+
+    /// Whether a line may be logged that a client caused.
+    pub fn may_log(&self) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = &mut told.lines;
+        lines.left = (lines.left + lines.at.elapsed().as_secs_f64() * LINES_PER_S).min(LINES_AT_ONCE);
+        lines.at = Instant::now();
+        if lines.left < 1.0 {
+            lines.left_out += 1;
+            return false;
+        }
+        lines.left -= 1.0;
+        let left_out = std::mem::take(&mut lines.left_out);
+        if left_out > 0 {
+            tracing::warn!(left_out, "clients caused more lines than are logged");
+        }
+        true
     }
 
     /// A connection closed on bytes that are no Kafka request: mostly scanners, so logged once a minute.

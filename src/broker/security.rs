@@ -53,11 +53,13 @@ pub struct Security {
     attempts: Mutex<Attempts>,
     /// Plain passwords that fitted, by fingerprint: to check one again costs a core milliseconds.
     remembered: Mutex<HashMap<Vec<u8>, Instant>>,
-    checks: tokio::sync::Semaphore,
+    checks: Arc<tokio::sync::Semaphore>,
 }
 
 /// A check takes a core for milliseconds.
 const CHECKS_AT_ONCE: usize = 2;
+/// How long a check holds its place at least: 200 of them a second leave the cores to those who are in.
+const CHECK_HOLDS: Duration = Duration::from_millis(10);
 
 /// Whom a broker lets do everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +110,7 @@ impl Security {
             changing: Mutex::default(),
             attempts: Mutex::default(),
             remembered: Mutex::default(),
-            checks: tokio::sync::Semaphore::new(CHECKS_AT_ONCE),
+            checks: Arc::new(tokio::sync::Semaphore::new(CHECKS_AT_ONCE)),
         })
     }
 
@@ -120,8 +122,14 @@ impl Security {
             return Ok(Principal::user(check.user()));
         }
         let refused = SaslRefused { user: Some(check.user().to_owned()), mechanism: Mechanism::Plain };
-        let Ok(_turn) = self.checks.acquire().await else { return Err(refused) };
-        let principal = tokio::task::spawn_blocking(move || check.run()).await.unwrap_or(Err(refused))?;
+        let Ok(turn) = Arc::clone(&self.checks).acquire_owned().await else { return Err(refused) };
+        let free_again = tokio::time::Instant::now() + CHECK_HOLDS;
+        let checked = tokio::task::spawn_blocking(move || check.run()).await.unwrap_or(Err(refused));
+        tokio::spawn(async move {
+            tokio::time::sleep_until(free_again).await;
+            drop(turn);
+        });
+        let principal = checked?;
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= ATTEMPTS_MAX {
             remembered.clear();

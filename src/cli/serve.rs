@@ -34,6 +34,8 @@ pub(super) fn serve(settings: &Settings) -> Result<(), StartError> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
+    // The data folder holds what signs sessions, and everybody's records: nobody else on this machine may read them.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     // One network thread: on two cores it has the best latency and the least CPU.
     let runtime =
         Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build().map_err(StartError::Runtime)?;

@@ -59,6 +59,10 @@ impl Users for Embedded {
         Box::pin(async move { blocking(move || security.change(set).map_err(unwritten)).await })
     }
 
+    fn password_mark(&self, user: &str) -> Option<Vec<u8>> {
+        self.broker.security.rules().credentials.mark(user)
+    }
+
     fn password_fits<'a>(&'a self, user: &'a str, password: &'a str) -> BoxFuture<'a, Result<bool, ClusterError>> {
         Box::pin(async move { Ok(self.broker.security.fits(user, password).await) })
     }
@@ -119,7 +123,8 @@ fn acls(user: &str, rights: &Rights) -> Vec<Acl> {
     allow(Group, Prefixed, &rights.own_group_prefixes, &[Read, Describe, Delete]);
     allow(Group, Prefixed, &rights.usable_group_prefixes, &[Read, Describe]);
     allow(TransactionalId, Prefixed, &rights.transactional_id_prefixes, &[All]);
-    allow(Cluster, Literal, &[CLUSTER.to_owned()], &[Describe, IdempotentWrite]);
+    // Not Describe: that would show everybody's rules, groups and topics.
+    allow(Cluster, Literal, &[CLUSTER.to_owned()], &[IdempotentWrite]);
     acls
 }
 
@@ -153,7 +158,7 @@ mod tests {
         assert!(may(Read, Resource::group("otter-1")) && may(Delete, Resource::group("otter-1")) && !may(Read, Resource::group("eve")));
         assert!(may(Read, Resource::group("console-9")) && !may(Delete, Resource::group("console-9")));
         assert!(may(Write, Resource::transactional_id("otter-t")) && !may(Write, Resource::transactional_id("eve")));
-        assert!(may(Describe, Resource::CLUSTER) && may(IdempotentWrite, Resource::CLUSTER) && !may(Alter, Resource::CLUSTER));
+        assert!(may(IdempotentWrite, Resource::CLUSTER) && !may(Describe, Resource::CLUSTER) && !may(Alter, Resource::CLUSTER));
         assert!(!may(Alter, Resource::user("otter")));
         assert!(!authorizer.allows(&Principal::user("eve"), "h", Read, Resource::topic("stream")));
     }

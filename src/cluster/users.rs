@@ -57,6 +57,12 @@ pub trait Users: Send + Sync {
         unsupported()
     }
 
+    /// What changes whenever a user's password does. `None`: nobody can log in as this user.
+    fn password_mark(&self, user: &str) -> Option<Vec<u8>> {
+        let _ = user;
+        None
+    }
+
     /// Takes as long for a user that does not exist.
     fn password_fits<'a>(&'a self, user: &'a str, password: &'a str) -> BoxFuture<'a, Result<bool, ClusterError>> {
         let _ = (user, password);

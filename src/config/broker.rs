@@ -329,7 +329,7 @@ mod tests {
     fn the_table_is_sorted_complete_and_its_defaults_are_good() {
         assert!(BROKER_ROWS.is_sorted_by_key(|row| row.name));
         let own = BROKER_ROWS.iter().filter(|row| row.name.starts_with(OWN)).count();
-        assert_eq!((BROKER_ROWS.len() - own, own), (340, 16));
+        assert_eq!((BROKER_ROWS.len() - own, own), (340, 17));
         for row in BROKER_ROWS {
             if let Some(default) = row.default {
                 assert_eq!(row.normalise(default).as_deref(), Ok(default), "{}", row.name);

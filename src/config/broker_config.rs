@@ -17,6 +17,8 @@ pub struct BrokerConfig {
     pub connections_max: usize,
     pub user_connections_max: usize,
     pub user_partitions_max: usize,
+    /// 0: as many as fit.
+    pub user_storage_bytes_max: u64,
     /// Bytes a second. `None`: no limit.
     pub user_produce_rate: Option<f64>,
     pub user_fetch_rate: Option<f64>,
@@ -90,6 +92,7 @@ impl BrokerConfig {
             connections_max: size("max.connections"),
             user_connections_max: size("headwater.user.connections.max"),
             user_partitions_max: size("headwater.user.partitions.max"),
+            user_storage_bytes_max: u64::try_from(long("headwater.user.storage.bytes.max")).unwrap_or(0),
             user_produce_rate: rate("headwater.user.produce.byte.rate"),
             user_fetch_rate: rate("headwater.user.fetch.byte.rate"),
             user_requests_rate: rate("headwater.user.request.rate"),

@@ -186,6 +186,7 @@ pub(super) const BROKER_ROWS: &[ConfigDef] = &[
     row("headwater.user.partitions.max", Int, Some("100"), AtLeast(0), ClusterWide, Yes, "Most partitions of the topics under one student's prefix, together."),
     row("headwater.user.produce.byte.rate", Long, Some("20971520"), AtLeast(0), ClusterWide, Yes, "Bytes of records a second that a user may send for whom no quota is set. 0: as many as fit."),
     row("headwater.user.request.rate", Int, Some("2000"), AtLeast(0), ClusterWide, Yes, "Requests a second that a user may send. 0: as many as are answered."),
+    row("headwater.user.storage.bytes.max", Long, Some("2147483648"), AtLeast(0), ClusterWide, Yes, "Most bytes that the topics under one student's prefix keep together, looked at once a second. 0: as many as fit."),
     row("initial.broker.registration.timeout.ms", Int, Some("60000"), Any, ReadOnly, QUORUM, "How long a starting broker tries to register with the controller."),
     row("inter.broker.listener.name", String, None, Any, ReadOnly, ONE, "Listener that brokers talk to each other on."),
     row("kafka.metrics.polling.interval.secs", Int, Some("10"), AtLeast(1), ReadOnly, METRICS, "How often metrics reporters are asked."),

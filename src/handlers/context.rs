@@ -23,6 +23,8 @@ use crate::wire::response;
 /// Producer ids that a connection gets at once before their rate counts.
 const PRODUCER_IDS_AT_ONCE: u32 = 10;
 
+const SOFTWARE_CHARS_MAX: usize = 100;
+
 /// The other end of a connection, and which end of ours it reached.
 pub struct Peer {
     pub remote: SocketAddr,
@@ -110,7 +112,9 @@ impl Peer {
     }
 
     pub fn set_software(&self, name: &str, version: &str) {
-        *self.software.lock().unwrap_or_else(PoisonError::into_inner) = (name.to_owned(), version.to_owned());
+        // Kept as long as the connection: a client must not say how much.
+        let cut = |text: &str| text.chars().take(SOFTWARE_CHARS_MAX).collect::<String>();
+        *self.software.lock().unwrap_or_else(PoisonError::into_inner) = (cut(name), cut(version));
     }
 
     /// The client as a log line names it: software if it said, and client id.
@@ -168,6 +172,12 @@ impl Context {
     pub fn may(&self, operation: Operation, resource: Resource<'_>) -> bool {
         let allows = |principal| self.rules.authorizer.allows(principal, &self.peer.host, operation, resource);
         self.principal.as_ref().is_some_and(allows)
+    }
+
+    /// Whether who asks logged in as somebody who has been removed since.
+    pub fn user_is_gone(&self) -> bool {
+        let gone = |principal: &Principal| self.rules.credentials.of(principal.name()).is_empty();
+        self.peer.endpoint.protocol.logs_in() && self.principal.as_ref().is_some_and(gone)
     }
 
     /// Whether there is any resource of this type on which who asks may do this.

@@ -18,7 +18,7 @@ use crate::broker::fetch_sessions::{FetchAsk, FetchKey, FetchScope, TopicRef, Wa
 use crate::broker::meters::Meter;
 use crate::broker::{Partition, Waiter};
 use crate::model::{ErrorCode, PartitionId, TopicId, TopicName};
-use crate::security::Operation;
+use crate::security::{Operation, Principal};
 use crate::wire::fetch_response::{self, FetchResponse, FetchedPartition, FetchedTopic};
 
 pub struct Fetch;
@@ -44,7 +44,8 @@ impl Api for Fetch {
         let forgotten = forgotten(by_id, &request);
         let (session_id, session_epoch) = if version >= 7 { (request.session_id, request.session_epoch) } else { (0, -1) };
         let sessions = &ctx.broker.fetch_sessions;
-        let begun = sessions.begin(session_id, session_epoch, by_id, asked, forgotten, ctx.broker.now());
+        let owner = ctx.principal.clone().unwrap_or_else(Principal::anonymous);
+        let begun = sessions.begin(&owner, session_id, session_epoch, by_id, asked, forgotten, ctx.broker.now());
         let (scope, wanted) = match begun {
             Ok(begun) => begun,
             Err(error) => return answer(ctx, version, refused(error)),
@@ -166,7 +167,8 @@ fn finish(ctx: &Context, version: i16, scope: FetchScope, by_id: bool, sources: 
         FetchScope::Sessionless => Vec::new(),
         FetchScope::Full => {
             let list = sources.iter().map(|s| s.wanted.clone()).zip(notes()).collect();
-            response.session_id = ctx.broker.fetch_sessions.establish(by_id, list, ctx.broker.now());
+            let owner = ctx.principal.clone().unwrap_or_else(Principal::anonymous);
+            response.session_id = ctx.broker.fetch_sessions.establish(&owner, by_id, list, ctx.broker.now());
             Vec::new()
         }
         FetchScope::Incremental(handle) => {

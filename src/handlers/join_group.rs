@@ -47,6 +47,9 @@ impl Api for JoinGroup {
                 .map(|p| JoinProtocol { name: p.name.as_str().to_owned(), metadata: bytes::Bytes::copy_from_slice(&p.metadata) })
                 .collect(),
         };
+        if let Err(error) = ctx.room_for_group(&group).await {
+            return ctx.reply(&response(version, JoinGroupReply::refused(error, Default::default())));
+        }
         let reply = match ctx.broker.groups.ask(&group, Request::JoinGroup(join)).await {
             Ok(Answer::JoinGroup(reply)) => reply,
             Ok(_) => JoinGroupReply::refused(ErrorCode::UnknownServerError, request.member_id.as_str().into()),

@@ -88,7 +88,9 @@ async fn settle(broker: &Broker, peer: &Peer, mechanism: Mechanism, done: Result
             let user = refused.user.clone().unwrap_or_default();
             security.failed(&user, from);
             peer.set_login(Login::Failed);
-            tracing::info!(remote = %peer.remote, user, mechanism = mechanism.name(), "a login failed");
+            if broker.metrics.may_log() {
+                tracing::info!(remote = %peer.remote, user, mechanism = mechanism.name(), "a login failed");
+            }
             let known = security.rules().credentials.any(&user).is_some();
             let mishap = if known { wrong_password(&user) } else { unknown_user(&user) };
             broker.sightings.trouble(Some(user.as_str()).filter(|_| known), mishap, peer.place(), broker.now());
@@ -112,7 +114,9 @@ fn seat(broker: &Broker, peer: &Peer, principal: &Principal) -> Option<Answer> {
     }
     peer.set_login(Login::Failed);
     let user = principal.name();
-    tracing::info!(remote = %peer.remote, user, most, "a login was refused: the user has too many connections");
+    if broker.metrics.may_log() {
+        tracing::info!(remote = %peer.remote, user, most, "a login was refused: the user has too many connections");
+    }
     let what = format!("Too many connections: {user} has {most} open, which is the most one user may have");
     let fix = "Close clients you no longer need; use one producer for many sends.";
     broker.sightings.trouble(Some(user), Mishap::new(what.clone(), fix), peer.place(), broker.now());

@@ -139,7 +139,9 @@ async fn missing(ctx: &Context, name: &str, create: &mut bool) -> ErrorCode {
         let room = match ctx.room_for(name, partitions).await {
             Ok(room) => room,
             Err(refused) => {
-                tracing::info!(topic = name, client = ctx.client_name(), %refused, "a topic that a client asked for was not created");
+                if ctx.broker.metrics.may_log() {
+                    tracing::info!(topic = name, client = ctx.client_name(), %refused, "a topic that a client asked for was not created");
+                }
                 return refused.error;
             }
         };
@@ -154,7 +156,9 @@ async fn missing(ctx: &Context, name: &str, create: &mut bool) -> ErrorCode {
             Ok(false) => {}
             Err(error) => {
                 *create = false;
-                tracing::warn!(topic = name, client = ctx.client_name(), %error, "a topic that a client asked for was not created");
+                if ctx.broker.metrics.may_log() {
+                    tracing::warn!(topic = name, client = ctx.client_name(), %error, "a topic that a client asked for was not created");
+                }
             }
         }
     }

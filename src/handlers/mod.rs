@@ -88,6 +88,9 @@ pub enum HangUp {
     NotLoggedIn,
     #[error("a login failed")]
     LoginFailed,
+    /// Whoever is removed while connected.
+    #[error("the user is there no more")]
+    UserGone,
     /// An error that a produce request with acks=0 has no other way to report (KIP-98's rule, Kafka closes too).
     #[error("a produce request with acks=0 failed: {0}")]
     UnacknowledgedProduce(String),
@@ -129,6 +132,9 @@ macro_rules! apis {
         pub async fn dispatch(ctx: &Context, body: Bytes) -> Result<Reply, HangUp> {
             if ctx.principal.is_none() && !BEFORE_LOGIN.contains(&ctx.header.api_key) {
                 return Err(HangUp::NotLoggedIn);
+            }
+            if ctx.user_is_gone() {
+                return Err(HangUp::UserGone);
             }
             match ctx.header.api_key {
                 // The one key whose unknown versions are answered.

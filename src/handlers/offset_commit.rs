@@ -25,7 +25,10 @@ impl Api for OffsetCommit {
 
     async fn handle(ctx: &Context, version: i16, request: OffsetCommitRequest) -> Result<Reply, HangUp> {
         let group = GroupId::from(request.group_id.as_str());
-        let refused = ctx.check_group(Operation::Read, &group).err();
+        let refused = match ctx.check_group(Operation::Read, &group) {
+            Ok(()) => ctx.room_for_group(&group).await.err(),
+            refused => refused.err(),
+        };
         let topics = if refused.is_some() { Vec::new() } else { known_partitions(ctx, version, &request) };
         let errors: HashMap<(TopicName, PartitionId), ErrorCode> = if topics.is_empty() {
             HashMap::new()

@@ -131,6 +131,7 @@ async fn append(
         // No transactional id was ever given out.
         return refused(ErrorCode::InvalidProducerIdMapping);
     }
+    ctx.room_for_records(topic).map_err(|refused| AppendRefused { message: Some(refused.message), ..AppendRefused::new(refused.error) })?;
     if let Some(reason) = ctx.broker.space.refusal() {
         return Err(AppendRefused { message: Some(reason), ..AppendRefused::new(ErrorCode::KafkaStorageError) });
     }

@@ -10,9 +10,11 @@ use tokio::sync::MutexGuard;
 use super::Context;
 use crate::broker::Refused;
 use crate::broker::meters::Meter;
+use crate::coordinator::group::request::{DescribeGroup, ListGroups};
+use crate::coordinator::group::{GroupId, Reply as Answer, Request};
 use crate::model::ErrorCode;
-use crate::security::Principal;
 use crate::security::quota::{Limit, QuotaKey};
+use crate::security::{Operation, Principal, Resource};
 
 /// What is done when a quota on topic changes is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +120,52 @@ impl Context {
             return Err(Refused::new(ErrorCode::PolicyViolation, text));
         }
         Ok(Some(alone))
+    }
+}
+
+impl Context {
+    /// Whether a topic's owner has room for more records: a disk is everybody's.
+    pub fn room_for_records(&self, topic: &str) -> Result<(), Refused> {
+        let most = self.broker.configs.broker().user_storage_bytes_max;
+        let Some(owner) = owner(topic).filter(|_| most > 0 && !self.is_superuser()) else { return Ok(()) };
+        let have = self.broker.meters.stored(owner, || {
+            let theirs = self.broker.catalog.list().into_iter().filter(|one| self::owner(one.name.as_str()) == Some(owner));
+            theirs.flat_map(|topic| topic.partitions().iter().map(|one| one.view().size_bytes()).collect::<Vec<_>>()).sum()
+        });
+        if have < most {
+            return Ok(());
+        }
+        let text = format!(
+            "the topics of {owner} keep {have} bytes and may keep {most} (headwater.user.storage.bytes.max). Delete topics that you no longer \
+             need, or give them a retention.bytes."
+        );
+        Err(Refused::new(ErrorCode::PolicyViolation, text))
+    }
+}
+
+/// Groups that one user may have, and groups of names that everybody may use: of all groups there is room for enough others.
+const GROUPS_OF_ONE_MAX: usize = 200;
+const GROUPS_OF_ALL_NAMES_MAX: usize = 1_000;
+
+impl Context {
+    /// Whether a group that is not there yet may be made by who asks.
+    pub async fn room_for_group(&self, group: &GroupId) -> Result<(), ErrorCode> {
+        if self.is_superuser() {
+            return Ok(());
+        }
+        let describe = Request::DescribeGroup(DescribeGroup { version: 0, group: group.clone() });
+        let is_there = matches!(self.broker.groups.ask(group, describe).await?, Answer::DescribeGroup(known) if known.state != "Dead");
+        if is_there {
+            return Ok(());
+        }
+        let listed = self.broker.groups.ask_all(Request::ListGroups(ListGroups::default())).await?;
+        let groups = listed.into_iter().flat_map(|answer| if let Answer::ListGroups(list) = answer { list.groups } else { Vec::new() });
+        // What one may delete is one's own; names that tools make up are everybody's.
+        let owns = |group: &GroupId| self.may(Operation::Delete, Resource::group(group));
+        let own = owns(group);
+        let most = if own { GROUPS_OF_ONE_MAX } else { GROUPS_OF_ALL_NAMES_MAX };
+        let alike = groups.filter(|other| owns(&other.group) == own && self.may(Operation::Read, Resource::group(&other.group)));
+        if alike.count() >= most { Err(ErrorCode::GroupMaxSizeReached) } else { Ok(()) }
     }
 }
 

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::cluster::INSTRUCTOR;
+
 /// Holds `burst` and is filled at `per_s`.
 #[derive(Clone, Copy, Debug)]
 struct Rate {
@@ -16,7 +18,11 @@ struct Rate {
 /// Five a minute for each user from each address.
 const LOGINS: Rate = Rate { burst: 5.0, per_s: 5.0 / 60.0 };
 /// A class that logs in at once, and then as many as two cores can check beside their work.
+const INSTRUCTOR_WAITS_MAX: Duration = Duration::from_secs(8);
 const LOGINS_OF_ALL: Rate = Rate { burst: 400.0, per_s: 10.0 };
+/// A class that joins at once; then as many as come late. Whoever has the code could use up all names.
+const JOINS: Rate = Rate { burst: 400.0, per_s: 10.0 / 60.0 };
+const JOINS_OF_ALL: Rate = Rate { burst: 1_200.0, per_s: 1.0 };
 /// A class that mistypes; then one guess a second at 648,000 codes.
 const WRONG_CODES: Rate = Rate { burst: 60.0, per_s: 1.0 };
 const WRONG_CODES_OF_ALL: Rate = Rate { burst: 240.0, per_s: 2.0 };
@@ -64,7 +70,7 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
         }
         let bucket = all.entry(key).or_insert(Bucket { left: self.rate.burst, at: now });
         *bucket = bucket.filled(self.rate, now);
-        bucket.left = (bucket.left + amount).min(self.rate.burst);
+        bucket.left = (bucket.left + amount).clamp(-self.rate.burst, self.rate.burst);
     }
 }
 
@@ -73,6 +79,8 @@ pub(super) struct Attempts {
     logins_of_all: Buckets<()>,
     wrong_codes: Buckets<IpAddr>,
     wrong_codes_of_all: Buckets<()>,
+    joins: Buckets<IpAddr>,
+    joins_of_all: Buckets<()>,
 }
 
 impl Default for Attempts {
@@ -82,6 +90,8 @@ impl Default for Attempts {
             logins_of_all: Buckets::new(LOGINS_OF_ALL),
             wrong_codes: Buckets::new(WRONG_CODES),
             wrong_codes_of_all: Buckets::new(WRONG_CODES_OF_ALL),
+            joins: Buckets::new(JOINS),
+            joins_of_all: Buckets::new(JOINS_OF_ALL),
         }
     }
 }
@@ -98,11 +108,30 @@ impl Attempts {
         Ok(())
     }
 
+    /// How long a login of the instructor has to wait for its turn. It is never turned away: others could keep the instructor out then.
+    pub fn instructor_waits(&self, from: IpAddr) -> Duration {
+        let (key, now) = ((INSTRUCTOR.to_owned(), from), Instant::now());
+        let wait = self.logins.wait(&key, now).unwrap_or_default();
+        self.logins.add(key, -1.0, now);
+        wait.min(INSTRUCTOR_WAITS_MAX)
+    }
+
     /// One that knew the password was no guess.
     pub fn logged_in(&self, user: &str, from: IpAddr) {
         let now = Instant::now();
-        self.logins.add((user.to_owned(), from), LOGINS.burst, now);
+        self.logins.add((user.to_owned(), from), 2.0 * LOGINS.burst, now);
         self.logins_of_all.add((), 1.0, now);
+    }
+
+    /// Counts somebody who comes in, or says how long to wait.
+    pub fn begin_join(&self, from: IpAddr) -> Result<(), Duration> {
+        let now = Instant::now();
+        if let Some(wait) = self.joins.wait(&from, now).or_else(|| self.joins_of_all.wait(&(), now)) {
+            return Err(wait);
+        }
+        self.joins.add(from, -1.0, now);
+        self.joins_of_all.add((), -1.0, now);
+        Ok(())
     }
 
     /// Whether a code from here is looked at.
@@ -146,6 +175,26 @@ mod tests {
         let attempts = Attempts::default();
         let passed = (0..1000).filter(|n| attempts.begin_login(&format!("user-{n}"), HERE).is_ok()).count();
         assert!((400..=420).contains(&passed), "{passed}");
+    }
+
+    #[test]
+    fn nobody_keeps_the_instructor_out() {
+        let attempts = Attempts::default();
+        (0..1000).for_each(|n| _ = attempts.begin_login(&format!("user-{n}"), HERE));
+        assert_eq!(attempts.instructor_waits(THERE), Duration::ZERO, "whoever guesses at others");
+        let waits: Vec<u64> = (0..1000).map(|_| attempts.instructor_waits(HERE).as_secs()).collect();
+        assert_eq!((waits[4], waits[5], waits[999]), (0, 8, 8), "who guesses at the instructor waits");
+        attempts.logged_in(INSTRUCTOR, HERE);
+        assert_eq!(attempts.instructor_waits(HERE), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_class_joins_at_once_and_nobody_uses_up_all_names() {
+        let attempts = Attempts::default();
+        assert!((400..=401).contains(&(0..2000).filter(|_| attempts.begin_join(HERE).is_ok()).count()));
+        assert!(attempts.begin_join(THERE).is_ok());
+        let others = (0..10_000u32).filter(|n| attempts.begin_join(IpAddr::V4((n + 1000).into())).is_ok()).count();
+        assert!((795..=805).contains(&others), "{others}");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -16,15 +17,18 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::caller::{Peer, Secure};
 
-/// A class with three tabs each. Others wait until one closes.
+/// A class with three tabs each. When there are more, the one that has asked for nothing the longest ends: who only holds places keeps
+/// nobody out.
 const CONNECTIONS_MAX: usize = 1024;
 /// From the first byte of a request, or from the end of the last one, to the end of its head.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
+/// Of a request's head; also what is read of a body at once.
+const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Bytes that nobody takes from us for so long end the connection.
 const UNREAD_MAX_MS: u32 = 30_000;
 
@@ -35,28 +39,66 @@ where
     L::Io: Sync,
 {
     let (stopping, stopped) = watch::channel(false);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
+    let mut seats: Vec<Seat> = Vec::new();
     tokio::pin!(stop);
     loop {
-        let accepting = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, (stream, peer)) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = &mut stop => break,
-            accepted = accepting => accepted,
+            accepted = listener.accept() => accepted,
         };
-        let attended = attend(stream, Peer(peer), secure, router.clone(), stopped.clone());
-        connections.spawn(async move {
-            attended.await;
-            drop(place);
-        });
         while connections.try_join_next().is_some() {}
+        if seats.len() >= CONNECTIONS_MAX {
+            seats.retain(|seat| !seat.task.is_finished());
+        }
+        if seats.len() >= CONNECTIONS_MAX {
+            let quietest = seats.iter().enumerate().min_by_key(|(_, seat)| seat.asks.rank()).map(|(at, _)| at);
+            if let Some(at) = quietest {
+                seats.swap_remove(at).task.abort();
+            }
+        }
+        let asks = Arc::new(Asks::default());
+        let attended = attend(stream, Peer(peer), secure, router.clone(), stopped.clone(), Arc::clone(&asks));
+        seats.push(Seat { asks, task: connections.spawn(attended) });
     }
     let _ = stopping.send(true);
     while connections.join_next().await.is_some() {}
     Ok(())
+}
+
+/// One connection among those that are open.
+struct Seat {
+    asks: Arc<Asks>,
+    task: AbortHandle,
+}
+
+/// What a connection asks for.
+struct Asks {
+    /// Requests that are not answered yet.
+    open: AtomicUsize,
+    last: Mutex<Instant>,
+}
+
+impl Default for Asks {
+    fn default() -> Asks {
+        Asks { open: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Asks {
+    /// Least is who ends first.
+    fn rank(&self) -> (bool, Instant) {
+        (self.open.load(Relaxed) > 0, *self.last.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn begin(&self) {
+        self.open.fetch_add(1, Relaxed);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn end(&self) {
+        self.open.fetch_sub(1, Relaxed);
+    }
 }
 
 /// What cannot be set is not needed to serve.
@@ -66,7 +108,7 @@ pub(super) fn prepare(stream: &TcpStream) {
 }
 
 /// Answers the requests of one connection, encrypted or not.
-async fn attend<S>(stream: S, peer: Peer, secure: Secure, router: Router, mut stopped: watch::Receiver<bool>)
+async fn attend<S>(stream: S, peer: Peer, secure: Secure, router: Router, mut stopped: watch::Receiver<bool>, asks: Arc<Asks>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -74,10 +116,16 @@ where
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(secure);
-        pages.call(request.map(Body::new))
+        let (asks, answering) = (Arc::clone(&asks), pages.call(request.map(Body::new)));
+        async move {
+            asks.begin();
+            let answer = answering.await;
+            asks.end();
+            answer
+        }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD_BYTES_MAX);
     let connection = http.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {

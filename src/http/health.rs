@@ -8,6 +8,8 @@ use super::HttpState;
 pub(super) async fn healthz(State(state): State<HttpState>) -> (StatusCode, String) {
     match state.cluster.health() {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        // The reason names folders and topics: in a class the instructor's page shows it.
+        Err(_) if state.workshop.is_some() => (StatusCode::SERVICE_UNAVAILABLE, "the broker has a problem\n".to_owned()),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::HttpState;
 use super::answer::{Asked, Refused};
 use super::caller::{Caller, Peer, Secure, cookie, cookie_gone};
+use crate::cluster::INSTRUCTOR;
 use crate::workshop::{Identity, Joined, Role, Workshop};
 
 #[derive(Deserialize)]
@@ -66,6 +67,7 @@ pub(super) async fn join(
     let too_many = |wait| Refused::too_many("too many wrong codes came from this address", wait);
     state.attempts.may_try_code(from).map_err(too_many)?;
     workshop.admits(&asked.code, invite).inspect_err(|_| state.attempts.wrong_code(from))?;
+    state.attempts.begin_join(from).map_err(|wait| Refused::too_many("too many have joined from this address", wait))?;
     let Joined { identity, credential, token } = workshop.join(&asked.code, invite).await?;
     tracing::info!(id = identity.id, user = credential.user, peer = %peer.0.ip(), "somebody joined");
     let body = identity_json(&identity, &credential.user, &json!(credential.password), &token);
@@ -93,7 +95,11 @@ pub(super) async fn login(
     let workshop = workshop(&state)?;
     let from = peer.network();
     let too_many = |wait| Refused::too_many("too many logins were tried", wait);
-    state.attempts.begin_login(&asked.user, from).map_err(too_many)?;
+    if asked.user == INSTRUCTOR {
+        tokio::time::sleep(state.attempts.instructor_waits(from)).await;
+    } else {
+        state.attempts.begin_login(&asked.user, from).map_err(too_many)?;
+    }
     let (session, token) = workshop.log_in(&asked.user, &asked.password).await?;
     state.attempts.logged_in(&asked.user, from);
     let body = json!({ "role": session.role.name(), "user": session.user, "id": session.id, "token": token });

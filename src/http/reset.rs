@@ -97,8 +97,7 @@ pub(super) async fn everything(
     };
     if let Some(workshop) = &state.workshop {
         let from = peer.network();
-        let too_many = |wait| Refused::too_many("too many logins were tried", wait);
-        state.attempts.begin_login(INSTRUCTOR, from).map_err(too_many)?;
+        tokio::time::sleep(state.attempts.instructor_waits(from)).await;
         workshop.log_in(INSTRUCTOR, asked.secret.as_deref().unwrap_or_default()).await.map_err(|_| {
             let fix = "send the instructor's password as \"secret\" too: a forgotten session must not be enough";
             Refused::new(StatusCode::FORBIDDEN, "a reset needs the instructor's secret once more", fix)

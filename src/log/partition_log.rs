@@ -18,6 +18,11 @@ use crate::model::{
 };
 
 pub(super) const METADATA: &str = "partition.metadata";
+/// From so many segments on a log closes one early (by its age, or by a small size) only when it has `SHORT_BYTES`: each is a file and a
+/// map, of which all topics together can have only so many.
+const SEGMENTS_MANY: usize = 100;
+const SHORT_BYTES: u64 = 1 << 20;
+
 /// Empty; there from a failed sync until a start has written the bytes in doubt once more.
 pub(super) const SYNC_FAILED: &str = "sync-failed";
 
@@ -246,7 +251,8 @@ impl PartitionLog {
     }
 
     fn is_full(&self, active: &Segment, header: &BatchHeader, now: Timestamp) -> bool {
-        let limit = self.config.segment_bytes.min(active.capacity());
+        let limit = self.segment_bytes().min(active.capacity());
+        let may_be_short = !self.is_crowded() || active.len() >= SHORT_BYTES;
         let relative = self.view.end_offset.plus(i64::from(header.last_offset_delta)).0.saturating_sub(active.base_offset.0);
         let too_far = relative > i64::from(i32::MAX);
         let waited = match self.active_since {
@@ -254,9 +260,19 @@ impl PartitionLog {
             _ => now.since(active.created),
         };
         let len = active.len();
-        len > 0 && (len.saturating_add(header.size as u64) > limit || waited > self.roll_ms() || too_far)
+        len > 0 && (len.saturating_add(header.size as u64) > limit || waited > self.roll_ms() && may_be_short || too_far)
             // A segment that was opened at its full length cannot grow under its map.
             || active.capacity().saturating_sub(len) < header.size as u64
+    }
+
+    /// Whether there are so many segments that settings or timestamps must not make more of them than the bytes need.
+    fn is_crowded(&self) -> bool {
+        self.view.segments.len() >= SEGMENTS_MANY
+    }
+
+    /// What a segment holds.
+    fn segment_bytes(&self) -> u64 {
+        if self.is_crowded() { self.config.segment_bytes.max(SHORT_BYTES) } else { self.config.segment_bytes }
     }
 
     /// Only closed segments are compacted, so one that must be soon closes soon.
@@ -298,7 +314,7 @@ impl PartitionLog {
         let new = NewSegment {
             base_offset: self.view.end_offset,
             len: 0,
-            capacity: self.config.segment_bytes,
+            capacity: self.segment_bytes(),
             interval_bytes: self.config.index_interval_bytes,
             created: now,
             damaged: Vec::new(),

@@ -142,6 +142,12 @@ impl Credentials {
         self.users.get(user)?.first()
     }
 
+    /// Changes with each change of a user's password, and says nothing about it. `None`: there is no such user.
+    pub fn mark(&self, user: &str) -> Option<Vec<u8>> {
+        let parts: Vec<&[u8]> = self.users.get(user)?.iter().flat_map(|one| [&one.salt[..], &one.stored_key]).collect();
+        Some(Hash::Sha256.digest(&parts.concat()))
+    }
+
     /// The user's verifier, or the made-up one; either way the same is done, so that the time taken does not tell which.
     pub fn get_or_made_up(&self, user: &str, hash: Hash, secret: &[u8]) -> Verifier {
         let nobody = Verifier::of_nobody(hash, secret, user);

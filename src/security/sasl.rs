@@ -4,7 +4,7 @@
 
 use super::credentials::{Credentials, Hash, Verifier};
 use super::principal::Principal;
-use super::scram::{Challenge, ClientFirst};
+use super::scram::{Challenge, ClientFirst, USER_MAX};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
@@ -136,7 +136,9 @@ impl SaslExchange {
                 self.state = State::Challenged { user, challenge: Box::new(challenge) };
                 Ok(SaslStep::Continue(answer.into_bytes()))
             }
-            (_, State::Challenged { user, challenge }) => match challenge.verify(message) {
+            (mechanism, State::Challenged { user, challenge }) => match challenge.verify(message) {
+                // A password that was changed meanwhile is the old one.
+                Some(_) if !still_verifies(mechanism, &user, &challenge, credentials) => Err(refused(Some(user))),
                 Some(signature) => Ok(SaslStep::Done(Principal::user(&user), signature.into_bytes())),
                 None => Err(refused(Some(user))),
             },
@@ -145,12 +147,19 @@ impl SaslExchange {
     }
 }
 
+fn still_verifies(mechanism: Mechanism, user: &str, challenge: &Challenge, credentials: &Credentials) -> bool {
+    match mechanism {
+        Mechanism::Scram(hash) => credentials.get(user, hash) == Some(&challenge.verifier),
+        Mechanism::Plain => false,
+    }
+}
+
 /// `[authorization id] NUL user NUL password` (RFC 4616). Whoever wants to be somebody else is refused.
 fn plain(message: &[u8]) -> Option<(String, String)> {
     let text = std::str::from_utf8(message).ok()?;
     let mut parts = text.split('\0');
     let (authorization, user, password) = (parts.next()?, parts.next()?, parts.next()?);
-    let fits = parts.next().is_none() && !user.is_empty() && !password.is_empty();
+    let fits = parts.next().is_none() && !user.is_empty() && user.len() <= USER_MAX && !password.is_empty();
     (fits && (authorization.is_empty() || authorization == user)).then(|| (user.to_owned(), password.to_owned()))
 }
 
@@ -188,6 +197,8 @@ mod tests {
             b"\0\0x",
             b"ada lovelace",
             b"\0ada\0lovelace\0",
+            // What is counted by user must not take much memory for each.
+            format!("\0{}\0x", "a".repeat(256)).as_bytes(),
             b"\xff",
         ] {
             let refused = login(wrong).unwrap_err();

@@ -37,7 +37,7 @@ pub struct Challenge {
 }
 
 /// A user name of more bytes is nobody's.
-const USER_MAX: usize = 255;
+pub(super) const USER_MAX: usize = 255;
 const NONCE_MAX: usize = 256;
 
 impl ClientFirst {

@@ -45,6 +45,8 @@ const WAITS_FOR_US: usize = usize::MAX;
 const BYTES_BEFORE_LOGIN_MAX: usize = 64 * 1024;
 /// How long the end waits for the client to take the last answer.
 const LAST_ANSWER_HEARD: Duration = Duration::from_millis(500);
+/// A login takes five requests at most.
+const REQUESTS_BEFORE_LOGIN_MAX: usize = 20;
 /// Slices handed to one vectored write; the kernel takes no more than 1024.
 const SLICES_MAX: usize = 256;
 /// A frame of so few bytes is copied, parts of so few bytes in all leave as one.
@@ -92,6 +94,7 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: Stream, peer: 
         peer: Arc::clone(&peer),
         frames: FrameSplitter::new(limits.request_bytes_max),
         logged_in: false,
+        asked_before_login: 0,
         buffer: BytesMut::new(),
         client: String::new(),
         waited: false,
@@ -113,7 +116,9 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: Stream, peer: 
         Ended::Closed | Ended::Idle | Ended::Shutdown | Ended::Answered => {}
         Ended::Io(error) => tracing::debug!(remote = %peer.remote, %error, "connection lost"),
         Ended::SlowFrame | Ended::SlowReader | Ended::NoMemory | Ended::LoginTooSlow | Ended::PushedOut => {
-            tracing::info!(remote = %peer.remote, reason = %ended, "connection closed")
+            if broker.metrics.may_log() {
+                tracing::info!(remote = %peer.remote, reason = %ended, "connection closed");
+            }
         }
         Ended::HangUp(HangUp::Unsupported { key, version }) => {
             broker.metrics.unsupported(peer.remote, &connection.client, *key, *version);
@@ -122,10 +127,12 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: Stream, peer: 
             broker.metrics.unsupported(peer.remote, &peer.name(client_id), *key, *version);
         }
         Ended::HangUp(HangUp::NotLoggedIn) => broker.metrics.garbage(peer.remote, "a request without a login on a SASL listener"),
-        Ended::HangUp(HangUp::LoginFailed) => {}
+        Ended::HangUp(HangUp::LoginFailed | HangUp::UserGone) => {}
         Ended::HangUp(HangUp::Wire(reason)) => broker.metrics.garbage(peer.remote, &reason.to_string()),
         Ended::HangUp(HangUp::UnacknowledgedProduce(_)) => {
-            tracing::info!(remote = %peer.remote, client = connection.client, reason = %ended, "connection closed");
+            if broker.metrics.may_log() {
+                tracing::info!(remote = %peer.remote, client = connection.client, reason = %ended, "connection closed");
+            }
         }
     }
 }
@@ -147,6 +154,7 @@ struct Connection<'a> {
     frames: FrameSplitter,
     /// Whether it is known who is at the other end.
     logged_in: bool,
+    asked_before_login: usize,
     buffer: BytesMut,
     /// Who is at the other end, as far as it said, for the log line of a hang-up.
     client: String,
@@ -219,6 +227,10 @@ impl Connection<'_> {
             if self.logged_in {
                 self.answer(frame, watch).await?;
             } else {
+                self.asked_before_login = self.asked_before_login.saturating_add(1);
+                if self.asked_before_login > REQUESTS_BEFORE_LOGIN_MAX {
+                    return Err(Ended::HangUp(HangUp::NotLoggedIn));
+                }
                 self.answer_stranger(frame, watch).await?;
                 self.note_login();
                 if self.logged_in {

@@ -102,7 +102,9 @@ impl Server {
 
     fn accept(&self, connections: &mut JoinSet<()>, stream: TcpStream, remote: SocketAddr, listener: &Listener) {
         let Some(place) = self.limits.connection() else {
-            tracing::warn!(%remote, "refused: the limit of open connections is reached");
+            if self.broker.metrics.may_log() {
+                tracing::warn!(%remote, "refused: the limit of open connections is reached");
+            }
             self.broker.metrics.connections_refused.add(1);
             return;
         };

@@ -45,7 +45,7 @@ pub fn of_hang_up(reason: &HangUp, protocol: Protocol) -> Option<Mishap> {
             "Use a current version of the client.",
         )),
         HangUp::Wire(error) => Some(of_bytes(error, protocol)),
-        HangUp::UnacknowledgedProduce(_) | HangUp::LoginFailed => None,
+        HangUp::UnacknowledgedProduce(_) | HangUp::LoginFailed | HangUp::UserGone => None,
     }
 }
 

@@ -347,7 +347,8 @@ impl Workshop {
     /// Whom a token stands for, as long as it does.
     pub fn session(&self, token: &str) -> Option<Session> {
         let roster = self.roster();
-        let Claim { user, generation } = verify(&unhex(&roster.workshop.secret)?, token, (self.now)())?;
+        let Claim { user, generation } =
+            verify(&unhex(&roster.workshop.secret)?, token, |user| self.cluster.password_mark(user), (self.now)())?;
         if roster.generation(&user) != Some(generation) {
             return None;
         }
@@ -366,7 +367,8 @@ impl Workshop {
     pub fn token(&self, user: &str) -> Option<String> {
         let roster = self.roster();
         let generation = roster.generation(user)?;
-        Some(sign(&unhex(&roster.workshop.secret)?, user, generation, (self.now)()))
+        let mark = self.cluster.password_mark(user)?;
+        Some(sign(&unhex(&roster.workshop.secret)?, user, generation, &mark, (self.now)()))
     }
 }
 

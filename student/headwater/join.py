@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import binascii
+import hashlib
+import re
+from pathlib import Path
+
 from headwater import settings
 from headwater.http import HttpError, Server, base_of
 from headwater.target import join_address, listeners_of
@@ -87,9 +92,10 @@ def join(code: str, given: str | None = None, invite: str | None = None, ca: str
     about = _about(server)
     new["listeners"] = listeners_of(about)
     new["cluster_id"] = about.get("cluster_id")
+    trusted = _fingerprint_of(kept.get("ca"))
     new["ca"] = _certificate(server, about)
     file = settings.save(new)
-    return _welcome(new, file, back, kept.get("id"))
+    return _welcome(new, file, back, kept.get("id")) + _another_authority(trusted, _fingerprint_of(new["ca"]))
 
 
 def _about(server) -> dict:
@@ -115,6 +121,29 @@ def _certificate(server, about):
         return None
 
 
+def fingerprint(pem: str) -> str | None:
+    """SHA-256 of the first certificate, as the broker prints it."""
+    found = re.search(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", pem, re.DOTALL)
+    try:
+        der = binascii.a2b_base64(found.group(1)) if found else b""
+    except binascii.Error:
+        return None
+    return ":".join(f"{byte:02X}" for byte in hashlib.sha256(der).digest()) if der else None
+
+
+def _fingerprint_of(file):
+    try:
+        return fingerprint(Path(file).read_text(encoding="ascii")) if file else None
+    except (OSError, ValueError):
+        return None
+
+
+def _another_authority(before, now) -> list[str]:
+    if not before or not now or before == now:
+        return []
+    return ["", "Careful: this is another certificate authority than last time. Compare its fingerprint before you send a password."]
+
+
 def _welcome(kept, file, back, before):
     from headwater.cli import program
 
@@ -131,6 +160,8 @@ def _welcome(kept, file, back, before):
         rows.append(("password", "not known here: it was shown once, when you joined. `new-password` makes another"))
     if kept["ca"]:
         rows.append(("certificate authority", f"kept in {kept['ca']}"))
+        rows.append(("its fingerprint", _fingerprint_of(kept["ca"])))
+        rows.append(("", "taken on trust: compare the fingerprint with the instructor's screen"))
     if kept["invite"]:
         rows.append(("invite for your partner", kept["invite"]))
     lines += ["", *table(rows), "", "Next:"]

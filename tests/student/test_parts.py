@@ -1,6 +1,7 @@
 """Parts of the tool, without a network."""
 
 import argparse
+import hashlib
 import json
 import struct
 import unittest
@@ -10,6 +11,20 @@ from rig import Case
 
 from headwater import clientconfig, http, join, records, scram, surroundings, target, wire
 from headwater.http import HttpError
+
+
+class Authorities(unittest.TestCase):
+    def test_the_fingerprint_is_that_of_the_certificate(self):
+        pem = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n"
+        expected = hashlib.sha256(b"\x00\x01\x02").hexdigest().upper()
+        self.assertEqual(expected, join.fingerprint("text before\n" + pem).replace(":", ""))
+        self.assertEqual(32, len(join.fingerprint(pem).split(":")))
+        for odd in ("", "AAEC", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----"):
+            self.assertIsNone(join.fingerprint(odd))
+
+    def test_another_authority_than_last_time_is_said(self):
+        self.assertEqual([], join._another_authority(None, "AA") + join._another_authority("AA", "AA") + join._another_authority("AA", None))
+        self.assertIn("another certificate authority", join._another_authority("AA", "BB")[1])
 
 
 class Records(unittest.TestCase):
