@@ -40,6 +40,7 @@ PARTS = (
     Part("settings", (sys.executable, "tests/clients/settings.py", "--binary", str(BINARY)), needs_binary=True),
     Part("security", (sys.executable, "tests/clients/security/run.py", "--binary", str(BINARY)), needs_binary=True),
     Part("student", (sys.executable, "tests/student/run.py", "--binary", str(BINARY)), needs_binary=True),
+    Part("doors", (sys.executable, "tests/clients/doors.py", "--binary", str(BINARY)), needs_binary=True),
     Part("budget", (sys.executable, "tests/budget/instructions.py", "--binary", str(BINARY)), needs_binary=True),
     Part("kill9", (sys.executable, "tests/durability/kill9.py", "--binary", str(BINARY)), needs_binary=True),
 )

@@ -6,7 +6,7 @@ mod classroom;
 #[path = "process/client.rs"]
 mod client;
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -195,6 +195,22 @@ fn what_is_sent_behind_a_failed_login_is_not_looked_at() {
     client.stream.write_all(&[&all[0][..], &right, &all[2]].concat()).unwrap();
     assert!(client.receive().is_ok() && client.receive().is_ok() && client.receive().is_ok());
     assert!(room.broker.catalog.get("ws.otter.x").is_some());
+}
+
+/// Some clients lose an answer that comes together with the end, and tell of a lost connection instead of a wrong password.
+#[test]
+fn the_end_waits_until_the_answer_to_a_failed_login_is_read() {
+    let room = Classroom::open();
+    let mut client = room.stranger();
+    handshake(&mut client, "PLAIN");
+    assert_eq!(token(&mut client, b"\0otter\0wrong").unwrap().error_code, FAILED);
+    let answered = Instant::now();
+    client.stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let early = client.stream.read(&mut [0]);
+    assert!(early.as_ref().is_err_and(|error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)), "{early:?}");
+    client.stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    assert_eq!(client.stream.read(&mut [0]).unwrap(), 0);
+    assert!(answered.elapsed() < Duration::from_secs(5), "{:?}", answered.elapsed());
 }
 
 #[test]

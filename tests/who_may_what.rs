@@ -224,6 +224,17 @@ fn topics_come_into_being_under_ones_own_prefix_only() {
     assert!(seen.troubles.iter().any(|t| t.what == "not allowed: Describe on Topic ws.heron.fresh"), "{seen:?}");
 }
 
+/// Kafka says that it is not allowed, which ends readers of a stream that begins anew.
+#[test]
+fn a_stream_that_is_not_there_is_missing_for_its_readers_and_not_forbidden() {
+    let room = Classroom::open();
+    let mut otter = room.login("otter");
+    let stream = "ecommerce-events";
+    drop(room.broker.catalog.delete(&headwater::model::TopicName::new(stream)).expect("a stream"));
+    assert_eq!(otter.metadata(Some(&[stream])).topics[0].error_code, 3);
+    assert!(room.broker.catalog.get(stream).is_none(), "nobody but the broker makes it");
+}
+
 #[test]
 fn a_right_that_is_taken_away_counts_from_the_next_request_on() {
     let room = Classroom::open();

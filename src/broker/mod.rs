@@ -163,8 +163,8 @@ impl Broker {
         deleting.await.unwrap_or_else(|_| Err(Refused::new(ErrorCode::UnknownServerError, "the broker failed at this request")))
     }
 
-    /// Deletes topics and groups at once. A group that has members stays, without what it had committed for these topics. Goes on to its
-    /// end also if nobody waits for it any more.
+    /// Deletes topics and groups at once. A group that has members stays, without members and offsets: a member that went on would read a
+    /// new topic from where it was in the old one, and commit that. Goes on to its end also if nobody waits for it any more.
     pub async fn erase(self: &Arc<Self>, topics: Vec<TopicName>, groups: Vec<GroupId>) -> Result<(), Refused> {
         let broker = Arc::clone(self);
         let erasing = tokio::spawn(async move {
@@ -172,8 +172,8 @@ impl Broker {
             let deleted = broker.blocking(move |broker| Ok(broker.delete_topics_blocking(&names))).await?;
             broker.groups.ask_all(Request::TopicsDeleted(topics)).await.map_err(|error| Refused::new(error, "the groups do not answer"))?;
             for group in groups {
-                // One with members, or that went meanwhile, is no failure.
-                let _ = broker.groups.ask(&group, Request::DeleteGroup(group.clone())).await;
+                // One that went meanwhile is no failure.
+                let _ = broker.groups.ask(&group, Request::EraseGroup(group.clone())).await;
             }
             deleted
         });

@@ -108,7 +108,7 @@ pub trait Cluster: Topics + Users {
 
     fn metrics(&self) -> MetricsSnapshot;
 
-    /// Deletes topics and groups. A group that has members stays, without what it had committed for these topics.
+    /// Deletes topics and groups. A group that has members stays, without what it had committed, and its members join anew.
     fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>>;
 
     /// Changes where the clients of a listener are sent.

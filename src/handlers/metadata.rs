@@ -130,8 +130,10 @@ async fn missing(ctx: &Context, name: &str, create: &mut bool) -> ErrorCode {
         return ErrorCode::InvalidTopicException;
     }
     if *create {
-        if let Err(error) = ctx.check_creation(name) {
-            return error;
+        // Who may look at it but not make it is told that it is not there, which it is not. Kafka's answer, that it is not allowed, would
+        // end readers of a stream while it begins anew.
+        if ctx.check_creation(name).is_err() {
+            return ErrorCode::UnknownTopicOrPartition;
         }
         let partitions = ctx.broker.configs.broker().num_partitions;
         let room = match ctx.room_for(name, partitions).await {

@@ -45,6 +45,8 @@ const WAITS_FOR_US: usize = usize::MAX;
 const BYTES_BEFORE_LOGIN_MAX: usize = 64 * 1024;
 /// A login takes five requests at most.
 const REQUESTS_BEFORE_LOGIN_MAX: usize = 20;
+/// How long the end waits for the client to take the last answer.
+const LAST_ANSWER_HEARD: Duration = Duration::from_millis(500);
 /// Slices handed to one vectored write; the kernel takes no more than 1024.
 const SLICES_MAX: usize = 256;
 /// A frame of so few bytes is copied, parts of so few bytes in all leave as one.
@@ -432,6 +434,7 @@ impl Connection<'_> {
             Reply::Parts(parts) => parts.into_iter().for_each(|part| self.out.push(part)),
             Reply::Last(frame) => {
                 self.out.push(frame);
+                self.be_heard(watch).await?;
                 return Err(Ended::Answered);
             }
             Reply::Nothing => {}
@@ -453,6 +456,18 @@ impl Connection<'_> {
             () = tokio::time::sleep(rest) => Ok(()),
             () = watch.stopped.as_mut() => Err(Ended::Shutdown),
         }
+    }
+
+    /// Sends the last answer and leaves the end to the client for a while: some lose an answer that comes together with the end, and tell
+    /// of a lost connection instead of a wrong password.
+    async fn be_heard(&mut self, watch: &mut Watch<'_>) -> Result<(), Ended> {
+        self.flush().await?;
+        tokio::select! {
+            _ = self.wait_and_read() => {}
+            () = tokio::time::sleep(LAST_ANSWER_HEARD) => {}
+            () = watch.stopped.as_mut() => {}
+        }
+        Ok(())
     }
 
     /// Takes memory for an answer that is more than small. Record slices need none: they lie in the segments' maps.

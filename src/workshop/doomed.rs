@@ -27,7 +27,7 @@ pub struct DoomedTopic {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DoomedGroup {
     pub id: String,
-    /// With members it stays, and loses what it has committed.
+    /// With members it stays, loses what it has committed, and its members join anew.
     pub members: usize,
 }
 
@@ -36,7 +36,7 @@ pub struct DoomedGroup {
 pub struct Erased {
     pub topics: Vec<String>,
     pub groups: Vec<String>,
-    /// Groups that have members: they go on, and begin anew.
+    /// Groups that had members: they go on, and begin anew.
     pub kept: Vec<String>,
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::GroupId;
-use super::offsets::group_tombstones;
+use super::offsets::{group_tombstones, offset_tombstones};
 use super::rebalance::Turn;
 use super::reply::{DescribedMember, GroupDescription, ListGroupsReply, ListedGroup};
 use super::request::{DescribeGroup, ListGroups};
@@ -78,5 +78,18 @@ pub(super) fn delete(groups: &mut Groups, hard: &Hard, id: &GroupId, turn: &mut 
     group.dissolve(ErrorCode::GroupIdNotFound, turn);
     groups.remove(id);
     turn.persist(group_tombstones(id, hard));
+    ErrorCode::None
+}
+
+pub(super) fn erase(groups: &mut Groups, hard: &Hard, id: &GroupId, turn: &mut Turn) -> ErrorCode {
+    let Some(group) = groups.get_mut(id).filter(|group| group.state != GroupState::Empty) else { return delete(groups, hard, id, turn) };
+    for member in group.pending.keys().cloned().collect::<Vec<_>>() {
+        group.forget_pending(&member, turn);
+    }
+    for member in group.members.keys().cloned().collect::<Vec<_>>() {
+        group.drop_member(&member, turn);
+    }
+    turn.persist(offset_tombstones(id, hard));
+    group.member_gone(turn);
     ErrorCode::None
 }

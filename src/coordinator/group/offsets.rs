@@ -151,11 +151,14 @@ pub(super) fn forget_topics(hard: &Hard, topics: &[TopicName], turn: &mut Turn) 
     }
 }
 
+pub(super) fn offset_tombstones(id: &GroupId, hard: &Hard) -> Vec<Record> {
+    let offsets = hard.groups.get(id).into_iter().flat_map(|group| &group.offsets);
+    offsets.flat_map(|(topic, all)| all.keys().map(move |partition| tombstone(id, topic, *partition))).collect()
+}
+
 /// Everything that says a group was there.
 pub(super) fn group_tombstones(id: &GroupId, hard: &Hard) -> Vec<Record> {
-    let offsets = hard.groups.get(id).into_iter().flat_map(|group| &group.offsets);
-    let mut records: Vec<Record> =
-        offsets.flat_map(|(topic, all)| all.keys().map(move |partition| tombstone(id, topic, *partition))).collect();
+    let mut records = offset_tombstones(id, hard);
     records.push(Record::Group { group: id.clone(), value: None });
     records
 }

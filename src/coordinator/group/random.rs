@@ -152,7 +152,7 @@ impl Player {
         let topics = [TopicName::new("t"), TopicName::new("u")];
         let topic = self.one_of(&topics);
         let partition = PartitionId(self.rng.random_range(0..2));
-        let request = match self.rng.random_range(0..20) {
+        let request = match self.rng.random_range(0..21) {
             0..6 => Request::Heartbeat(Heartbeat { group, generation, member_id, instance_id }),
             6..9 => Request::LeaveGroup(LeaveGroup { group, members: vec![LeavingMember { member_id, instance_id }] }),
             9..14 => Request::OffsetCommit(OffsetCommit {
@@ -178,6 +178,7 @@ impl Player {
             16 => Request::ListGroups(ListGroups::default()),
             17 => Request::OffsetDelete(OffsetDelete { group, topics: vec![(topic, vec![partition])] }),
             18 => Request::TopicsDeleted(vec![topic]),
+            19 => Request::EraseGroup(group),
             _ => Request::DeleteGroup(group),
         };
         self.stage.ask("other", request);

@@ -16,6 +16,9 @@ pub enum Request {
     DescribeGroup(DescribeGroup),
     ListGroups(ListGroups),
     DeleteGroup(GroupId),
+    /// Its topics begin anew: members and offsets go. Without members the group goes too, otherwise it stays and is empty, so that each
+    /// member is told that it is unknown, which every client takes for a reason to join anew. Answered with `Reply::DeleteGroup`.
+    EraseGroup(GroupId),
     OffsetDelete(OffsetDelete),
     /// These topics are gone: their committed offsets go too. Answered with `Reply::Done`.
     TopicsDeleted(Vec<TopicName>),

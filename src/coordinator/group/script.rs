@@ -202,6 +202,7 @@ fn request(verb: &str, group: &str, a: &Arguments) -> Request {
             Request::ListGroups(ListGroups { states: words("states"), types: words("types") })
         }
         "delete" => Request::DeleteGroup(group),
+        "erase" => Request::EraseGroup(group),
         "delete-offsets" => Request::OffsetDelete(OffsetDelete { group, topics: a.partitions() }),
         "topics-deleted" => Request::TopicsDeleted(vec![group.as_str().into()]),
         other => panic!("no such verb: {other}"),
