@@ -246,7 +246,9 @@ fn who_opens_many_connections_takes_no_more_from_others_than_who_opens_one() {
     let taken = abusing.join().expect("answers");
     let again = answered(good(), second, 4 * second);
     let share = 100.0 * (1.0 - beside as f64 / (alone.min(again)) as f64);
-    println!("50 users: {alone} and {again} answers in 3 s alone, {beside} beside an abuser on 75 connections ({share:.0} % less), who got {taken}");
+    println!(
+        "50 users: {alone} and {again} answers in 3 s alone, {beside} beside an abuser on 75 connections ({share:.0} % less), who got {taken}"
+    );
     // Shares do not depend on what else the machine does; how much there is to share does.
     assert!(taken * users.len() < 2 * beside, "{beside} for {} users, {taken} for the abuser", users.len());
 }
