@@ -41,6 +41,9 @@ pub const HISTORY_MS: i64 = 2 * 3_600_000;
 const GRACE_MS: i64 = 10 * 60_000;
 
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
+/// How long a reset waits for the room that it has made, and how often it looks.
+const ROOM_PAUSE: Duration = Duration::from_millis(50);
+const ROOM_TRIES: usize = 100;
 
 /// How long somebody who gives an order waits for the answer.
 const ORDER_WITHIN: Duration = Duration::from_secs(10);
@@ -187,11 +190,17 @@ impl Runner {
     pub async fn begin_anew<T>(&self, meanwhile: impl Future<Output = Result<T, ClusterError>>) -> Result<T, ClusterError> {
         let mut beginning = self.beginning.lock().await;
         // On a full disk this works only once there is room, and then it has to.
-        let forgotten = Journal::forget(self.cluster.as_ref(), self.clock.present()).await;
+        let mut forgotten = Journal::forget(self.cluster.as_ref(), self.clock.present()).await;
         let done = meanwhile.await;
-        if forgotten.is_err() {
-            Journal::forget(self.cluster.as_ref(), self.clock.present()).await?;
+        // The broker looks at its disk from time to time, so that room that has just been made may not count yet.
+        for _ in 0..ROOM_TRIES {
+            if forgotten.is_ok() {
+                break;
+            }
+            tokio::time::sleep(ROOM_PAUSE).await;
+            forgotten = Journal::forget(self.cluster.as_ref(), self.clock.present()).await;
         }
+        forgotten?;
         *beginning += 1;
         self.begun_anew.notify_one();
         done

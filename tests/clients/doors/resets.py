@@ -18,7 +18,7 @@ STREAMS_LIMIT = 50  # to be there within 5 s; the test fails at ten times that
 CLIENTS_LIMIT = 60
 CAUGHT_UP_LIMIT = 90
 COMMITTED_AFTER = 6  # the clients commit every five seconds
-DISK_MIB, STUDENT_MIB = 330, 60
+DISK_MIB, STUDENT_MIB = 420, 120
 STORAGE_ERROR = 56
 READY = 120
 

@@ -22,7 +22,8 @@ def consuming(job, over):
     try:
         while not over():
             try:
-                found = consumer.poll(timeout_ms=100)
+                # In a shorter time it can lose its own join: the broker has its assignment, and it never takes it.
+                found = consumer.poll(timeout_ms=1000)
             except Exception as error:
                 if not job.stays:
                     raise
