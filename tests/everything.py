@@ -32,7 +32,7 @@ class Part(NamedTuple):
 PARTS = (
     Part("format", ("cargo", "fmt", "--check")),
     Part("lints", ("cargo", "clippy", "--all-targets", "--locked", "--", "-D", "warnings")),
-    Part("rust", ("cargo", "test", "--locked")),
+    Part("rust", ("cargo", "test", "--locked", "--no-fail-fast")),
     Part("full disk", ("cargo", "test", "--locked", "--test", "full_disk", "--", "--ignored")),
     Part("checker", (sys.executable, "tests/soak/test_checker.py")),
     Part("build", ("make", "build")),
