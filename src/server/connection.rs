@@ -3,9 +3,8 @@
 //! Requests are handled one after the other, as Kafka does: a long poll holds back what follows on its connection. Replies of
 //! requests that arrived together leave in one write, unless one of them has to wait.
 
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -16,7 +15,9 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, timeout, timeout_at};
 
+use super::ended::Ended;
 use super::limits::Held;
+use super::outbox::{Outbox, SMALL_BYTES};
 use super::strangers::Place;
 use super::stream::Stream;
 use super::{Limits, buffers, mishap};
@@ -37,8 +38,6 @@ const STEP_BYTES: usize = 64 * 1024;
 /// How fast a frame comes in is judged from here on, and then all the time.
 const RATE_AFTER: Duration = Duration::from_secs(10);
 const RATE_EVERY: Duration = Duration::from_secs(1);
-/// How long a reader may rest while others want the memory that its answer takes.
-const REST_WHEN_SHORT: Duration = Duration::from_secs(1);
 /// Progress of a frame whose client is not to blame: it waits for memory.
 const WAITS_FOR_US: usize = usize::MAX;
 /// What a login takes fits into it easily.
@@ -47,44 +46,6 @@ const BYTES_BEFORE_LOGIN_MAX: usize = 64 * 1024;
 const LAST_ANSWER_HEARD: Duration = Duration::from_millis(500);
 /// A login takes five requests at most.
 const REQUESTS_BEFORE_LOGIN_MAX: usize = 20;
-/// Slices handed to one vectored write; the kernel takes no more than 1024.
-const SLICES_MAX: usize = 256;
-/// A frame of so few bytes is copied, parts of so few bytes in all leave as one.
-const SMALL_BYTES: usize = 2048;
-/// Room for so many parts stays when all have left.
-const PARTS_KEPT: usize = 4;
-
-#[derive(Debug, thiserror::Error)]
-enum Ended {
-    #[error("closed by the client")]
-    Closed,
-    #[error("idle for too long")]
-    Idle,
-    #[error("no login within the time allowed")]
-    LoginTooSlow,
-    #[error("too many others came in without a login")]
-    PushedOut,
-    #[error("the answer said why")]
-    Answered,
-    #[error("a frame was not complete within the time allowed")]
-    SlowFrame,
-    #[error("the client does not read its answers")]
-    SlowReader,
-    #[error("answers that others do not read fill the memory for answers")]
-    NoMemory,
-    #[error("the broker shuts down")]
-    Shutdown,
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    HangUp(#[from] HangUp),
-}
-
-impl From<WireError> for Ended {
-    fn from(error: WireError) -> Self {
-        Ended::HangUp(HangUp::Wire(error))
-    }
-}
 
 pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: Stream, peer: Arc<Peer>, stranger: Option<Place>) {
     let mut connection = Connection {
@@ -499,89 +460,6 @@ impl Connection<'_> {
             }
         }
         std::future::pending().await
-    }
-}
-
-/// Replies that have not left yet. Record slices stay what they are: views of a segment's map.
-#[derive(Default)]
-struct Outbox {
-    parts: VecDeque<Bytes>,
-    bytes: usize,
-    memory: Held,
-}
-
-impl Outbox {
-    fn push(&mut self, part: Bytes) {
-        if !part.is_empty() {
-            self.bytes += part.len();
-            self.parts.push_back(part);
-        }
-    }
-
-    /// Sends everything and says how many bytes that was.
-    async fn flush(&mut self, stream: &mut Stream, limits: &Limits) -> Result<usize, Ended> {
-        if self.parts.is_empty() {
-            return Ok(0);
-        }
-        let bytes = self.bytes;
-        if self.parts.len() > 1 && bytes <= SMALL_BYTES {
-            self.join_and_write(stream, limits).await?;
-        } else {
-            self.write_all(stream, limits).await?;
-        }
-        self.parts.shrink_to(PARTS_KEPT);
-        self.bytes = 0;
-        self.memory.release();
-        Ok(bytes)
-    }
-
-    /// Small parts cost less to copy than to be listed for the kernel.
-    async fn join_and_write(&mut self, stream: &mut Stream, limits: &Limits) -> Result<(), Ended> {
-        let mut joined = buffers::take();
-        joined.reserve(READ_BYTES);
-        self.parts.drain(..).for_each(|part| joined.extend_from_slice(&part));
-        self.parts.push_back(joined.split().freeze());
-        self.write_all(stream, limits).await?;
-        buffers::give_back(joined);
-        Ok(())
-    }
-
-    async fn write_some(&self, stream: &mut Stream, slices: &[IoSlice<'_>], limits: &Limits) -> Result<usize, Ended> {
-        let begun = Instant::now();
-        loop {
-            let writing = async {
-                // Without slices, what was written before goes out to its end.
-                if slices.is_empty() { stream.flush().await.map(|()| 0) } else { stream.write_vectored(slices).await }
-            };
-            if let Ok(written) = timeout(REST_WHEN_SHORT.min(limits.drain_within), writing).await {
-                return Ok(written?);
-            }
-            let in_the_way = !self.memory.is_empty() && limits.answers().is_short();
-            if in_the_way || begun.elapsed() >= limits.drain_within {
-                return Err(Ended::SlowReader);
-            }
-        }
-    }
-
-    /// A slow network may take its time as long as bytes move: to cut it off would only make the client ask for the same again.
-    async fn write_all(&mut self, stream: &mut Stream, limits: &Limits) -> Result<(), Ended> {
-        while !self.parts.is_empty() {
-            let slices: Vec<IoSlice<'_>> = self.parts.iter().take(SLICES_MAX).map(|p| IoSlice::new(p)).collect();
-            let mut written = self.write_some(stream, &slices, limits).await?;
-            if written == 0 {
-                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
-            }
-            while let Some(part) = self.parts.front_mut() {
-                if written < part.len() {
-                    let _ = part.split_to(written);
-                    break;
-                }
-                written -= part.len();
-                self.parts.pop_front();
-            }
-        }
-        self.write_some(stream, &[], limits).await?;
-        Ok(())
     }
 }
 

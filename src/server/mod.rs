@@ -8,9 +8,11 @@
 
 mod buffers;
 mod connection;
+mod ended;
 mod limits;
 mod listener;
 mod mishap;
+mod outbox;
 mod strangers;
 mod stream;
 mod tls;
