@@ -12,6 +12,7 @@ pub mod catalog;
 mod cleaner;
 pub mod clock;
 mod configs;
+pub mod evidence;
 pub mod fetch_sessions;
 mod flusher;
 mod group_clerk;
@@ -51,6 +52,7 @@ use crate::config::{BrokerLayers, TopicConfig};
 use crate::coordinator::group::{GroupId, Request};
 use crate::log::DataFolder;
 use crate::model::{ErrorCode, Offset, Timestamp, TopicName, TopicPartition};
+use evidence::Evidences;
 use fetch_sessions::FetchSessions;
 use meters::Meters;
 use producer_ids::ProducerIds;
@@ -69,6 +71,7 @@ pub struct Broker {
     pub meters: Arc<Meters>,
     pub security: Arc<Security>,
     pub sightings: Sightings,
+    pub evidence: Evidences,
     pub space: Arc<Space>,
     pub flusher: Flusher,
     /// Held from reading configs until what was made of them is in force: of two changes at once neither gets lost.

@@ -16,7 +16,7 @@ use crate::model::batch::Batches;
 use crate::model::batch_builder::{BatchBuilder, NewRecord};
 use crate::model::compress::Codec;
 use crate::model::produce_check::{BatchError, LogStart, RecordError, check_produced};
-use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp, TopicId, TopicName, TopicPartition};
+use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, ProducerId, Record, Timestamp, TopicId, TopicName, TopicPartition};
 
 pub struct Partition {
     pub name: TopicPartition,
@@ -248,49 +248,55 @@ impl Partition {
     /// Every record from `from` on, read one batch after the other, past what is damaged. Blocks; for the broker's own topics and small
     /// reads.
     pub fn read_own(&self, from: Offset, mut each: impl FnMut(Offset, OwnRecord)) -> Result<(), LogError> {
+        self.read_all(from, |record| {
+            let (key, value) = (record.key.map(Bytes::copy_from_slice), record.value.map(Bytes::copy_from_slice));
+            each(record.offset, OwnRecord { timestamp: record.timestamp, key, value });
+        })
+    }
+
+    /// The same, uncopied.
+    pub fn read_all(&self, from: Offset, mut each: impl FnMut(&Record<'_>)) -> Result<(), LogError> {
         let view = self.view();
         let mut at = from.max(view.start_offset());
         while at < view.end_offset() {
-            let read = match view.read(at, READ_BYTES, AtLeast::OneBatch, ReadUpTo::End) {
-                Ok(read) => read,
-                Err(ReadError::Corrupt(_)) if view.after_damage(at) > at => {
-                    let next = view.after_damage(at);
-                    tracing::error!(partition = %self.name, from = at.0, to = next.0, "damaged records are passed over");
-                    at = next;
-                    continue;
-                }
-                Err(error) => return Err(io::Error::other(error).into()),
-            };
-            let mut next = at;
-            for slice in &read.slices {
-                for batch in Batches::new(slice) {
-                    let batch = batch.map_err(LogError::from)?;
-                    next = batch.header.next_offset();
-                    if batch.header.attributes.is_control() {
-                        continue;
-                    }
-                    let decoded = batch.records().map_err(LogError::from)?;
-                    for record in decoded.iter() {
-                        let record = record.map_err(LogError::from)?;
-                        if record.offset >= at {
-                            each(
-                                record.offset,
-                                OwnRecord {
-                                    timestamp: record.timestamp,
-                                    key: record.key.map(Bytes::copy_from_slice),
-                                    value: record.value.map(Bytes::copy_from_slice),
-                                },
-                            );
-                        }
-                    }
-                }
-            }
+            let next = self.visit(&view, at, READ_BYTES, &mut each)?;
             if next <= at {
                 break;
             }
             at = next;
         }
         Ok(())
+    }
+
+    /// Visits the records in about this many bytes from an offset on. The offset to go on at, which is the same at the end.
+    pub fn visit(&self, view: &LogView, from: Offset, bytes_max: usize, mut each: impl FnMut(&Record<'_>)) -> Result<Offset, LogError> {
+        let read = match view.read(from, bytes_max, AtLeast::OneBatch, ReadUpTo::End) {
+            Ok(read) => read,
+            Err(ReadError::Corrupt(_)) if view.after_damage(from) > from => {
+                let next = view.after_damage(from);
+                tracing::error!(partition = %self.name, from = from.0, to = next.0, "damaged records are passed over");
+                return Ok(next);
+            }
+            Err(error) => return Err(io::Error::other(error).into()),
+        };
+        let mut next = from;
+        for slice in &read.slices {
+            for batch in Batches::new(slice) {
+                let batch = batch.map_err(LogError::from)?;
+                next = batch.header.next_offset();
+                if batch.header.attributes.is_control() {
+                    continue;
+                }
+                let decoded = batch.records().map_err(LogError::from)?;
+                for record in decoded.iter() {
+                    let record = record.map_err(LogError::from)?;
+                    if record.offset >= from {
+                        each(&record);
+                    }
+                }
+            }
+        }
+        Ok(next)
     }
 
     /// Moves the log start (DeleteRecords). Blocks.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
+use super::evidence::Evidences;
 use super::fetch_sessions::FetchSessions;
 use super::groups::GroupMeans;
 use super::node::Node;
@@ -104,6 +105,7 @@ impl Broker {
             meters: Arc::default(),
             security: Arc::new(security),
             sightings: Sightings::default(),
+            evidence: Evidences::default(),
             space,
             flusher,
             config_changes: tokio::sync::Mutex::default(),

@@ -15,8 +15,8 @@ pub struct Topic {
 
 /// Topics that Kafka's clients call internal: they are skipped by pattern subscriptions and refused to producers.
 const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
-/// The generators' notes, their ledger, and who has joined. Internal too, and not in lists: nobody meets them who does not ask by name.
-const HIDDEN: [&str; 3] = ["_headwater", "_truth", "_workshop"];
+/// The generators' notes, their ledger, who has joined, and how far they are. Internal too, and not in lists: nobody meets them who does not ask by name.
+const HIDDEN: [&str; 4] = ["_headwater", "_progress", "_truth", "_workshop"];
 
 impl Topic {
     pub(super) fn new(name: TopicName, id: TopicId, partitions: Vec<Arc<Partition>>, config: TopicConfig) -> Topic {

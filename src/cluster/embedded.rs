@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::embedded_records::stored;
 use super::{
     BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, ListenerSummary, NewRecord, PartitionSummary, Sightings, StoredRecord,
-    TopicSummary, Topics,
+    TopicSummary, Topics, Witness,
 };
 use crate::broker::{Broker, Endpoint, NewTopic, OwnRecord, Partition, Refused};
 use crate::config::{Advertise, Durability};
@@ -26,7 +27,7 @@ impl Embedded {
         Embedded { broker, api_names }
     }
 
-    fn partition(&self, topic: &TopicName, id: PartitionId) -> Result<Arc<Partition>, ClusterError> {
+    pub(super) fn partition(&self, topic: &TopicName, id: PartitionId) -> Result<Arc<Partition>, ClusterError> {
         self.broker.catalog.get(topic.as_str()).and_then(|t| t.partition(id)).ok_or_else(|| ClusterError {
             code: ErrorCode::UnknownTopicOrPartition,
             message: format!("there is no partition {topic}-{id}"),
@@ -53,10 +54,9 @@ impl Embedded {
             loop {
                 let from = Offset(view.end_offset().0.saturating_sub(reach)).max(start);
                 let mut records = Vec::new();
-                let outcome = partition.read_own(from, |offset, r| {
-                    records.push(StoredRecord { partition: id, offset, timestamp: r.timestamp, key: r.key, value: r.value });
-                });
-                outcome.map_err(|error| ClusterError { code: crate::broker::error_code(&error), message: error.to_string() })?;
+                partition
+                    .read_all(from, |record| records.push(stored(id, record)))
+                    .map_err(|error| ClusterError { code: crate::broker::error_code(&error), message: error.to_string() })?;
                 // Compaction leaves fewer records than offsets.
                 if records.len() >= count || from == start || !partition.config().cleanup_compact {
                     records.drain(..records.len().saturating_sub(count));
@@ -208,6 +208,10 @@ impl Cluster for Embedded {
 
     fn sightings(&self) -> Option<&dyn Sightings> {
         Some(&self.broker.sightings)
+    }
+
+    fn witness(&self) -> Option<&dyn Witness> {
+        Some(&self.broker.evidence)
     }
 }
 

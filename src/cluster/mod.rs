@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod embedded;
+mod embedded_records;
 mod embedded_users;
 mod remote;
 mod summary;
@@ -16,6 +17,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 
 use crate::config::Advertise;
+use crate::model::evidence::Evidence;
 use crate::model::metrics::MetricsSnapshot;
 use crate::model::sighting::{Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
@@ -74,6 +76,42 @@ pub trait Topics: Send + Sync {
     ) -> BoxFuture<'a, Result<Vec<StoredRecord>, ClusterError>>;
 }
 
+/// What the checks need of a cluster.
+pub trait Records: Send + Sync {
+    /// Records from an offset on, in order: at least one if there is one, and about this many bytes of them. Empty at the end of the
+    /// partition. Records before the first that is left are passed over.
+    fn read<'a>(
+        &'a self,
+        topic: &'a TopicName,
+        partition: PartitionId,
+        from: Offset,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Vec<StoredRecord>, ClusterError>> {
+        let _ = (topic, partition, from, bytes_max);
+        Box::pin(std::future::ready(Err(unreadable())))
+    }
+
+    /// The first offset whose record is stamped at this time or later; the end of the partition if there is none.
+    fn offset_at<'a>(
+        &'a self,
+        topic: &'a TopicName,
+        partition: PartitionId,
+        time: Timestamp,
+    ) -> BoxFuture<'a, Result<Offset, ClusterError>> {
+        let _ = (topic, partition, time);
+        Box::pin(std::future::ready(Err(unreadable())))
+    }
+}
+
+fn unreadable() -> ClusterError {
+    ClusterError { code: ErrorCode::UnsupportedVersion, message: "the records of this cluster cannot be read here".to_owned() }
+}
+
+/// What a broker saw its users do with records, since it started.
+pub trait Witness: Send + Sync {
+    fn evidence(&self, user: &str) -> Evidence;
+}
+
 /// What a broker saw of its clients, since it started.
 pub trait Sightings: Send + Sync {
     fn user(&self, user: &str) -> Option<Sighting>;
@@ -85,7 +123,7 @@ pub trait Sightings: Send + Sync {
     fn strangers(&self) -> Vec<Trouble>;
 }
 
-pub trait Cluster: Topics + Users {
+pub trait Cluster: Topics + Users + Records {
     /// What the cluster calls itself.
     fn cluster_id(&self) -> String;
 
@@ -120,6 +158,11 @@ pub trait Cluster: Topics + Users {
 
     /// What only a broker in this process saw of its clients.
     fn sightings(&self) -> Option<&dyn Sightings> {
+        None
+    }
+
+    /// The same, of what its users did with records.
+    fn witness(&self) -> Option<&dyn Witness> {
         None
     }
 }

@@ -13,7 +13,7 @@ use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Message, OwnedHeaders};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 use rdkafka::{Offset as ReadFrom, TopicPartitionList};
 
@@ -242,6 +242,7 @@ fn read_range(
                         timestamp: message.timestamp().to_millis().map_or(Timestamp::NONE, Timestamp),
                         key: message.key().map(Bytes::copy_from_slice),
                         value: message.payload().map(Bytes::copy_from_slice),
+                        headers: headers_of(&message),
                     });
                 }
                 if offset >= end - 1 {
@@ -256,6 +257,11 @@ fn read_range(
     }
     reader.unassign()?;
     Ok(records)
+}
+
+fn headers_of(message: &impl Message) -> Vec<(String, Option<Bytes>)> {
+    let each = message.headers().into_iter().flat_map(|headers| headers.iter());
+    each.map(|header| (header.key.to_owned(), header.value.map(Bytes::copy_from_slice))).collect()
 }
 
 /// Errors that waiting does not mend. Those of the group do not matter: nothing is committed.

@@ -39,6 +39,8 @@ pub struct StoredRecord {
     pub timestamp: Timestamp,
     pub key: Option<Bytes>,
     pub value: Option<Bytes>,
+    /// In their order, names may repeat. Whatever is no UTF-8 in a name is replaced.
+    pub headers: Vec<(String, Option<Bytes>)>,
 }
 
 /// One group of consumers, with what it has committed.

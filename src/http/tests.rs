@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cluster::{
-    BoxFuture, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, StoredRecord, TopicSummary, Topics, Users,
+    BoxFuture, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, Records, StoredRecord, TopicSummary, Topics, Users,
 };
 use crate::config::Protocol;
 use crate::model::metrics::{Histogram, MetricsSnapshot, RequestCount, TopicCount};
@@ -107,6 +107,8 @@ impl Cluster for Town {
 
 impl Users for Town {}
 
+impl Records for Town {}
+
 impl Topics for Town {
     fn ensure_topic<'a>(&'a self, _: &'a TopicName, _: i32, _: &'a [(&'a str, String)]) -> BoxFuture<'a, Result<(), ClusterError>> {
         Box::pin(async { Err(read_only()) })
@@ -135,6 +137,7 @@ impl Topics for Town {
             timestamp: Timestamp(1_795_000_000_000 + seconds * 20 - n * 40 + i64::from(partition.0)),
             key: Some(Bytes::from_static(b"k1")),
             value: Some(Bytes::from(value.clone())),
+            headers: Vec::new(),
         };
         let records = (0..count as i64).rev().map(record).collect();
         Box::pin(async move { Ok(records) })

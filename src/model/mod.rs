@@ -6,6 +6,7 @@ pub mod batch;
 pub mod batch_builder;
 pub mod compress;
 pub mod error;
+pub mod evidence;
 pub mod ids;
 pub mod lexicon;
 pub mod metrics;

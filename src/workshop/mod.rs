@@ -7,19 +7,27 @@
 //! Start with `workshop.rs`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod answer;
+pub mod challenge;
 mod doomed;
 mod identity;
 mod pseudonym;
 mod random;
 mod roster;
 mod session;
+mod ticket;
+pub mod truth;
+pub mod verdict;
 mod words;
 #[allow(clippy::module_inception, reason = "the noun that the room is named after")]
 mod workshop;
 
+pub use answer::{Answer, AnswerRecord};
+pub use challenge::{Challenge, Challenges};
 pub use doomed::{Doomed, DoomedGroup, DoomedTopic, Erased};
 pub use identity::{Account, Identity};
 pub use random::Random;
 pub use roster::{Roster, TOPIC};
 pub use session::{Role, SESSION_DAYS, Session};
+pub use ticket::{TICKET_HEADER, Ticket, TicketWish};
 pub use workshop::{Credential, Joined, Refusal, Removed, Workshop, WorkshopOptions};

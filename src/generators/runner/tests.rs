@@ -50,6 +50,7 @@ impl MemoryCluster {
                 timestamp: record.timestamp,
                 key: record.key,
                 value: record.value,
+                headers: Vec::new(),
             });
         }
         base

@@ -1,0 +1,97 @@
+//! All challenges, in their order: those of this program, and those of a folder beside it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use include_dir::{Dir, DirEntry, include_dir};
+
+use super::Challenge;
+
+static OWN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/challenges");
+
+/// The folder with what the scripts of all challenges import.
+const SHARED: &str = "shared";
+
+#[derive(Default)]
+pub struct Challenges {
+    all: Vec<Challenge>,
+    /// Files that go beside each starter.
+    shared: BTreeMap<String, Vec<u8>>,
+}
+
+impl Challenges {
+    /// Those that are part of this program.
+    pub fn own() -> Result<Challenges, String> {
+        let mut challenges = Challenges::default();
+        for folder in OWN.dirs() {
+            let slug = folder.path().to_string_lossy().into_owned();
+            let mut files = BTreeMap::new();
+            embedded(folder, folder.path(), &mut files);
+            challenges.put(&slug, files)?;
+        }
+        Ok(challenges)
+    }
+
+    /// Adds the folders in a folder. One with the id of another takes its place.
+    pub fn add_from(&mut self, folder: &Path) -> Result<(), String> {
+        let unreadable = |error: std::io::Error| format!("{}: {error}", folder.display());
+        let mut found: Vec<_> = std::fs::read_dir(folder).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)?;
+        found.sort_by_key(|entry| entry.file_name());
+        for entry in found.iter().filter(|entry| entry.path().join("challenge.toml").is_file()) {
+            let mut files = BTreeMap::new();
+            on_disk(&entry.path(), "", &mut files).map_err(unreadable)?;
+            self.put(&entry.file_name().to_string_lossy(), files)?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, slug: &str, files: BTreeMap<String, Vec<u8>>) -> Result<(), String> {
+        if slug == SHARED {
+            self.shared = files;
+        } else if files.contains_key("challenge.toml") {
+            let challenge = Challenge::read(slug, files)?;
+            self.all.retain(|other| other.id() != challenge.id());
+            self.all.push(challenge);
+            self.all.sort_by(|a, b| a.slug.cmp(&b.slug));
+        }
+        Ok(())
+    }
+
+    pub fn all(&self) -> &[Challenge] {
+        &self.all
+    }
+
+    /// By id, such as `c02`; case does not matter.
+    pub fn get(&self, id: &str) -> Option<&Challenge> {
+        self.all.iter().find(|challenge| challenge.id().eq_ignore_ascii_case(id))
+    }
+
+    pub fn shared(&self, name: &str) -> Option<&[u8]> {
+        self.shared.get(name).map(Vec::as_slice)
+    }
+}
+
+fn embedded(folder: &Dir<'_>, root: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in folder.entries() {
+        match entry {
+            DirEntry::Dir(inner) => embedded(inner, root, files),
+            DirEntry::File(file) => {
+                let path = file.path().strip_prefix(root).unwrap_or(file.path());
+                files.insert(path.to_string_lossy().into_owned(), file.contents().to_vec());
+            }
+        }
+    }
+}
+
+fn on_disk(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            on_disk(&entry.path(), &format!("{name}/"), files)?;
+        } else {
+            files.insert(name, std::fs::read(entry.path())?);
+        }
+    }
+    Ok(())
+}

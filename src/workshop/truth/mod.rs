@@ -1,0 +1,50 @@
+//! The kinds of truth. Each computes from the log what is right, and what the known mistakes would have made of it, and compares an
+//! answer with both.
+//!
+//! None of them knows how the generators work: they read what a student can read. A challenge's folder names a kind and its parameters
+//! (`[truth]` in `challenge.toml`). Kinds are pure: the log, the clock and the evidence are given to them.
+
+mod log;
+
+use crate::model::Timestamp;
+use crate::model::evidence::Evidence;
+
+use super::verdict::Judgement;
+use super::{Answer, Ticket, TicketWish};
+
+pub use log::{Log, LogError, scan};
+
+/// What an answer is judged by.
+pub struct Case<'a> {
+    pub ticket: &'a Ticket,
+    pub answer: &'a Answer,
+    pub log: &'a dyn Log,
+    /// What the broker saw of this student; `None` where the cluster does not show it.
+    pub evidence: Option<&'a Evidence>,
+    pub now: Timestamp,
+}
+
+pub trait Truth: Send + Sync {
+    /// What its tickets are like.
+    fn wish(&self) -> TicketWish;
+
+    /// The ids of all checks that it makes, in their order.
+    fn checks(&self) -> &'static [&'static str];
+
+    /// The ids of all mistakes that it can recognise. The challenge's folder has a text for each.
+    fn mistakes(&self) -> &'static [&'static str];
+
+    /// The ids of the stars that it can give.
+    fn stars(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The answer is somebody's own and in time, and all records of the ticket's ranges exist. `Err`: the log could not be read.
+    fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError>;
+}
+
+/// Makes a kind from the table `[truth]` of a challenge. The error says which parameter is wrong.
+pub fn kind(name: &str, parameters: &toml::Table) -> Result<Box<dyn Truth>, String> {
+    let _ = parameters;
+    Err(format!("there is no kind of truth named {name:?}"))
+}
