@@ -4,16 +4,22 @@
 //! None of them knows how the generators work: they read what a student can read. A challenge's folder names a kind and its parameters
 //! (`[truth]` in `challenge.toml`). Kinds are pure: the log, the clock and the evidence are given to them.
 
+mod board;
 mod events;
+mod feed;
 mod first_records;
+mod live_board;
 mod log;
 mod merges;
 mod money;
 mod parameters;
+mod processed_feed;
+mod ranking;
 mod readings;
 mod run;
 mod running_totals;
 mod threshold_alerts;
+mod times;
 
 use crate::model::Timestamp;
 use crate::model::evidence::Evidence;
