@@ -61,8 +61,13 @@ pub trait Truth: Send + Sync {
 type Maker = fn(&toml::Table) -> Result<Box<dyn Truth>, String>;
 
 /// All kinds, by the names that folders give.
-const KINDS: &[(&str, Maker)] =
-    &[("first-records", first_records::make), ("running-totals", running_totals::make), ("threshold-alerts", threshold_alerts::make)];
+const KINDS: &[(&str, Maker)] = &[
+    ("first-records", first_records::make),
+    ("live-board", live_board::make),
+    ("processed-feed", processed_feed::make),
+    ("running-totals", running_totals::make),
+    ("threshold-alerts", threshold_alerts::make),
+];
 
 /// Makes a kind from the table `[truth]` of a challenge. The error says which parameter is wrong.
 pub fn kind(name: &str, parameters: &toml::Table) -> Result<Box<dyn Truth>, String> {
