@@ -1,11 +1,10 @@
 use std::collections::BTreeMap;
 
-use headwater::cluster::StoredRecord;
 use headwater::workshop::truth::Truth;
 use headwater::workshop::verdict::{CheckStatus, Judgement};
 use serde_json::{Value, json};
 
-use crate::support::{Dice, Town, answer, check, event, failed, judge, merged, mistake, once, told, towns, truth};
+use crate::support::{Dice, Town, answer, check, events, failed, judge, merged, mistake, parsed, told, towns, truth};
 
 const TOPIC: &str = "iot-sensor-data";
 
@@ -48,16 +47,8 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 impl Script {
-    fn run(self, records: &[&StoredRecord], dedup: bool) -> Vec<Value> {
-        let with_partition = |record: &&StoredRecord| {
-            let mut event = event(record)?;
-            event["partition"] = json!(record.partition);
-            Some(event)
-        };
-        let mut events: Vec<Value> = records.iter().filter_map(with_partition).collect();
-        if dedup {
-            events = once(&events);
-        }
+    /// Of events that have their partition.
+    fn run(self, events: &[&Value]) -> Vec<Value> {
         let mut written = Vec::new();
         let mut parts: BTreeMap<String, BTreeMap<String, Vec<f64>>> = BTreeMap::new();
         for event in events {
@@ -93,6 +84,22 @@ impl Script {
     }
 }
 
+/// What a script reads: in the order of the partitions, or in another.
+fn read(town: &Town, dedup: bool, shuffle: bool) -> Vec<Value> {
+    let ticket = town.ticket(TOPIC, "c04");
+    let records = town.records(&ticket, TOPIC);
+    let mut parsed = parsed(&records);
+    for ((partition, _), event) in &mut parsed {
+        event["partition"] = json!(partition);
+    }
+    let records = if shuffle { merged(&records, &mut Dice(town.seed)) } else { records };
+    events(&records, &parsed, dedup).into_iter().cloned().collect()
+}
+
+fn run(script: Script, events: &[Value]) -> Vec<Value> {
+    script.run(&events.iter().collect::<Vec<_>>())
+}
+
 fn judged(town: &Town, run: &[Value]) -> Judgement {
     judge(&*kind(), town, &town.ticket(TOPIC, "c04"), &answer(run), None)
 }
@@ -100,10 +107,8 @@ fn judged(town: &Town, run: &[Value]) -> Judgement {
 #[test]
 fn what_is_right_passes_in_every_order_with_copies_and_without() {
     for town in towns() {
-        let ticket = town.ticket(TOPIC, "c04");
-        let records = town.records(&ticket, TOPIC);
-        for (records, dedup) in [(records.clone(), false), (records.clone(), true), (merged(&records, &mut Dice(town.seed)), false)] {
-            let run = RIGHT.run(&records, dedup);
+        for (dedup, shuffle) in [(false, false), (true, false), (false, true)] {
+            let run = run(RIGHT, &read(town, dedup, shuffle));
             assert!(run.len() > 50);
             let judgement = judged(town, &run);
             assert!(judgement.checks.iter().all(|check| check.status == CheckStatus::Pass), "{}", told(town, "right", &judgement));
@@ -116,10 +121,9 @@ fn what_is_right_passes_in_every_order_with_copies_and_without() {
 fn each_mistake_gets_its_name_with_copies_and_without() {
     let mut named: BTreeMap<&str, usize> = BTreeMap::new();
     for town in towns() {
-        let ticket = town.ticket(TOPIC, "c04");
-        let records = town.records(&ticket, TOPIC);
-        for (dedup, (name, script)) in [false, true].into_iter().flat_map(|dedup| MISTAKES.map(|mistake| (dedup, mistake))) {
-            let judgement = judged(town, &script.run(&records, dedup));
+        let events = [read(town, false, true), read(town, true, true)];
+        for (events, (name, script)) in events.iter().flat_map(|events| MISTAKES.map(|mistake| (events, mistake))) {
+            let judgement = judged(town, &run(script, events));
             if judgement.passed() {
                 // Only where there is nothing that the mistake would show in, or too little.
                 let rare = matches!(name, "inclusive" | "average-of-averages") || (name == "sentinel" && town.dirt == 0);
@@ -137,16 +141,15 @@ fn each_mistake_gets_its_name_with_copies_and_without() {
 #[test]
 fn a_part_that_is_right_need_not_show_the_mistake() {
     for town in towns().iter().filter(|town| town.dirt > 0) {
-        let ticket = town.ticket(TOPIC, "c04");
-        let records = town.records(&ticket, TOPIC);
-        let right = RIGHT.run(&records, false);
+        let events = read(town, false, false);
+        let right = run(RIGHT, &events);
         for (name, script) in &MISTAKES[..3] {
-            let mut mixed = script.run(&records, false);
+            let mut mixed = run(*script, &events);
             *mixed.last_mut().unwrap() = right.last().unwrap().clone();
             let judgement = judged(town, &mixed);
             assert_eq!((failed(&judgement)[0], mistake(&judgement)), ("alerts", Some(*name)), "{}", told(town, name, &judgement));
             let mut mixed = right.clone();
-            *mixed.last_mut().unwrap() = script.run(&records, false).pop().unwrap();
+            *mixed.last_mut().unwrap() = run(*script, &events).pop().unwrap();
             let judgement = judged(town, &mixed);
             assert_eq!((failed(&judgement), mistake(&judgement)), (vec!["averages"], Some(*name)), "{}", told(town, name, &judgement));
         }
@@ -156,8 +159,7 @@ fn a_part_that_is_right_need_not_show_the_mistake() {
 #[test]
 fn an_arbitrary_answer_gets_no_name() {
     for town in towns() {
-        let ticket = town.ticket(TOPIC, "c04");
-        let right = RIGHT.run(&town.records(&ticket, TOPIC), false);
+        let right = run(RIGHT, &read(town, false, false));
         let spoil = |spoil: &dyn Fn(&mut Vec<Value>), expected: &[&str]| {
             let mut wrong = right.clone();
             spoil(&mut wrong);

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use headwater::cluster::StoredRecord;
 use headwater::model::evidence::{Evidence, GroupSeen};
@@ -6,7 +6,7 @@ use headwater::workshop::truth::Truth;
 use headwater::workshop::verdict::{CheckStatus, Judgement};
 use serde_json::{Value, json};
 
-use crate::support::{ORIGIN, Town, answer, check, event, failed, judge, mistake, once, rfc3339, told, towns, truth};
+use crate::support::{ORIGIN, Parsed, Town, answer, check, failed, judge, mistake, parsed, rfc3339, told, towns, truth};
 
 const TOPIC: &str = "ecommerce-events";
 
@@ -37,7 +37,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 impl Script {
-    fn snapshot(self, town: &Town, until_ms: i64) -> Value {
+    fn snapshot(self, town: &Town, parsed: &Parsed, until_ms: i64) -> Value {
         let ticket = town.ticket(TOPIC, "c03");
         let mut offsets: BTreeMap<String, i64> = BTreeMap::new();
         let mut records: Vec<&StoredRecord> = Vec::new();
@@ -48,21 +48,16 @@ impl Script {
             records.extend(read);
         }
         let recent = records.iter().filter(|record| record.timestamp.0 > until_ms - 10_000).count();
-        let with_arrival = |record: &&StoredRecord| {
-            let mut event = event(record)?;
-            event["arrived"] = json!(rfc3339(record.timestamp.0));
-            Some(event)
-        };
-        let mut events: Vec<Value> = records.iter().filter_map(with_arrival).collect();
-        if self.dedup {
-            events = once(&events);
-        }
+        let mut seen = HashSet::new();
+        let with_arrival = |record: &&&StoredRecord| Some((parsed.get(&(record.partition, record.offset))?, rfc3339(record.timestamp.0)));
+        let events = records.iter().filter_map(|record| with_arrival(&record));
+        let events = events.filter(|(event, _)| !self.dedup || seen.insert(event["event_id"].to_string()));
         let (mut minutes, mut products, mut counts) =
             (BTreeMap::<String, f64>::new(), BTreeMap::<String, f64>::new(), BTreeMap::<String, i64>::new());
-        for event in events.iter().filter(|event| !self.purchases_only || event["event_type"] == "purchase") {
+        for (event, arrived) in events.filter(|(event, _)| !self.purchases_only || event["event_type"] == "purchase") {
             let (Some(price), Some(quantity)) = (event["price"].as_f64(), event["quantity"].as_f64()) else { continue };
-            let time = if self.by_arrival { &event["arrived"] } else { &event["timestamp"] };
-            *minutes.entry(format!("{}Z", &time.as_str().unwrap()[..16])).or_default() += price * quantity;
+            let time = if self.by_arrival { &arrived } else { event["timestamp"].as_str().unwrap() };
+            *minutes.entry(format!("{}Z", &time[..16])).or_default() += price * quantity;
             if let Some(product) = event["product_id"].as_str() {
                 *products.entry(product.to_owned()).or_default() += price * quantity;
                 *counts.entry(product.to_owned()).or_default() += 1;
@@ -86,10 +81,19 @@ impl Script {
     }
 
     fn run(self, town: &Town) -> Vec<Value> {
+        self.run_of(town, &read(town))
+    }
+
+    fn run_of(self, town: &Town, parsed: &Parsed) -> Vec<Value> {
         let all = town.log.partitions.iter().filter(|((topic, _), _)| topic == TOPIC);
         let end = all.map(|(_, records)| records[records.len() - 9].timestamp.0).max().unwrap() + 50;
-        (0..8).map(|n| self.snapshot(town, end - (7 - n) * 5_000)).collect()
+        (0..8).map(|n| self.snapshot(town, parsed, end - (7 - n) * 5_000)).collect()
     }
+}
+
+fn read(town: &Town) -> Parsed {
+    let of_topic = town.log.partitions.iter().filter(|((topic, _), _)| topic == TOPIC);
+    parsed(&of_topic.flat_map(|(_, records)| records).collect::<Vec<_>>())
 }
 
 fn judged(town: &Town, run: &[Value], evidence: Option<&Evidence>) -> Judgement {
@@ -124,8 +128,9 @@ fn what_is_right_passes_with_copies_and_without() {
 fn each_mistake_gets_its_name() {
     let mut named: BTreeMap<&str, usize> = BTreeMap::new();
     for town in towns() {
+        let parsed = read(town);
         for (name, script) in MISTAKES {
-            let judgement = judged(town, &script.run(town), None);
+            let judgement = judged(town, &script.run_of(town, &parsed), None);
             if judgement.passed() {
                 assert!(name == "arrival-minute" || name == "by-count", "{}", told(town, name, &judgement));
                 continue;

@@ -3,7 +3,7 @@
 
 mod alerts;
 mod board;
-//mod feed;
+mod feed;
 mod first;
 //mod hostile;
 //mod ledger;

@@ -1,6 +1,6 @@
 //! A log in memory with a town's events, tickets about parts of it, and answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -140,10 +140,18 @@ pub fn event(record: &StoredRecord) -> Option<Value> {
     serde_json::from_slice::<Value>(record.value.as_ref()?).ok().filter(Value::is_object)
 }
 
-/// Events of which only the first of those with the same id is left.
-pub fn once(events: &[Value]) -> Vec<Value> {
-    let mut seen = std::collections::HashSet::new();
-    events.iter().filter(|event| seen.insert(event["event_id"].to_string())).cloned().collect()
+/// The events of some records, by where they are.
+pub type Parsed = HashMap<(PartitionId, Offset), Value>;
+
+pub fn parsed(records: &[&StoredRecord]) -> Parsed {
+    records.iter().filter_map(|record| Some(((record.partition, record.offset), event(record)?))).collect()
+}
+
+/// The events in the order of the records; without copies, only the first of those with the same id.
+pub fn events<'p>(records: &[&StoredRecord], parsed: &'p Parsed, dedup: bool) -> Vec<&'p Value> {
+    let mut seen = HashSet::new();
+    let all = records.iter().filter_map(|record| parsed.get(&(record.partition, record.offset)));
+    all.filter(|event| !dedup || seen.insert(event["event_id"].to_string())).collect()
 }
 
 /// Numbers that look random and follow from a seed.

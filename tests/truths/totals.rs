@@ -3,7 +3,7 @@ use headwater::workshop::truth::Truth;
 use headwater::workshop::verdict::CheckStatus;
 use serde_json::{Value, json};
 
-use crate::support::{Dice, Town, answer, check, event, failed, judge, merged, mistake, once, told, towns, truth};
+use crate::support::{Dice, Town, answer, check, events, failed, judge, merged, mistake, parsed, told, towns, truth};
 
 const TOPIC: &str = "ecommerce-events";
 
@@ -59,13 +59,8 @@ const MISTAKES: [(&str, Rule); 5] = [
     ("line-total", line_total),
 ];
 
-fn events(records: &[&StoredRecord], dedup: bool) -> Vec<Value> {
-    let all: Vec<Value> = records.iter().filter_map(|record| event(record)).collect();
-    if dedup { once(&all) } else { all }
-}
-
 /// What a script writes: floats are added up and rounded.
-fn run(events: &[Value], rule: Rule) -> Vec<Value> {
+fn run(events: &[&Value], rule: Rule) -> Vec<Value> {
     let (mut count, mut revenue, mut written) = (0, 0.0, Vec::new());
     let rounded = |revenue: f64| (revenue * 100.0).round() / 100.0;
     for event in events {
@@ -78,6 +73,13 @@ fn run(events: &[Value], rule: Rule) -> Vec<Value> {
     }
     written.push(json!({"final": true, "count": count, "revenue": rounded(revenue)}));
     written
+}
+
+/// What a script writes that is right.
+fn all_right(town: &Town) -> Vec<Value> {
+    let ticket = town.ticket(TOPIC, "c02");
+    let records = town.records(&ticket, TOPIC);
+    run(&events(&records, &parsed(&records), false), right)
 }
 
 fn orders<'a>(town: &Town, records: &[&'a StoredRecord]) -> [Vec<&'a StoredRecord>; 3] {
@@ -94,8 +96,10 @@ fn what_is_right_passes_in_every_order_of_the_partitions_with_copies_and_without
     let mut starred = 0;
     for town in towns() {
         let ticket = town.ticket(TOPIC, "c02");
-        for records in orders(town, &town.records(&ticket, TOPIC)) {
-            let (all, unique) = (run(&events(&records, false), right), run(&events(&records, true), right));
+        let records = town.records(&ticket, TOPIC);
+        let parsed = parsed(&records);
+        for records in orders(town, &records) {
+            let (all, unique) = (run(&events(&records, &parsed, false), right), run(&events(&records, &parsed, true), right));
             for (dedup, written) in [(false, &all), (true, &unique)] {
                 assert!(written.len() > 5);
                 let judgement = judge(&*truth, town, &ticket, &answer(written), None);
@@ -117,9 +121,10 @@ fn each_mistake_gets_its_name_with_copies_and_without() {
     for town in towns() {
         let ticket = town.ticket(TOPIC, "c02");
         let records = merged(&town.records(&ticket, TOPIC), &mut Dice(town.seed));
-        let rights = [false, true].map(|dedup| run(&events(&records, dedup), right).pop());
+        let parsed = parsed(&records);
+        let rights = [false, true].map(|dedup| run(&events(&records, &parsed, dedup), right).pop());
         for dedup in [false, true] {
-            let events = events(&records, dedup);
+            let events = events(&records, &parsed, dedup);
             let finals: Vec<(&str, Option<Value>)> = MISTAKES.iter().map(|(name, rule)| (*name, run(&events, *rule).pop())).collect();
             for (name, rule) in MISTAKES {
                 let written = run(&events, rule);
@@ -148,7 +153,7 @@ fn an_arbitrary_answer_gets_no_name() {
     let truth = kind();
     for town in towns() {
         let ticket = town.ticket(TOPIC, "c02");
-        let right = run(&events(&town.records(&ticket, TOPIC), false), right);
+        let right = all_right(town);
         let end = right.last().unwrap();
         let (count, revenue) = (end["count"].as_u64().unwrap(), end["revenue"].as_f64().unwrap());
         for (count, revenue) in [(count, revenue + 0.01), (count + 1, revenue), (count * 3, revenue * 3.0), (0, 0.0)] {
@@ -164,7 +169,7 @@ fn an_arbitrary_answer_gets_no_name() {
 fn summaries_have_to_be_what_some_order_of_the_partitions_gives() {
     let (truth, town) = (kind(), &towns()[1]);
     let ticket = town.ticket(TOPIC, "c02");
-    let right = run(&events(&town.records(&ticket, TOPIC), false), right);
+    let right = all_right(town);
     let spoilt = |spoil: &dyn Fn(&mut Vec<Value>)| {
         let mut wrong = right.clone();
         spoil(&mut wrong);
@@ -185,7 +190,7 @@ fn summaries_have_to_be_what_some_order_of_the_partitions_gives() {
 fn an_end_that_did_not_arrive_is_named() {
     let (truth, town) = (kind(), &towns()[1]);
     let ticket = town.ticket(TOPIC, "c02");
-    let mut run = run(&events(&town.records(&ticket, TOPIC), false), right);
+    let mut run = all_right(town);
     let end = run.pop();
     let lost = judge(&*truth, town, &ticket, &answer(&run[..run.len() - 1]), None);
     let facts = &lost.mistake.as_ref().unwrap().facts;
