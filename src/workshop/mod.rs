@@ -9,6 +9,7 @@
 
 mod answer;
 pub mod challenge;
+pub mod course;
 mod doomed;
 mod identity;
 mod pseudonym;
@@ -24,6 +25,7 @@ mod workshop;
 
 pub use answer::{Answer, AnswerRecord};
 pub use challenge::{Challenge, Challenges};
+pub use course::{Course, CourseError, CourseOptions, Student};
 pub use doomed::{Doomed, DoomedGroup, DoomedTopic, Erased};
 pub use identity::{Account, Identity};
 pub use random::Random;
