@@ -19,6 +19,7 @@ mod session;
 mod ticket;
 pub mod truth;
 pub mod verdict;
+mod verdict_text;
 mod words;
 #[allow(clippy::module_inception, reason = "the noun that the room is named after")]
 mod workshop;
