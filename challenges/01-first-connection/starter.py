@@ -37,7 +37,7 @@ try:
             print("waiting ...")
             continue
         print(message.value())
-        workshop.todo("look at message.error(), make a dict of the value with json.loads, and append (partition, offset, event_id) to records")
+        workshop.todo("make a dict of the value with json.loads, and append (partition, offset, event_id) to records")
 except KeyboardInterrupt:
     print("stopped")
 finally:
