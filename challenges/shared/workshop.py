@@ -202,7 +202,8 @@ def _chosen() -> _Server:
     kept = _kept(base)
     if user:
         password = os.environ.get("HEADWATER_PASSWORD")
-        return _Server({"server": base or kept.get("server") or USUAL_SERVER, "user": user, "password": password, "ca": kept.get("ca")}, False)
+        server = base or kept.get("server") or USUAL_SERVER
+        return _Server({"server": server, "user": user, "password": password, "ca": kept.get("ca")}, alone=False)
     return _Server(kept or {"server": base or USUAL_SERVER}, not kept and not base)
 
 
