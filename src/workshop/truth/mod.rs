@@ -4,7 +4,16 @@
 //! None of them knows how the generators work: they read what a student can read. A challenge's folder names a kind and its parameters
 //! (`[truth]` in `challenge.toml`). Kinds are pure: the log, the clock and the evidence are given to them.
 
+mod events;
+mod first_records;
 mod log;
+mod merges;
+mod money;
+mod parameters;
+mod readings;
+mod run;
+mod running_totals;
+mod threshold_alerts;
 
 use crate::model::Timestamp;
 use crate::model::evidence::Evidence;
@@ -43,8 +52,18 @@ pub trait Truth: Send + Sync {
     fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError>;
 }
 
+type Maker = fn(&toml::Table) -> Result<Box<dyn Truth>, String>;
+
+/// All kinds, by the names that folders give.
+const KINDS: &[(&str, Maker)] =
+    &[("first-records", first_records::make), ("running-totals", running_totals::make), ("threshold-alerts", threshold_alerts::make)];
+
 /// Makes a kind from the table `[truth]` of a challenge. The error says which parameter is wrong.
 pub fn kind(name: &str, parameters: &toml::Table) -> Result<Box<dyn Truth>, String> {
-    let _ = parameters;
-    Err(format!("there is no kind of truth named {name:?}"))
+    let known = || KINDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let (_, make) = KINDS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .ok_or_else(|| format!("there is no kind of truth named {name:?}; there are {}", known()))?;
+    make(parameters).map_err(|error| format!("{name}: {error}"))
 }
