@@ -91,6 +91,64 @@ impl<'de> Visitor<'de> for FieldVisitor {
     }
 }
 
+/// A list of texts; what is no text in it is left out. `None` for what is no list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Texts<'a>(pub Option<Vec<Cow<'a, str>>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextsVisitor)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Texts<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Texts<'de>, E> {
+        Ok(Texts(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Texts<'de>, E> {
+        Ok(Texts(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Texts<'de>, E> {
+        Ok(Texts(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Texts<'de>, E> {
+        Ok(Texts(None))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Texts<'de>, E> {
+        Ok(Texts(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Texts<'de>, E> {
+        Ok(Texts(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Texts<'de>, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(item) = items.next_element::<Field<'de>>()? {
+            if let Field::Text(text) = item {
+                texts.push(text);
+            }
+        }
+        Ok(Texts(Some(texts)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Texts<'de>, A::Error> {
+        FieldVisitor.visit_map(entries).map(|_| Texts(None))
+    }
+}
+
 /// Reads a value as one event; `None` for what is no JSON object in UTF-8.
 pub fn read<'a, T: Deserialize<'a>>(value: Option<&'a Bytes>) -> Option<T> {
     let text = std::str::from_utf8(value?).ok()?;

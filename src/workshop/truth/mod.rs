@@ -4,16 +4,22 @@
 //! None of them knows how the generators work: they read what a student can read. A challenge's folder names a kind and its parameters
 //! (`[truth]` in `challenge.toml`). Kinds are pure: the log, the clock and the evidence are given to them.
 
+mod board;
 mod events;
+mod feed;
 mod first_records;
+mod live_board;
 mod log;
 mod merges;
 mod money;
 mod parameters;
+mod processed_feed;
+mod ranking;
 mod readings;
 mod run;
 mod running_totals;
 mod threshold_alerts;
+mod times;
 
 use crate::model::Timestamp;
 use crate::model::evidence::Evidence;
@@ -55,8 +61,13 @@ pub trait Truth: Send + Sync {
 type Maker = fn(&toml::Table) -> Result<Box<dyn Truth>, String>;
 
 /// All kinds, by the names that folders give.
-const KINDS: &[(&str, Maker)] =
-    &[("first-records", first_records::make), ("running-totals", running_totals::make), ("threshold-alerts", threshold_alerts::make)];
+const KINDS: &[(&str, Maker)] = &[
+    ("first-records", first_records::make),
+    ("live-board", live_board::make),
+    ("processed-feed", processed_feed::make),
+    ("running-totals", running_totals::make),
+    ("threshold-alerts", threshold_alerts::make),
+];
 
 /// Makes a kind from the table `[truth]` of a challenge. The error says which parameter is wrong.
 pub fn kind(name: &str, parameters: &toml::Table) -> Result<Box<dyn Truth>, String> {

@@ -51,10 +51,6 @@ impl<'a> Parameters<'a> {
         count(self.needed(name)?).ok_or_else(|| wrong(name, "a whole number from 1 on"))
     }
 
-    pub fn count_or(&self, name: &'static str, default: u64) -> Result<u64, String> {
-        self.get(name).map_or(Ok(default), |value| count(value).ok_or_else(|| wrong(name, "a whole number from 1 on")))
-    }
-
     /// What tickets are like: `history_minutes = [least, most]` and `live_seconds`, where the folder wants others than the kind.
     pub fn wish(&self, topics: Vec<TopicName>, history_minutes: Range<i64>, live_seconds: i64) -> Result<TicketWish, String> {
         const MINUTE_MS: i64 = 60_000;
