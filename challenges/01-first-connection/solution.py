@@ -1,6 +1,6 @@
 """C1: connect to the broker and show the first 50 events of the shop.
 
-Run it as it is: the "Run" button of VS Code, or `python starter.py`. Ctrl-C ends it.
+Run it as it is: the "Run" button of VS Code, or `python c01.py`. Ctrl-C ends it.
 """
 
 import json

@@ -1,6 +1,6 @@
 """C2: purchases over $500, with running totals, and a summary after every tenth.
 
-Run it as it is: the "Run" button of VS Code, or `python starter.py`. It ends when it has read all records of its ticket.
+Run it as it is: the "Run" button of VS Code, or `python c02.py`. It ends when it has read all records of its ticket.
 """
 
 import json

@@ -1,6 +1,6 @@
 """C3: a live board of the shop's sales.
 
-    streamlit run starter.py
+    streamlit run c03.py
 
 Streamlit runs this whole file again at every click, and for every browser. What must be there once, the consumer and its figures, is made
 in a function with @st.cache_resource.
@@ -182,7 +182,8 @@ def numbers(snapshot: dict, before: dict) -> None:
         delta_color="normal" if len(whole) > 1 else "off",
         border=True,
     )
-    best.metric("Top five products, since the start", f"{top:,.2f} USD", f"{top - top_before:+,.2f} USD in 5 s", delta_color="off", border=True)
+    more = f"{top - top_before:+,.2f} USD in 5 s"
+    best.metric("Top five products, since the start", f"{top:,.2f} USD", more, delta_color="off", border=True)
 
 
 def minutes_chart(snapshot: dict) -> None:

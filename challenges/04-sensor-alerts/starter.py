@@ -1,6 +1,6 @@
 """C4: alerts for temperatures below 0 and above 40 degrees Celsius, and the average of each place.
 
-Run it as it is: the "Run" button of VS Code, or `python starter.py`. It ends when it has read all records of its ticket.
+Run it as it is: the "Run" button of VS Code, or `python c04.py`. It ends when it has read all records of its ticket.
 """
 
 import json

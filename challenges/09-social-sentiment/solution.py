@@ -1,6 +1,6 @@
 """C9: what people say about the shop: filtered, with its sentiment, into a topic of your own.
 
-Run it as it is: the "Run" button of VS Code, or `python starter.py`. It ends when it has read all records of its ticket.
+Run it as it is: the "Run" button of VS Code, or `python c09.py`. It ends when it has read all records of its ticket.
 """
 
 import json

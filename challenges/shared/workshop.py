@@ -17,7 +17,6 @@ import os
 import re
 import ssl
 import sys
-import textwrap
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -253,28 +252,7 @@ def _judged(challenge, body):
 
 def text(verdict: dict) -> str:
     """A verdict as it is printed."""
-    points = f", {verdict['score']} points" if verdict.get("score") else ""
-    lines = [f"{verdict['challenge'].upper()}: {verdict['status'].upper()}{points}. {verdict['message']}"]
-    for found in verdict.get("checks") or []:
-        lines += _wrapped(f"  {_MARKS.get(found['status'], '?'):5} {found['id']:12} ", found["message"])
-        for name in ("expected", "got", "hint", "doc"):
-            if found.get(name) and found["status"] != "pass":
-                lines += _wrapped(f"{'':21}{name}: ", str(found[name]))
-    mistake = verdict.get("matched_mistake")
-    if mistake:
-        lines += ["", *_wrapped(f"  This looks like: {mistake['title']}. ", mistake["message"])]
-    lines += [f"  * {star}" for star in verdict.get("stars") or []]
-    if verdict.get("fix"):
-        lines += ["", *_wrapped("  Next: ", verdict["fix"])]
-    return "\n".join(lines)
-
-
-_MARKS = {"pass": "ok", "fail": "FAIL", "skip": "-"}
-
-
-def _wrapped(before: str, words: str) -> list[str]:
-    indent = " " * min(len(before), 21)
-    return textwrap.wrap(before + words, 110, subsequent_indent=indent, drop_whitespace=True, break_long_words=False) or [before]
+    return verdict.get("text") or f"{verdict['challenge'].upper()}: {verdict['status']}. {verdict['message']}"
 
 
 def _sentence(words: str) -> str:
