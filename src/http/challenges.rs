@@ -55,6 +55,7 @@ pub(super) async fn one(
         "stars": sheet.stars,
         "hints": sheet.hints.len(),
         "starters": starters,
+        "needs": course.challenges().needs(challenge),
         "prompts": sheet.prompts,
         "self_checks": sheet.self_checks,
         "explain": { "question": sheet.explain.question, "choices": choices },
@@ -80,8 +81,8 @@ pub(super) async fn file(
         let solution = challenge.file(&name).and_then(|bytes| std::str::from_utf8(bytes).ok());
         solution.and_then(|solution| markers::shown(solution).ok())
     } else {
-        let shared = || String::from_utf8(course.challenges().shared(&name)?.to_vec()).ok();
-        challenge.starter(&name).or_else(shared)
+        let beside = || String::from_utf8(course.challenges().beside(challenge, &name)?.to_vec()).ok();
+        challenge.starter(&name).or_else(beside)
     };
     let nothing = || {
         let fix = format!("GET /api/challenges/{} names the starters", challenge.id());

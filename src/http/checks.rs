@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use super::HttpState;
 use super::answer::{Asked, InPath, Refused};
 use super::course::{About, course};
-use crate::workshop::course::Hint;
-use crate::workshop::verdict::Verdict;
+use crate::workshop::course::{Hint, Told};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,13 +40,16 @@ pub(super) async fn check(
     about: About,
     InPath(id): InPath,
     Asked(asked): Asked<Check>,
-) -> Result<Json<Verdict>, Refused> {
-    Ok(Json(course(&state)?.check(&about.student, &id, asked.receipt).await?))
+) -> Result<Json<Told>, Refused> {
+    let course = course(&state)?;
+    let verdict = course.check(&about.student, &id, asked.receipt).await?;
+    Ok(Json(course.told(&verdict)))
 }
 
-pub(super) async fn verdict(State(state): State<HttpState>, about: About, InPath(id): InPath) -> Result<Json<Verdict>, Refused> {
+pub(super) async fn verdict(State(state): State<HttpState>, about: About, InPath(id): InPath) -> Result<Json<Told>, Refused> {
+    let course = course(&state)?;
     let none = || Refused::new(StatusCode::NOT_FOUND, "nothing has been checked yet", format!("ask for it: POST /api/check/{id}"));
-    course(&state)?.last_verdict(&about.student, &id)?.map(Json).ok_or_else(none)
+    course.last_verdict(&about.student, &id)?.map(|last| Json(course.told(&last))).ok_or_else(none)
 }
 
 pub(super) async fn hints(State(state): State<HttpState>, about: About, InPath(id): InPath) -> Result<Json<Vec<Hint>>, Refused> {

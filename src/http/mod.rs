@@ -22,6 +22,7 @@ mod overview;
 mod page;
 mod progress;
 mod rates;
+mod report;
 mod reset;
 mod router;
 pub mod routes;
@@ -170,4 +171,10 @@ pub async fn serve(
 mod tests;
 
 #[cfg(test)]
+mod class_fixture;
+
+#[cfg(test)]
 mod roles_tests;
+
+#[cfg(test)]
+mod course_tests;

@@ -3,8 +3,8 @@
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::{
-    HttpState, assets, challenges, checks, class, generators, health, joining, metrics, overview, page, progress, reset, schemas, seen,
-    server_info, settings, student_tool, students, tickets,
+    HttpState, assets, challenges, checks, class, generators, health, joining, metrics, overview, page, progress, report, reset, schemas,
+    seen, server_info, settings, student_tool, students, tickets,
 };
 use crate::workshop::Role;
 
@@ -68,6 +68,7 @@ routes! {
     put    "/api/class/{student}/{id}"    Instructor class::decide,       "`{status}`: `skipped`, `granted` or `none`";
     get    "/api/leaderboard"             Student    class::leaderboard,  "points; 404 while it is off";
     put    "/api/leaderboard"             Instructor class::set_leaderboard, "`{on?, frozen?}`";
+    get    "/api/report"                  Student    report::report,      "the report with its facts filled in; `?format=md` or `html`; the instructor: `&rubric=on`";
     get    "/api/generators"              Instructor generators::show,    "what the generators do";
     put    "/api/generators/rate"         Instructor generators::rate,    "`{topic?, factor}`";
     put    "/api/generators/pause"        Instructor generators::pause,   "`{topic?}`";

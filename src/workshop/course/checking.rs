@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
@@ -66,16 +67,28 @@ impl Course {
         let evidence = self.evidence(student);
         match found {
             Ok(found) => self.judged(student, challenge, found, evidence, now).await,
-            Err(missing) => Ok(Outcome { verdict: self.nothing(student, challenge, &missing, evidence.as_ref(), now), is_new: false }),
+            Err(missing) => {
+                let passed = self.passed_before(student, challenge, &missing);
+                let verdict = passed.unwrap_or_else(|| self.nothing(student, challenge, &missing, evidence.as_ref(), now));
+                Ok(Outcome { verdict, is_new: false })
+            }
         }
+    }
+
+    /// An answer that was right stays so when its ticket has expired.
+    fn passed_before(&self, student: &Student, challenge: &Challenge, missing: &Missing) -> Option<Verdict> {
+        let Missing::Expired(nonce) = missing else { return None };
+        let last = self.progress.work(&student.id, challenge.id()).last?;
+        (last.status == Status::Pass && last.ticket.as_ref() == Some(nonce)).then_some(last)
     }
 
     fn nothing(&self, student: &Student, challenge: &Challenge, missing: &Missing, seen: Option<&Evidence>, now: Timestamp) -> Verdict {
         let place = answer_topic(student, challenge).map(|topic| topic.to_string()).unwrap_or_default();
         let (message, fix) = wording::told(missing, challenge, &place);
         let mut verdict = self.error(student, challenge, now, message, fix);
+        let tickets = self.progress.tickets(&student.id, challenge.id());
+        verdict.ticket = tickets.last().map(|issued| issued.ticket.nonce.clone());
         if let (Missing::Empty(issued), Some(seen)) = (missing, seen) {
-            verdict.ticket = Some(issued.ticket.nonce.clone());
             verdict.evidence = sight::instead(seen, &issued.ticket, &student.prefix, &place);
         }
         verdict
@@ -127,6 +140,9 @@ impl Course {
             let verdict = Verdict { ticket: Some(nonce.clone()), ..self.error(student, challenge, now, message, fix) };
             Ok(Outcome { verdict, is_new: false })
         };
+        if let Some(receipt) = found.answer.receipt.clone().filter(|_| !found.again) {
+            self.progress.keep_receipt(&student.id, challenge.id(), receipt).await?;
+        }
         if let Some((message, fix)) = self.unready(&found.issued, now).await? {
             return error(message, fix);
         }
@@ -199,10 +215,25 @@ impl Course {
             true
         });
         if is_news.await? {
-            self.publish(&student.topic("verdicts"), challenge.id(), &verdict).await;
+            self.publish(&student.topic("verdicts"), challenge.id(), &self.told(&verdict)).await;
         }
         Ok(verdict)
     }
+
+    /// With the text that a terminal shows.
+    pub fn told(&self, verdict: &Verdict) -> Told {
+        let sheet = self.challenges.get(&verdict.challenge).map(|challenge| &challenge.sheet);
+        let text = sheet.map(|sheet| verdict.to_text(&sheet.title, sheet.points)).unwrap_or_default();
+        Told { verdict: verdict.clone(), text }
+    }
+}
+
+/// A verdict as it is handed out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Told {
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    pub text: String,
 }
 
 /// Two answers are the same if they say the same under the same ticket.

@@ -7,6 +7,7 @@
 mod checking;
 mod progress;
 
+mod report;
 mod scoreboard;
 mod sight;
 mod standing;
@@ -35,6 +36,8 @@ use ticketing::{Issue, ensure_notes};
 use turns::Turns;
 use work::{Explained, Stuck, Work};
 
+pub use checking::Told;
+pub use report::Form;
 pub use scoreboard::{Board, Frozen, Row};
 pub use student::Student;
 pub use ticketing::TICKET_MS;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::scoreboard::Board;
 use super::work::{Issued, TICKETS_MAX, Work};
@@ -18,6 +19,7 @@ use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
 /// |---|---|
 /// | `work:STUDENT:CHALLENGE` | [`Work`] |
 /// | `tickets:STUDENT:CHALLENGE` | a list of [`Issued`] |
+/// | `receipt:STUDENT:CHALLENGE` | the receipt that was handed in last |
 /// | `board` | [`Board`] |
 ///
 /// A record without a value takes back those before it.
@@ -36,6 +38,7 @@ type Clock = dyn Fn() -> Timestamp + Send + Sync;
 struct State {
     works: BTreeMap<Key, Work>,
     tickets: BTreeMap<Key, Vec<Issued>>,
+    receipts: BTreeMap<Key, Value>,
     board: Board,
 }
 
@@ -89,7 +92,7 @@ impl Progress {
 
     fn students(&self) -> Vec<String> {
         let state = self.state();
-        let mut all: Vec<String> = state.works.keys().chain(state.tickets.keys()).map(|(student, _)| student.clone()).collect();
+        let mut all: Vec<String> = state.keys().map(|(_, key)| key.0.clone()).collect();
         all.sort();
         all.dedup();
         all
@@ -98,6 +101,24 @@ impl Progress {
     /// The newest last.
     pub fn tickets(&self, student: &str, challenge: &str) -> Vec<Issued> {
         self.state().tickets.get(&key(student, challenge)).cloned().unwrap_or_default()
+    }
+
+    /// What was handed in last, where it did not go to a topic.
+    pub fn receipt(&self, student: &str, challenge: &str) -> Option<Value> {
+        self.state().receipts.get(&key(student, challenge)).cloned()
+    }
+
+    pub async fn keep_receipt(self: &Arc<Self>, student: &str, challenge: &str, receipt: Value) -> Result<(), ClusterError> {
+        let (progress, key) = (Arc::clone(self), key(student, challenge));
+        to_its_end(async move {
+            let _alone = progress.changing.lock().await;
+            if progress.receipt(&key.0, &key.1).as_ref() != Some(&receipt) {
+                progress.write(vec![(name("receipt", &key), Some(json(&receipt)?))]).await?;
+                progress.state().receipts.insert(key, receipt);
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Whose a nonce is, and for what.
@@ -180,8 +201,7 @@ impl Progress {
         let theirs = |key: &&Key| student.is_none_or(|student| key.0 == student);
         let mut names: Vec<String> = {
             let state = self.state();
-            let works = state.works.keys().filter(theirs).map(|key| name("work", key));
-            works.chain(state.tickets.keys().filter(theirs).map(|key| name("tickets", key))).collect()
+            state.keys().filter(|(_, key)| theirs(key)).map(|(kind, key)| name(kind, key)).collect()
         };
         let count = names.len();
         if student.is_none() {
@@ -193,6 +213,7 @@ impl Progress {
         let mut state = self.state();
         state.works.retain(|key, _| !theirs(&key));
         state.tickets.retain(|key, _| !theirs(&key));
+        state.receipts.retain(|key, _| !theirs(&key));
         if student.is_none() {
             state.board = Board::default();
         }
@@ -208,6 +229,11 @@ impl Progress {
 }
 
 impl State {
+    fn keys(&self) -> impl Iterator<Item = (&'static str, &Key)> {
+        let works = self.works.keys().map(|key| ("work", key));
+        works.chain(self.tickets.keys().map(|key| ("tickets", key))).chain(self.receipts.keys().map(|key| ("receipt", key)))
+    }
+
     fn apply(&mut self, name: &str, value: Option<&[u8]>) -> Result<(), ClusterError> {
         if name == BOARD_KEY {
             self.board = value.map(parsed).transpose()?.unwrap_or_default();
@@ -221,6 +247,8 @@ impl State {
             ("work", None) => drop(self.works.remove(&key)),
             ("tickets", Some(value)) => drop(self.tickets.insert(key, parsed(value)?)),
             ("tickets", None) => drop(self.tickets.remove(&key)),
+            ("receipt", Some(value)) => drop(self.receipts.insert(key, parsed(value)?)),
+            ("receipt", None) => drop(self.receipts.remove(&key)),
             _ => {}
         }
         Ok(())

@@ -32,6 +32,8 @@ pub(super) struct Found {
     pub cut: bool,
     /// There is a newer ticket, without an answer.
     pub newer: bool,
+    /// It is the receipt that was handed in before.
+    pub again: bool,
 }
 
 /// Why there is nothing to judge.
@@ -44,7 +46,8 @@ pub(super) enum Missing {
     SomebodyElses,
     /// It carries the nonce of one's own ticket for this challenge.
     OtherChallenge(String),
-    Expired,
+    /// The nonce of the ticket that has.
+    Expired(String),
     Unknown(String),
     /// Records without the header. `in_value`: the nonce stands in their values.
     NoHeader {
@@ -126,9 +129,12 @@ impl Reader<'_> {
         tickets.reverse();
         let Some(newest) = tickets.first() else { return Ok(Err(Missing::NoTicket)) };
         match (self.challenge.sheet.submission.to, receipt) {
-            (Place::Receipt, None) if newest.is_live(self.now) => Ok(Err(Missing::Empty(Box::new(newest.clone())))),
-            (Place::Receipt, None) => Ok(Err(Missing::Expired)),
             (Place::Receipt, Some(receipt)) => Ok(self.by_receipt(&tickets, receipt)),
+            (Place::Receipt, None) => Ok(match self.progress.receipt(&self.student.id, self.challenge.id()) {
+                Some(receipt) => self.by_receipt(&tickets, receipt).map(|found| Found { again: true, ..found }),
+                None if newest.is_live(self.now) => Err(Missing::Empty(Box::new(newest.clone()))),
+                None => Err(Missing::Expired(newest.ticket.nonce.clone())),
+            }),
             (Place::ResultsTopic | Place::OwnTopic, receipt) => self.in_topic(&tickets, receipt).await,
         }
     }
@@ -138,14 +144,14 @@ impl Reader<'_> {
         let nonce = nonce.ok_or(Missing::NoNonce)?.to_owned();
         let (place, issued) = self.live(tickets, &nonce)?;
         let answer = Answer { records: Vec::new(), receipt: Some(receipt) };
-        Ok(Found { issued: issued.clone(), answer, cut: false, newer: place > 0 })
+        Ok(Found { issued: issued.clone(), answer, cut: false, newer: place > 0, again: false })
     }
 
     /// The ticket of a nonce, or why there is none to judge by.
     fn live<'t>(&self, tickets: &'t [Issued], nonce: &str) -> Result<(usize, &'t Issued), Missing> {
         let own = tickets.iter().enumerate().find(|(_, issued)| issued.ticket.nonce == nonce);
         match own {
-            Some((_, issued)) if !issued.is_live(self.now) => Err(Missing::Expired),
+            Some((_, issued)) if !issued.is_live(self.now) => Err(Missing::Expired(nonce.to_owned())),
             Some(found) => Ok(found),
             None => Err(match self.progress.owner(nonce) {
                 Some((student, challenge)) if student == self.student.id => Missing::OtherChallenge(challenge),
@@ -161,7 +167,7 @@ impl Reader<'_> {
             return Ok(Err(Missing::NoTicket));
         };
         let live = tickets.iter().take_while(|issued| issued.is_live(self.now)).count();
-        let nothing = || if live == 0 { Missing::Expired } else { Missing::Empty(Box::new(newest.clone())) };
+        let nothing = || if live == 0 { Missing::Expired(newest.ticket.nonce.clone()) } else { Missing::Empty(Box::new(newest.clone())) };
         let Some(topic) = self.cluster.topic(name.as_str()) else { return Ok(Err(nothing())) };
         let mut kept: Vec<Kept> = tickets.iter().map(|_| Kept::default()).collect();
         let mut budget = READ_BYTES_MAX;
@@ -191,7 +197,7 @@ impl Reader<'_> {
         }
         let nonce = |receipt: &Value| receipt.get(TICKET_HEADER).and_then(Value::as_str) == Some(issued.ticket.nonce.as_str());
         let answer = Answer { records: last_run(kept.records.into()), receipt: receipt.filter(nonce) };
-        Ok(Found { issued: issued.clone(), answer, cut: kept.cut, newer: place > 0 })
+        Ok(Found { issued: issued.clone(), answer, cut: kept.cut, newer: place > 0, again: false })
     }
 
     async fn segment(

@@ -9,6 +9,8 @@ use crate::workshop::Challenge;
 use crate::workshop::challenge::Place;
 use crate::workshop::verdict::{Check, CheckStatus, GUARDED_ATTEMPTS, Judgement, MatchedMistake, Mistaken, Status, Verdict};
 
+const AGAIN: &str = "each run takes a new ticket";
+
 /// A verdict without anything to judge.
 pub(super) fn error(challenge: &Challenge, student: &str, work: &Work, now: Timestamp, message: String, fix: String) -> Verdict {
     Verdict {
@@ -53,7 +55,7 @@ pub(super) fn told(missing: &Missing, challenge: &Challenge, place: &str) -> (St
             format!("everybody has records of their own to work on, so it cannot be right for yours: {again}"),
         ),
         Missing::OtherChallenge(other) => (format!("this answer carries your ticket for {other}, not for {id}"), again),
-        Missing::Expired => ("the ticket of this answer has expired".to_owned(), again),
+        Missing::Expired(_) => ("the ticket of this answer has expired".to_owned(), again),
         Missing::Unknown(nonce) => (format!("nobody has been issued the ticket {nonce:?}, or it was long ago"), again),
         Missing::NoHeader { records, in_value } => {
             let what = if *records == 1 { "1 record".to_owned() } else { format!("{records} records") };
@@ -95,16 +97,17 @@ pub(super) fn verdict(challenge: &Challenge, student: &str, work: &Work, now: Ti
     };
     let score = if passed { sheet.points.saturating_add(star_points) } else { part(sheet.points, right, wrong) };
     let mistake = judgement.mistake.filter(|_| !passed).and_then(|mistake| matched(challenge, &mistake));
+    let all = right.saturating_add(wrong);
     let message = match (&status, star_titles.is_empty()) {
-        (Status::Pass, true) => format!("{}: solved", sheet.title),
-        (Status::Pass, false) => format!("{}: solved, with a star: {}", sheet.title, star_titles.join(", ")),
-        (Status::Partial, _) => format!("{}: {right} of {} checks pass", sheet.title, right.saturating_add(wrong)),
-        _ => format!("{}: not yet", sheet.title),
+        (Status::Pass, true) => "solved: all checks pass".to_owned(),
+        (Status::Pass, false) => format!("solved, with a star: {}", star_titles.join(", ")),
+        (Status::Partial, _) => format!("{right} of {all} checks pass"),
+        _ => "no check passes yet".to_owned(),
     };
-    let fix = match (&mistake, checks.iter().find(|check| check.status == CheckStatus::Fail)) {
-        (Some(mistake), _) => Some(mistake.message.clone()),
-        (None, Some(check)) => Some(check.message.clone()),
-        (None, None) => None,
+    let fix = match (&mistake, passed) {
+        (_, true) => None,
+        (Some(_), false) => Some(format!("if that is what your code does, change it, run it again ({AGAIN}) and check again")),
+        (None, false) => Some(format!("look at the first check that fails; then run your code again ({AGAIN}) and check again")),
     };
     Verdict {
         status,

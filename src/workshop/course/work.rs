@@ -78,15 +78,15 @@ pub enum Ruling {
 }
 
 impl Work {
-    /// In one word: `open`, `tried`, `partial`, `pass`, `skipped` or `granted`.
+    /// In one word: `open`, `begun` (there is a ticket), `fail`, `partial`, `pass`, `skipped` or `granted`.
     pub fn standing(&self) -> &'static str {
         match (self.passed_ms, self.ruling, self.status) {
             (Some(_), ..) => "pass",
             (None, Some(Ruling::Granted), _) => "granted",
             (None, Some(Ruling::Skipped), _) => "skipped",
             (None, None, Some(Status::Partial)) => "partial",
-            (None, None, Some(_)) => "tried",
-            (None, None, None) if self.began_ms.is_some() => "tried",
+            (None, None, Some(_)) => "fail",
+            (None, None, None) if self.began_ms.is_some() => "begun",
             (None, None, None) => "open",
         }
     }
