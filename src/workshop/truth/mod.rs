@@ -4,7 +4,14 @@
 //! None of them knows how the generators work: they read what a student can read. A challenge's folder names a kind and its parameters
 //! (`[truth]` in `challenge.toml`). Kinds are pure: the log, the clock and the evidence are given to them.
 
+mod bronze;
+mod digest;
 mod log;
+mod scalar;
+mod shop;
+mod silver;
+mod silver_tally;
+mod tables;
 
 use crate::model::Timestamp;
 use crate::model::evidence::Evidence;
@@ -45,6 +52,14 @@ pub trait Truth: Send + Sync {
 
 /// Makes a kind from the table `[truth]` of a challenge. The error says which parameter is wrong.
 pub fn kind(name: &str, parameters: &toml::Table) -> Result<Box<dyn Truth>, String> {
-    let _ = parameters;
-    Err(format!("there is no kind of truth named {name:?}"))
+    match name {
+        "bronze" => made::<bronze::Bronze>(parameters),
+        "silver" => made::<silver::Silver>(parameters),
+        _ => Err(format!("there is no kind of truth named {name:?}")),
+    }
+}
+
+fn made<T: Truth + serde::de::DeserializeOwned + 'static>(parameters: &toml::Table) -> Result<Box<dyn Truth>, String> {
+    let made: T = parameters.clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    Ok(Box::new(made))
 }
