@@ -6,7 +6,12 @@
 
 mod bronze;
 mod digest;
+mod fraud_windows;
+mod gold;
 mod log;
+mod pairs;
+mod payment_join;
+mod payments;
 mod scalar;
 mod shop;
 mod silver;
@@ -54,6 +59,8 @@ pub trait Truth: Send + Sync {
 pub fn kind(name: &str, parameters: &toml::Table) -> Result<Box<dyn Truth>, String> {
     match name {
         "bronze" => made::<bronze::Bronze>(parameters),
+        "fraud-windows" => made::<fraud_windows::FraudWindows>(parameters),
+        "payment-join" => made::<payment_join::PaymentJoin>(parameters),
         "silver" => made::<silver::Silver>(parameters),
         _ => Err(format!("there is no kind of truth named {name:?}")),
     }
