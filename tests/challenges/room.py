@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,23 @@ class Room:
             self.count += 1
             return Student(self, self.folder / f"student-{self.count}")
 
+    def reset(self):
+        """Lets the streams begin anew, as the instructor does."""
+        secret = re.search(r"user instructor, password (\S+)", self.log.read_text(errors="replace"))[1]
+        token = self.ask("/api/login", {"user": "instructor", "password": secret})["token"]
+        word = self.ask("/api/reset", {}, token)["confirm"]
+        self.ask("/api/reset", {"confirm": word, "secret": secret}, token)
+
+    def ask(self, path, body=None, token=None):
+        """An answer of the HTTP API; an error's text too."""
+        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.base + path, data, headers), timeout=90) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as reason:
+            return json.loads(reason.read())
+
     def problem(self):
         if self.process.poll() is not None:
             return f"the broker ended by itself with {self.process.returncode}"
@@ -94,17 +112,9 @@ class Student:
         return place
 
     def ask(self, path, body=None):
-        """An answer of the HTTP API; an error's text too."""
-        headers = {"content-type": "application/json"}
-        if self.room.classroom:
-            kept = json.loads(next(self.home.glob("*.json")).read_text())
-            headers["authorization"] = f"Bearer {kept['token']}"
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            with urllib.request.urlopen(urllib.request.Request(self.room.base + path, data, headers), timeout=90) as answer:
-                return json.loads(answer.read())
-        except urllib.error.HTTPError as reason:
-            return json.loads(reason.read())
+        """As the student."""
+        kept = json.loads(next(self.home.glob("*.json")).read_text()) if self.room.classroom else {}
+        return self.room.ask(path, body, kept.get("token"))
 
     def run(self, python, script, limit=120, **more):
         """Exit code and output of a script, run in its folder as a person does."""

@@ -52,7 +52,7 @@ def solved(room, folder, python, name, client):
 def untouched(room, folder, python, client):
     """As the student's tool has written it. It ends by itself, says what is to do, and hands nothing in."""
     student = room.student()
-    script = student.begin(folder.id, client) / f"{folder.id}.py"
+    (script,) = student.begin(folder.id, client).glob(f"{folder.id}*.py")
     code, output = student.run(python, script)
     if code != 0 or "Still to do" not in output:
         return f"FAIL: ended with {code}: {output[-500:]}"
@@ -64,7 +64,10 @@ def untouched(room, folder, python, client):
 def mistaken(room, folder, python, wrong, dirt):
     student = room.student()
     client = folder.sheet["solutions"][wrong.solution]
-    verdict = ran(student, python, student.begin(folder.id, client), f"{folder.id}.py", wrong.text)
+    place = student.begin(folder.id, client)
+    verdict = ran(student, python, place, f"{folder.id}.py", wrong.text)
+    if wrong.timing and verdict.get("status") == "pass":
+        verdict = ran(student, python, place, f"{folder.id}.py", wrong.text)
     also_pass = wrong.rare or (wrong.dirt and dirt == 0)
     return expected(verdict, ("fail", "partial"), wrong.mistake or None, also_pass=also_pass)
 
@@ -89,6 +92,14 @@ def empty(room, folder):
     return expected(room.student().ask(f"/api/check/{folder.id}", {}), ("error",), words="no ticket")
 
 
+def stale(room):
+    """The records of a ticket are there no more: the instructor let the streams begin anew. The last case, as it takes everything."""
+    student = room.student()
+    nonce = student.ask("/api/ticket/c01")["nonce"]
+    room.reset()
+    return expected(student.ask("/api/check/c01", {"receipt": {"ticket": nonce, "records": []}}), ("error",), words="made anew")
+
+
 def cases(room, folder, python, dirt):
     solutions = folder.sheet["solutions"]
     for name, client in solutions.items():
@@ -98,7 +109,7 @@ def cases(room, folder, python, dirt):
     for wrong in folder.wrong():
         yield f"wrong: {wrong.name}", partial(mistaken, room, folder, python, wrong, dirt)
     yield "another student's ticket", partial(borrowed, room, folder, python)
-    yield "a stale ticket", partial(unknown, room, folder, python)
+    yield "a ticket that nobody knows", partial(unknown, room, folder, python)
     yield "empty", partial(empty, room, folder)
 
 
