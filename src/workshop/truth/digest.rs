@@ -40,11 +40,6 @@ impl Digest {
         }
     }
 
-    /// Without the rows of another, which are among these.
-    pub fn without(self, other: Digest) -> Digest {
-        Digest { count: self.count.wrapping_sub(other.count), sum: self.sum.wrapping_sub(other.sum), xor: self.xor ^ other.xor }
-    }
-
     /// Whether rows could be added to it to make the other.
     pub fn may_be_part_of(self, whole: Digest) -> bool {
         match (self.count, whole.count) {
@@ -143,11 +138,6 @@ mod tests {
         twice.put_times(a, 2);
         twice.put(b);
         assert_eq!(twice, two);
-        assert_eq!(two.without(one), {
-            let mut rest = Digest::default();
-            rest.put(a);
-            rest
-        });
         assert!(one.may_be_part_of(two) && !two.may_be_part_of(one) && Digest::default().may_be_part_of(one));
         assert!(!Digest { count: 0, sum: 1, xor: 0 }.may_be_part_of(one));
     }

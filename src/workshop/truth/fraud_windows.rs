@@ -317,6 +317,9 @@ fn mistake(case: &Case<'_>, frame: &Frame<'_>, right: &Windows, log: &[Payment])
             || right.highs(&row.key, row.payments).is_none_or(|(least, most)| !(least..=most).contains(&row.high))
             || right.averages(&row.key, row.payments).is_none_or(|(least, most)| row.average < least - 0.01 || row.average > most + 0.01)
     };
+    if frame.fits(right) {
+        return None;
+    }
     let found = Reading::WRONG.into_iter().find(|reading| frame.fits(&Windows::of(log, *reading)))?;
     let differing = || frame.closed(right).filter(differs);
     match found {

@@ -253,6 +253,9 @@ fn mistaken_rows(receipt: &Receipt, sorted: &Sorted) -> Option<Mistaken> {
 fn mistaken_quarantine(receipt: &Receipt, sorted: &Sorted) -> Option<Mistaken> {
     let lost =
         |found: Digest| sorted.quarantines().map(|digest| digest.count).into_iter().min().unwrap_or_default().saturating_sub(found.count);
+    if sorted.quarantines().contains(&receipt.quarantine) {
+        return None;
+    }
     if receipt.quarantine.count == 0 {
         return Some(Mistaken::new("no-quarantine").with("lost", lost(receipt.quarantine)));
     }
