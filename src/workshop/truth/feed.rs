@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::model::{Offset, PartitionId, lexicon};
 
-use super::events::{EventKey, Field, Texts, read};
+use super::events::{ByEvent, EventKey, Field, Texts, read};
 use super::times::milliseconds;
 
 /// How long a window of the ranking is.
@@ -77,7 +77,7 @@ pub type Counts = HashMap<String, (u64, u64)>;
 
 pub struct Tally {
     partition: PartitionId,
-    pub sources: HashMap<EventKey, Source>,
+    pub sources: ByEvent<Source>,
     pub windows: BTreeMap<i64, Counts>,
     /// The latest time at which something that is kept happened.
     pub newest_ms: Option<i64>,
@@ -85,7 +85,7 @@ pub struct Tally {
 
 impl Tally {
     pub fn of(partition: PartitionId) -> Tally {
-        Tally { partition, sources: HashMap::new(), windows: BTreeMap::new(), newest_ms: None }
+        Tally { partition, sources: ByEvent::default(), windows: BTreeMap::new(), newest_ms: None }
     }
 
     pub fn visit(&mut self, offset: Offset, value: Option<&Bytes>) {
@@ -140,7 +140,7 @@ impl Tally {
 /// What a topic's range holds.
 #[derive(Default)]
 pub struct Feed {
-    pub sources: HashMap<EventKey, Source>,
+    pub sources: ByEvent<Source>,
     pub windows: BTreeMap<i64, Counts>,
     pub newest_ms: Option<i64>,
 }
