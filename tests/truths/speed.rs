@@ -18,6 +18,8 @@ fn million(topic: &str) -> Town {
 }
 
 fn timed(town: &Town, topic: &str, name: &str, parameters: &str, answer: &Answer) {
+    // The feed is read in full, and each of its events is remembered.
+    let limit_ms = if name == "processed-feed" { 1_500 } else { 1_000 };
     let (truth, ticket) = (truth(name, parameters), town.ticket(topic, "c00"));
     let case = Case { ticket: &ticket, answer, log: &town.log, evidence: None, now: ORIGIN };
     let measure = |_| {
@@ -31,7 +33,7 @@ fn timed(town: &Town, topic: &str, name: &str, parameters: &str, answer: &Answer
     println!("{name}: {length} records; milliseconds by the clock and of the processors: {times:?}");
     // Two threads read: on a computer that does something else too, the clock says little.
     let best = times.iter().map(|(clock, processor)| (*clock).min(processor / 2)).min();
-    assert!(cfg!(debug_assertions) || best.is_some_and(|best| best < 1_000), "a check takes too long: {times:?}");
+    assert!(cfg!(debug_assertions) || best.is_some_and(|best| best < limit_ms), "a check takes too long: {times:?}");
 }
 
 /// What this process has used; 0 where the system does not say.

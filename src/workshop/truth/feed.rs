@@ -100,6 +100,8 @@ impl Tally {
             (Some("like"), false) => Class::Like,
             _ => return,
         };
+        // Fields are compared of what is kept only.
+        let of_kept = |hash: &dyn Fn() -> u64| if class == Class::Kept { hash() } else { 0 };
         let mut again = true;
         let source = self.sources.entry(EventKey::of(id)).or_insert_with(|| {
             again = false;
@@ -109,10 +111,10 @@ impl Tally {
                 offset,
                 copies: 0,
                 score: if class == Class::Kept { lexicon::score(text) as i32 } else { 0 },
-                post: hashed_text(&action.post_id),
-                action: hashed_text(&action.action_type),
-                hashtags: hashed_texts(&action.hashtags),
-                timestamp: hashed_text(&action.timestamp),
+                post: of_kept(&|| hashed_text(&action.post_id)),
+                action: of_kept(&|| hashed_text(&action.action_type)),
+                hashtags: of_kept(&|| hashed_texts(&action.hashtags)),
+                timestamp: of_kept(&|| hashed_text(&action.timestamp)),
             }
         });
         source.copies = source.copies.saturating_add(1);
@@ -149,7 +151,11 @@ impl Feed {
     pub fn of(tallies: impl IntoIterator<Item = Tally>) -> Feed {
         let mut feed = Feed::default();
         for tally in tallies {
-            feed.sources.extend(tally.sources);
+            if feed.sources.is_empty() {
+                feed.sources = tally.sources;
+            } else {
+                feed.sources.extend(tally.sources);
+            }
             feed.newest_ms = feed.newest_ms.max(tally.newest_ms);
             for (window, counts) in tally.windows {
                 let sums = feed.windows.entry(window).or_default();
