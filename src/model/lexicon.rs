@@ -126,13 +126,22 @@ pub static BLAME: [&str; 60] = [
     "wrong",
 ];
 
+/// Letters of the longest word.
+const LONGEST: usize = 13;
+
 /// Words of praise less words of blame. A word is a run of ASCII letters, in either case.
 pub fn score(text: &str) -> i64 {
-    let words = text.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| !word.is_empty());
-    words
-        .map(|word| word.to_ascii_lowercase())
-        .map(|word| i64::from(PRAISE.binary_search(&word.as_str()).is_ok()) - i64::from(BLAME.binary_search(&word.as_str()).is_ok()))
-        .sum()
+    let words = text.as_bytes().split(|letter| !letter.is_ascii_alphabetic());
+    words.map(word_score).sum()
+}
+
+fn word_score(word: &[u8]) -> i64 {
+    let mut small = [0; LONGEST];
+    let Some(small) = small.get_mut(..word.len()).filter(|small| !small.is_empty()) else { return 0 };
+    small.copy_from_slice(word);
+    small.make_ascii_lowercase();
+    let is_in = |words: &[&str]| i64::from(words.binary_search_by(|known| known.as_bytes().cmp(small)).is_ok());
+    is_in(&PRAISE) - is_in(&BLAME)
 }
 
 /// `positive`, `negative` or `neutral`, by the score's sign.
@@ -154,6 +163,7 @@ mod tests {
             assert!(words.is_sorted() && words.iter().all(|word| word.bytes().all(|letter| letter.is_ascii_lowercase())));
         }
         assert!(PRAISE.iter().all(|word| !BLAME.contains(word)));
+        assert_eq!(PRAISE.iter().chain(&BLAME).map(|word| word.len()).max(), Some(LONGEST));
     }
 
     #[test]

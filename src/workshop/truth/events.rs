@@ -1,7 +1,7 @@
 //! Events as a student's code can read them: JSON objects whose fields may be missing or of any type. Nothing is copied that need not be.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -196,6 +196,9 @@ fn digits(id: &str) -> Option<u128> {
     }
     Some(number)
 }
+
+/// Something for each event.
+pub type ByEvent<T> = HashMap<EventKey, T, BuildHasherDefault<KeyHasher>>;
 
 /// The events that were there before. A copy of an event has its key, so both lie in one partition.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::model::{Offset, PartitionId, lexicon};
 
-use super::events::{EventKey, Field, Texts, read};
+use super::events::{ByEvent, EventKey, Field, Texts, read};
 use super::times::milliseconds;
 
 /// How long a window of the ranking is.
@@ -77,7 +77,7 @@ pub type Counts = HashMap<String, (u64, u64)>;
 
 pub struct Tally {
     partition: PartitionId,
-    pub sources: HashMap<EventKey, Source>,
+    pub sources: ByEvent<Source>,
     pub windows: BTreeMap<i64, Counts>,
     /// The latest time at which something that is kept happened.
     pub newest_ms: Option<i64>,
@@ -85,7 +85,7 @@ pub struct Tally {
 
 impl Tally {
     pub fn of(partition: PartitionId) -> Tally {
-        Tally { partition, sources: HashMap::new(), windows: BTreeMap::new(), newest_ms: None }
+        Tally { partition, sources: ByEvent::default(), windows: BTreeMap::new(), newest_ms: None }
     }
 
     pub fn visit(&mut self, offset: Offset, value: Option<&Bytes>) {
@@ -100,6 +100,8 @@ impl Tally {
             (Some("like"), false) => Class::Like,
             _ => return,
         };
+        // Fields are compared of what is kept only.
+        let of_kept = |hash: &dyn Fn() -> u64| if class == Class::Kept { hash() } else { 0 };
         let mut again = true;
         let source = self.sources.entry(EventKey::of(id)).or_insert_with(|| {
             again = false;
@@ -109,10 +111,10 @@ impl Tally {
                 offset,
                 copies: 0,
                 score: if class == Class::Kept { lexicon::score(text) as i32 } else { 0 },
-                post: hashed_text(&action.post_id),
-                action: hashed_text(&action.action_type),
-                hashtags: hashed_texts(&action.hashtags),
-                timestamp: hashed_text(&action.timestamp),
+                post: of_kept(&|| hashed_text(&action.post_id)),
+                action: of_kept(&|| hashed_text(&action.action_type)),
+                hashtags: of_kept(&|| hashed_texts(&action.hashtags)),
+                timestamp: of_kept(&|| hashed_text(&action.timestamp)),
             }
         });
         source.copies = source.copies.saturating_add(1);
@@ -140,7 +142,7 @@ impl Tally {
 /// What a topic's range holds.
 #[derive(Default)]
 pub struct Feed {
-    pub sources: HashMap<EventKey, Source>,
+    pub sources: ByEvent<Source>,
     pub windows: BTreeMap<i64, Counts>,
     pub newest_ms: Option<i64>,
 }
@@ -149,7 +151,11 @@ impl Feed {
     pub fn of(tallies: impl IntoIterator<Item = Tally>) -> Feed {
         let mut feed = Feed::default();
         for tally in tallies {
-            feed.sources.extend(tally.sources);
+            if feed.sources.is_empty() {
+                feed.sources = tally.sources;
+            } else {
+                feed.sources.extend(tally.sources);
+            }
             feed.newest_ms = feed.newest_ms.max(tally.newest_ms);
             for (window, counts) in tally.windows {
                 let sums = feed.windows.entry(window).or_default();

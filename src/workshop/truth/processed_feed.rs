@@ -29,7 +29,7 @@
 //! | `no-flush` | the last ones of the range are missing | `missing` |
 //! | `keyless` | all is there, without keys | |
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 
@@ -38,7 +38,7 @@ use crate::model::{PartitionId, TopicName};
 use crate::workshop::verdict::{Check, CheckStatus, Judgement, Mistaken};
 use crate::workshop::{AnswerRecord, TicketWish};
 
-use super::events::{EventKey, Field, Texts, read};
+use super::events::{ByEvent, EventKey, Field, Texts, read};
 use super::feed::{Class, Feed, Source, Tally, hashed, hashed_text, hashed_texts};
 use super::parameters::Parameters;
 use super::run::{counted, excerpt, object};
@@ -83,14 +83,14 @@ struct Processed<'a> {
 /// Records that can be read, and how often each source event is among them.
 struct Handed<'a> {
     records: Vec<(&'a AnswerRecord, Processed<'a>)>,
-    times: HashMap<EventKey, u32>,
+    times: ByEvent<u32>,
     without_source: usize,
     complaint: Option<String>,
 }
 
 impl<'a> Handed<'a> {
     fn of(records: &'a [AnswerRecord]) -> Handed<'a> {
-        let mut handed = Handed { records: Vec::new(), times: HashMap::new(), without_source: 0, complaint: None };
+        let mut handed = Handed { records: Vec::new(), times: ByEvent::default(), without_source: 0, complaint: None };
         for record in records {
             let Some(processed) = read::<Processed<'_>>(record.value.as_ref()) else {
                 let reason = object(record.value.as_deref()).err().unwrap_or_else(|| "a field is there twice".to_owned());
