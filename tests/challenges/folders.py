@@ -13,8 +13,12 @@ class Wrong(NamedTuple):
     mistake: str
     solution: str
     text: str
-    # The ticket's records may hold nothing that shows this mistake. Then the answer is right.
+    # What shows this mistake may be missing from a ticket's records. Then the answer is right.
     rare: bool
+    # Only dirt shows it.
+    dirt: bool
+    # It depends on how fast records come: one more try is allowed.
+    timing: bool
 
 
 class Folder:
@@ -39,7 +43,8 @@ class Folder:
             if found != 1:
                 raise ValueError(f"{file}: {change['from']!r} is in {told['solution']} {found} times")
             text = text.replace(change["from"], change["to"])
-        return Wrong(file.stem, told["mistake"], told["solution"], text, told.get("rare", False))
+        flags = (told.get(flag, False) for flag in ("rare", "dirt", "timing"))
+        return Wrong(file.stem, told["mistake"], told["solution"], text, *flags)
 
 
 def folders(track=None):

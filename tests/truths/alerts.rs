@@ -121,7 +121,9 @@ fn what_is_right_passes_in_every_order_with_copies_and_without() {
 fn each_mistake_gets_its_name_with_copies_and_without() {
     let mut named: BTreeMap<&str, usize> = BTreeMap::new();
     for town in towns() {
+        // Without dirt there are no copies.
         let events = [read(town, false, true), read(town, true, true)];
+        let events = &events[..if town.dirt == 0 { 1 } else { 2 }];
         for (events, (name, script)) in events.iter().flat_map(|events| MISTAKES.map(|mistake| (events, mistake))) {
             let judgement = judged(town, &run(script, events));
             if judgement.passed() {

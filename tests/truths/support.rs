@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use headwater::cluster::StoredRecord;
-use headwater::generators::{Chronicle, DirtLevel, World};
+use headwater::generators::{Chronicle, DirtLevel, Event, World};
 use headwater::model::evidence::Evidence;
 use headwater::model::{Offset, PartitionId, Timestamp, TopicName};
 use headwater::workshop::truth::{Case, Log, LogError, Truth, kind};
@@ -55,15 +55,32 @@ pub struct Town {
 
 impl Town {
     pub fn told(seed: u64, dirt: u8, minutes: i64) -> Town {
-        let from = ORIGIN.plus_ms(FROM_MS);
-        let chronicle = Chronicle::new(World::new(seed, DirtLevel::from_number(dirt).unwrap()), ORIGIN, from);
-        let (mut log, mut notes) = (MemoryLog::default(), Vec::new());
-        for event in chronicle.take_while(|event| event.arrival < from.plus_ms(minutes * MINUTE_MS)) {
-            if event.stream.topic() == "_truth" {
-                notes.push(serde_json::from_slice(&event.value).unwrap());
+        let end = ORIGIN.plus_ms(FROM_MS + minutes * MINUTE_MS);
+        Town::told_while(seed, dirt, |_, event| event.arrival < end, |_| true)
+    }
+
+    /// So many records of one topic.
+    pub fn told_of(seed: u64, dirt: u8, topic: &str, records: usize) -> Town {
+        let count = |town: &Town| town.log.partitions.values().map(Vec::len).sum::<usize>();
+        Town::told_while(seed, dirt, |town, _| count(town) < records, |of| of == topic)
+    }
+
+    fn told_while(seed: u64, dirt: u8, more: impl Fn(&Town, &Event) -> bool, wanted: impl Fn(&str) -> bool) -> Town {
+        let world = World::new(seed, DirtLevel::from_number(dirt).unwrap());
+        let mut town = Town { seed, dirt, log: MemoryLog::default(), notes: Vec::new() };
+        for event in Chronicle::new(world, ORIGIN, ORIGIN.plus_ms(FROM_MS)) {
+            if !more(&town, &event) {
+                break;
+            }
+            let topic = event.stream.topic();
+            if !wanted(topic) {
                 continue;
             }
-            let records = log.partitions.entry((event.stream.topic().to_owned(), event.partition)).or_default();
+            if topic == "_truth" {
+                town.notes.push(serde_json::from_slice(&event.value).unwrap());
+                continue;
+            }
+            let records = town.log.partitions.entry((topic.to_owned(), event.partition)).or_default();
             records.push(StoredRecord {
                 partition: event.partition,
                 // Logs do not begin at 0.
@@ -74,7 +91,7 @@ impl Town {
                 headers: Vec::new(),
             });
         }
-        Town { seed, dirt, log, notes }
+        town
     }
 
     /// A ticket about all but the first and the last few records of each partition.
