@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use sha2::{Digest, Sha256};
+
 use crate::model::Offset;
 use crate::model::evidence::{Evidence, Fetched};
 use crate::workshop::Ticket;
@@ -33,6 +35,12 @@ pub(super) fn has_read(seen: &Evidence, ticket: &Ticket) -> bool {
 pub(super) fn records_read(seen: &Evidence) -> i64 {
     let of = |fetched: &Fetched| fetched.offsets.iter().map(|range| range.end.0.saturating_sub(range.start.0)).fold(0, i64::saturating_add);
     seen.fetched.iter().map(of).fold(0, i64::saturating_add)
+}
+
+/// The same as long as the broker sees nothing more.
+pub(super) fn fingerprint(seen: Option<&Evidence>) -> String {
+    let digest = Sha256::digest(format!("{seen:?}"));
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How much of a ticket was handed out, and to which client.

@@ -16,10 +16,10 @@ pub const TICKET_MS: i64 = 60 * 60 * 1000;
 pub(super) const RATE_OVER_MS: i64 = 20_000;
 /// More records than this are never awaited in one partition.
 const LIVE_MAX: i64 = 50_000;
-/// Results topics are small; what is in them is of no use after the workshop.
-const RESULTS_CONFIGS: [(&str, &str); 2] = [("cleanup.policy", "delete"), ("retention.bytes", "67108864")];
+/// What is in a results topic is of no use after the workshop. Retention takes whole segments.
+const RESULTS_CONFIGS: [(&str, &str); 3] = [("cleanup.policy", "delete"), ("retention.bytes", "67108864"), ("segment.bytes", "16777216")];
 /// A topic without a limit of its own would grow with each ticket and verdict.
-const NOTES_CONFIGS: [(&str, &str); 2] = [("cleanup.policy", "delete"), ("retention.bytes", "1048576")];
+const NOTES_CONFIGS: [(&str, &str); 3] = [("cleanup.policy", "delete"), ("retention.bytes", "1048576"), ("segment.bytes", "1048576")];
 
 pub(super) struct Issue<'a> {
     pub cluster: &'a dyn Cluster,

@@ -26,6 +26,7 @@ pub(super) const TICKETS_MAX: usize = 8;
 /// | `passed_ms` | when it was passed first |
 /// | `mistakes` | how often each was recognised |
 /// | `unread` | the last answer was about records that the broker saw none of the student's users fetch |
+/// | `sight` | a fingerprint of what the broker had seen of the student at the last answer |
 /// | `client`, `records` | what the last answer's records were read with, and how many of them the broker handed out |
 /// | `hints` | how many have been given |
 /// | `explained` | what was answered to the question about the own result |
@@ -45,6 +46,7 @@ pub struct Work {
     pub passed_ms: Option<Timestamp>,
     pub mistakes: BTreeMap<String, u32>,
     pub unread: bool,
+    pub sight: String,
     pub client: Option<String>,
     pub records: i64,
     pub hints: usize,
@@ -106,6 +108,11 @@ impl Work {
 
     pub(super) fn knows(&self, answer: &str) -> bool {
         self.answers.iter().any(|known| known == answer)
+    }
+
+    /// Whether it is the answer that was judged last.
+    pub(super) fn knows_last(&self, answer: &str) -> bool {
+        self.answers.last().is_some_and(|last| last == answer)
     }
 
     /// Counts an answer unless it was there before.
