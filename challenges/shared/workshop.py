@@ -177,6 +177,7 @@ class _Server:
 
     def _unreachable(self, reason):
         why = getattr(reason, "reason", None) or reason
+        why = getattr(why, "strerror", None) or why
         if self.alone:
             fix = "Join the workshop first: python headwater.pyz join CODE   (or start `headwater` on this computer)"
         else:
