@@ -312,7 +312,13 @@ async fn a_receipt_is_judged_by_what_the_broker_saw_and_can_be_checked_again() {
         assert!(verdict["status"] == "error" && text(&verdict, "message").contains(wanted), "{verdict}");
     }
     let report = class.get(&pupil, "/api/report").await;
-    assert!(report.body.contains("Title of c01 | solved | 1 |") && report.body.contains("about 50"), "{}", report.body);
+    assert!(
+        report.body.contains("Title of c01 | solved | 1 |")
+            && report.body.contains("about 50.")
+            && report.body.contains("librdkafka 2.16.1"),
+        "{}",
+        report.body
+    );
 }
 
 #[tokio::test]
@@ -329,6 +335,7 @@ async fn what_was_done_survives_a_restart_and_goes_with_the_student() {
     assert_eq!(class.post(&pupil, "/api/hint/c02", json!({})).await.json()["n"], 2);
     assert_eq!(class.post(&pupil, "/api/hint/c02", json!({})).await.json()["n"], 2, "there are two");
     assert_eq!(class.post(&pupil, "/api/stuck/c02", json!({ "stuck": true, "note": "why?\n<b>" })).await.status, 200);
+    tokio::time::sleep(Duration::from_millis(5)).await;
     class.post(&gone, "/api/stuck/c01", json!({ "stuck": true })).await;
     assert_eq!(class.post(&pupil, "/api/explain/c02", json!({ "choice": 0 })).await.json(), json!({ "right": false, "why": "no" }));
     assert_eq!(class.post(&pupil, "/api/explain/c02", json!({ "choice": 9 })).await.status, 400);
@@ -466,18 +473,21 @@ async fn an_answer_that_is_too_long_is_cut_and_one_that_never_ends_is_refused() 
 async fn forty_students_who_check_at_once_leave_the_network_thread_free() {
     let class = Arc::new(taught().await);
     let mut pupils = Vec::new();
-    for n in 0..40 {
+    for _ in 0..40 {
         let pupil = class.pupil().await;
         let ticket = class.ticket(&pupil, "c02").await;
-        class.go_on(&ticket).await;
-        let answer = class.totals(&ticket, n % 2 == 0).await;
-        class.produce(text(&ticket, "results"), Some(text(&ticket, "nonce")), &answer);
-        pupils.push(pupil);
+        pupils.push((pupil, ticket));
+    }
+    // Theirs are of one moment, so that what one awaits does not make the next one's rate.
+    for (n, (_, ticket)) in pupils.iter().enumerate() {
+        class.go_on(ticket).await;
+        let answer = class.totals(ticket, n % 2 == 0).await;
+        class.produce(text(ticket, "results"), Some(text(ticket, "nonce")), &answer);
     }
     let began = Instant::now();
     let checks: Vec<_> = pupils
         .into_iter()
-        .map(|pupil| {
+        .map(|(pupil, _)| {
             let class = Arc::clone(&class);
             tokio::spawn(async move { class.check(&pupil, "c02").await })
         })
@@ -492,9 +502,14 @@ async fn forty_students_who_check_at_once_leave_the_network_thread_free() {
     }
     let took = began.elapsed();
     let mut outcomes = BTreeMap::new();
+    let mut waited = Vec::new();
     for check in checks {
-        *outcomes.entry(text(&check.await.unwrap(), "status").to_owned()).or_insert(0) += 1;
+        let verdict = check.await.unwrap();
+        waited.push(verdict["took_ms"].as_u64().unwrap());
+        *outcomes.entry(text(&verdict, "status").to_owned()).or_insert(0) += 1;
     }
+    waited.sort_unstable();
+    println!("from the question to the verdict, in ms: {waited:?}");
     println!("40 checks at once: {took:?}; {asked} other requests meanwhile, the slowest {slowest:?}");
     assert_eq!(outcomes, BTreeMap::from([("partial".to_owned(), 20), ("pass".to_owned(), 20)]));
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");

@@ -14,6 +14,7 @@ mod doomed;
 mod identity;
 mod pseudonym;
 mod random;
+pub mod receipt;
 mod roster;
 mod session;
 mod ticket;

@@ -145,6 +145,10 @@ impl Course {
         let made = issue.ticket().await?;
         let ticket = made.issued.ticket.clone();
         self.progress.keep_ticket(made.issued).await?;
+        // Made now, so that the first verdict does not have to wait for it.
+        if let Err(error) = ensure_notes(self.cluster.as_ref(), &student.topic("verdicts")).await {
+            tracing::debug!(student = student.id, %error, "the topic for verdicts could not be made");
+        }
         self.publish(&student.topic("tickets"), challenge.id(), &ticket).await;
         Ok(Handed { ticket, warning: made.warning })
     }

@@ -94,7 +94,8 @@ impl Truth for FirstRecords {
             Ok(receipt) => receipt,
             Err(message) => return Ok(unreadable(&message)),
         };
-        let real = self.real(case.log, &receipt)?;
+        let partitions: BTreeSet<PartitionId> = case.ticket.ranges_of(self.topic.as_str()).map(|(partition, _)| partition).collect();
+        let real = self.real(case.log, &receipt, &partitions)?;
         let records = self.records(&receipt, &real);
         let (seen, committed) = match (real.is_empty(), case.evidence) {
             (true, _) => (Check::skip("seen", NOTHING_REAL), Check::skip("committed", NOTHING_REAL)),
@@ -160,10 +161,10 @@ fn is_shown_bytes(id: &str) -> bool {
 }
 
 impl FirstRecords {
-    /// The claims that are true.
-    fn real<'a>(&self, log: &dyn Log, receipt: &'a Receipt) -> Result<Vec<&'a Claim>, LogError> {
+    /// The claims that are true. The ticket names all partitions that there are.
+    fn real<'a>(&self, log: &dyn Log, receipt: &'a Receipt, partitions: &BTreeSet<PartitionId>) -> Result<Vec<&'a Claim>, LogError> {
         let mut real = Vec::new();
-        let mut rest: Vec<&Claim> = receipt.claims.iter().collect();
+        let mut rest: Vec<&Claim> = receipt.claims.iter().filter(|claim| partitions.contains(&claim.partition)).collect();
         while let Some(first) = rest.first() {
             let mut end = first.offset;
             let near = |claim: &&&Claim| {
@@ -195,7 +196,7 @@ impl FirstRecords {
         });
         match read {
             Err(LogError::Unreadable(reason)) => return Err(LogError::Unreadable(reason)),
-            // Claims are a student's: an offset or a partition may be one that is not there.
+            // Claims are a student's: an offset may be one that is not there.
             Err(LogError::Gone { .. }) | Ok(()) => {}
         }
         real.extend(claims.iter().filter(|claim| found.get(&claim.offset) == Some(&claim.event_id)));

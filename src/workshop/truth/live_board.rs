@@ -121,7 +121,7 @@ impl LiveBoard {
         let id = "rhythm";
         let pairs = || all.iter().zip(all.iter().skip(1)).enumerate();
         let last_reset =
-            pairs().filter(|(_, (before, after))| after.is_behind(before) || after.at_ms < before.at_ms).map(|(at, _)| at).last();
+            pairs().filter(|(_, (before, after))| after.is_behind(before) || after.at_ms < before.at_ms).map(|(at, _)| at).max();
         let run = all.get(last_reset.map_or(0, |at| at.saturating_add(1))..).unwrap_or_default();
         // A board that begins again and again still has a rhythm.
         let timed = if resets > 1 { all } else { run };

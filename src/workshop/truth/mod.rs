@@ -5,19 +5,31 @@
 //! (`[truth]` in `challenge.toml`). Kinds are pure: the log, the clock and the evidence are given to them.
 
 mod board;
+mod bronze;
+mod digest;
 mod events;
 mod feed;
 mod first_records;
+mod fraud_windows;
+mod gold;
 mod live_board;
 mod log;
 mod merges;
 mod money;
+mod pairs;
 mod parameters;
+mod payment_join;
+mod payments;
 mod processed_feed;
 mod ranking;
 mod readings;
 mod run;
 mod running_totals;
+mod scalar;
+mod shop;
+mod silver;
+mod silver_tally;
+mod tables;
 mod threshold_alerts;
 mod times;
 
@@ -62,10 +74,14 @@ type Maker = fn(&toml::Table) -> Result<Box<dyn Truth>, String>;
 
 /// All kinds, by the names that folders give.
 const KINDS: &[(&str, Maker)] = &[
+    ("bronze", made::<bronze::Bronze>),
     ("first-records", first_records::make),
+    ("fraud-windows", made::<fraud_windows::FraudWindows>),
     ("live-board", live_board::make),
+    ("payment-join", made::<payment_join::PaymentJoin>),
     ("processed-feed", processed_feed::make),
     ("running-totals", running_totals::make),
+    ("silver", made::<silver::Silver>),
     ("threshold-alerts", threshold_alerts::make),
 ];
 
@@ -77,4 +93,9 @@ pub fn kind(name: &str, parameters: &toml::Table) -> Result<Box<dyn Truth>, Stri
         .find(|(known, _)| *known == name)
         .ok_or_else(|| format!("there is no kind of truth named {name:?}; there are {}", known()))?;
     make(parameters).map_err(|error| format!("{name}: {error}"))
+}
+
+fn made<T: Truth + serde::de::DeserializeOwned + 'static>(parameters: &toml::Table) -> Result<Box<dyn Truth>, String> {
+    let made: T = parameters.clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    Ok(Box::new(made))
 }

@@ -241,9 +241,11 @@ impl ThresholdAlerts {
         let failed = |id: &str| checks.iter().any(|check| check.id == id && check.status == CheckStatus::Fail);
         let (alerts_failed, averages_failed) = (failed("alerts"), failed("averages"));
         let got = handed.averages.as_ref();
+        // Alerts may be wrong in something else than which they are.
+        let right_set = is_set(&handed.keys, readings, ways::RIGHT);
         // A part that is wrong has to be the mistake's; averages that were not handed in are no part.
         let explained = |way: u8, averages: &dyn Fn(bool) -> Averages| {
-            let alerts = alerts_failed.then(|| is_set(&handed.keys, readings, way));
+            let alerts = alerts_failed.then(|| is_set(&handed.keys, readings, way) && !right_set);
             let means = got.filter(|_| averages_failed).map(|got| same(got, &averages(false)) || same(got, &averages(true)));
             (alerts.is_some() || means.is_some()) && alerts != Some(false) && means != Some(false)
         };
