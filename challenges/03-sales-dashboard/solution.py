@@ -211,7 +211,7 @@ def minutes_chart(snapshot: dict) -> None:
         color=alt.Color("state:N", scale=colours, legend=None),
         tooltip=["minute", alt.Tooltip("USD", format=",.2f"), "state"],
     )
-    st.altair_chart(chart.properties(height=320), width="stretch")
+    st.altair_chart(chart.properties(height=320))
     st.caption("USD, by the minute in which somebody bought. The pale bar is the minute that is not over yet.")
 
 
@@ -228,7 +228,7 @@ def products_chart(snapshot: dict, names: dict) -> None:
     # A number behind each bar: who cannot compare the bars reads it.
     ink = "#e5e7eb" if st.context.theme.type == "dark" else "#374151"
     labels = base.mark_text(align="left", dx=6, fontSize=13, color=ink).encode(text=alt.Text("USD:Q", format=",.0f"))
-    st.altair_chart((base.mark_bar(color=BLUE, cornerRadius=3, height=26) + labels).properties(height=320), width="stretch")
+    st.altair_chart((base.mark_bar(color=BLUE, cornerRadius=3, height=26) + labels).properties(height=320))
     st.caption("USD since the start.")
 ### END SOLUTION
 
