@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 import altair as alt
 import pandas as pd
 import streamlit as st
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, Producer
 
 import workshop
 
@@ -54,6 +54,8 @@ class Board:
                 "group.id": workshop.group("c03"),
                 # The figures begin with the ticket. Whoever starts anew counts anew, so there is no place to remember.
                 "enable.auto.commit": False,
+                # What is wrong with the connection is told here, not by poll().
+                "error_cb": self.note,
             }
         )
         producer = Producer({**workshop.confluent(), "acks": "all", "enable.idempotence": True})
@@ -64,7 +66,7 @@ class Board:
                 # Many records at once: a thread that catches up with the past should not be slow.
                 for message in consumer.consume(num_messages=500, timeout=0.2):
                     if message.error():
-                        self.trouble = str(message.error())
+                        self.note(message.error())
                         continue
                     self.trouble = None
                     self.offsets[message.partition()] = message.offset() + 1
@@ -79,6 +81,10 @@ class Board:
             raise
         finally:
             consumer.close()
+
+    def note(self, error: KafkaError) -> None:
+        """Shown on the page until the next record comes. Most of it passes: librdkafka connects again by itself."""
+        self.trouble = error.str()
 
     def begin(self, consumer, partitions) -> None:
         """Called when the group has given us our partitions: at the start, and again if it shares them out anew."""
@@ -144,13 +150,15 @@ def page() -> None:
     """Runs again every five seconds, by itself."""
     shown, snapshot = board(), board().snapshot
     if shown.trouble:
-        st.error(f"The broker says: {shown.trouble}. `python headwater.pyz doctor` looks for the reason.", icon=":material/error:")
+        st.error(f"Kafka: {shown.trouble}. `python headwater.pyz doctor` looks for the reason.", icon=":material/error:")
     if snapshot is None:
         st.info("Connected. The first figures come within five seconds.", icon=":material/hourglass_empty:")
         return
     age = time.time() - datetime.fromisoformat(snapshot["at"].replace("Z", "+00:00")).timestamp()
     if age > 3 * EVERY:
         st.warning(f"These figures are {age:.0f} seconds old: the reader has ended. Start the program again.", icon=":material/warning:")
+    elif not snapshot["events_per_second"] and not shown.trouble:
+        st.warning("Nothing has arrived for ten seconds. Ask whether the stream is paused.", icon=":material/pause:")
     st.caption(f"Figures of {snapshot['at'][11:19]} UTC, after {shown.events:,} events.")
     ### BEGIN SOLUTION
     numbers(snapshot, shown.before or snapshot)
@@ -203,7 +211,7 @@ def minutes_chart(snapshot: dict) -> None:
         color=alt.Color("state:N", scale=colours, legend=None),
         tooltip=["minute", alt.Tooltip("USD", format=",.2f"), "state"],
     )
-    st.altair_chart(chart.properties(height=320), width="stretch")
+    st.altair_chart(chart.properties(height=320))
     st.caption("USD, by the minute in which somebody bought. The pale bar is the minute that is not over yet.")
 
 
@@ -220,14 +228,14 @@ def products_chart(snapshot: dict, names: dict) -> None:
     # A number behind each bar: who cannot compare the bars reads it.
     ink = "#e5e7eb" if st.context.theme.type == "dark" else "#374151"
     labels = base.mark_text(align="left", dx=6, fontSize=13, color=ink).encode(text=alt.Text("USD:Q", format=",.0f"))
-    st.altair_chart((base.mark_bar(color=BLUE, cornerRadius=3, height=26) + labels).properties(height=320), width="stretch")
+    st.altair_chart((base.mark_bar(color=BLUE, cornerRadius=3, height=26) + labels).properties(height=320))
     st.caption("USD since the start.")
 ### END SOLUTION
 
 
 st.set_page_config(page_title="Sales, live", page_icon=":material/storefront:", layout="wide")
-st.set_option("client.toolbarMode", "minimal")
-st.html("<style>.stMainBlockContainer { padding-top: 3rem; }</style>")  # less empty space above
+# Less empty space above, and no button that nobody needs here.
+st.html("<style>.stMainBlockContainer { padding-top: 3rem; } .stAppDeployButton { display: none; }</style>")
 st.header(":material/storefront: Sales, live")
 try:
     board()

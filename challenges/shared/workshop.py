@@ -168,15 +168,16 @@ class _Server:
     def _refused(self, reason):
         try:
             found = json.loads(reason.read())
-            sentence, fix = str(found["error"]), str(found.get("fix") or "")
+            sentence, fix = _sentence(str(found["error"])), _sentence(str(found.get("fix") or ""))
         except (ValueError, KeyError, TypeError):
             sentence, fix = f"{self.base} answered with status {reason.code}.", "Is it Headwater, and the newest one?"
         if reason.code in (401, 403) and not self.user:
             fix = "Join the workshop first: python headwater.pyz join CODE"
-        return WorkshopError(_sentence(sentence), _sentence(fix), reason.code)
+        return WorkshopError(sentence, fix, reason.code)
 
     def _unreachable(self, reason):
         why = getattr(reason, "reason", None) or reason
+        why = getattr(why, "strerror", None) or why
         if self.alone:
             fix = "Join the workshop first: python headwater.pyz join CODE   (or start `headwater` on this computer)"
         else:
@@ -257,7 +258,7 @@ def text(verdict: dict) -> str:
 
 def _sentence(words: str) -> str:
     words = words[:1].upper() + words[1:]
-    return words if not words or words[-1] in ".!?)" or "`" in words[-1] else f"{words}."
+    return words if not words or words[-1] in ".!?)`" else f"{words}."
 
 
 def _json(value):

@@ -186,7 +186,10 @@ def agree(student, python, place, shown):
 
 def pressed(look):
     """The button gives the verdict on the page."""
-    look.script("[...document.querySelectorAll('button')].find(one => one.innerText.includes('Check this board')).click()")
+    button = "[...document.querySelectorAll('button')].find(one => one.innerText.includes('Check this board'))"
+    if not look.wait(f"!!{button}", 30):
+        return f"FAIL: there is no button: {look.text()[-300:]}"
+    look.script(f"{button}.click()")
     verdict = look.wait("document.body.innerText.includes('C03') && document.body.innerText", 60)
     return None if verdict and "Sales dashboard" in verdict else f"FAIL: no verdict on the page: {look.text()[-400:]}"
 

@@ -41,6 +41,12 @@ class Room:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"the broker did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.1)
+        scout = self.student()
+        while not sum(scout.ask("/api/ticket/c02").get("live", {}).values()):
+            # The streams write their two hours of history first.
+            if time.monotonic() > end:
+                raise RuntimeError("the streams do not come to the present")
+            time.sleep(0.3)
 
     def healthy(self):
         try:
