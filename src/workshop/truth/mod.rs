@@ -7,6 +7,7 @@
 mod bronze;
 mod digest;
 mod fraud_windows;
+mod from_files;
 mod gold;
 mod log;
 mod pairs;
@@ -24,6 +25,7 @@ use crate::model::evidence::Evidence;
 use super::verdict::Judgement;
 use super::{Answer, Ticket, TicketWish};
 
+pub use from_files::receipt_of;
 pub use log::{Log, LogError, scan};
 
 /// What an answer is judged by.
