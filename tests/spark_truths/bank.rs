@@ -373,3 +373,13 @@ pub fn the_order_changes_nothing(town: &Town, shuffled: &Town) {
         assert_mistake(&join(town, &join_receipt(town, &Join { by_order: false, ..JOIN }.run(&shop, &bank).0)), Some("no-order-id"));
     }
 }
+
+pub fn measure(bank: &Town, shop: &Town, took: &mut dyn FnMut(&str, &dyn Fn() -> Judgement)) {
+    let rows = GOLD.run(&Town::of(7, 1).objects(BANK));
+    let receipt = gold_receipt(bank, &rows);
+    took("fraud-windows, wrong", &|| gold(bank, &receipt));
+    let (shop_read, bank_read) = (Town::of(7, 1).objects(SHOP), Town::of(7, 1).objects(BANK));
+    let mut receipt = join_receipt(shop, &JOIN.run(&shop_read, &bank_read).0);
+    receipt["on_time"]["sum"] = json!(1);
+    took("payment-join, wrong", &|| join(shop, &receipt));
+}
