@@ -32,7 +32,7 @@ fn receipts_from_files_are_those_of_spark() {
     for kind in ["bronze", "silver", "fraud-windows", "payment-join"] {
         let mut ours = receipt_of(&warehouse(), kind, "n-spark").unwrap();
         if let Some(watermark) = ours.as_object_mut().unwrap().remove("watermark") {
-            assert_eq!(watermark, "2026-01-05T10:29Z");
+            assert_eq!(watermark, "2026-01-05T10:15Z");
         }
         assert_eq!(sorted(ours), sorted(by_spark[kind].clone()), "{kind}");
     }

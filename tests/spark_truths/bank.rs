@@ -102,8 +102,9 @@ fn a_gold_table_holds_the_closed_windows() {
     for town in towns() {
         let read = town.objects(BANK);
         let run = |how: Gold| gold(&town, &gold_receipt(&town, &how.run(&read)));
+        assert_passes(&run(Gold { late: 1_000_000, ..GOLD }));
         for (dedup, positive) in [(false, false), (false, true), (true, false), (true, true)] {
-            for late in [1, 2, 1_000_000] {
+            for late in [1, 2] {
                 assert_passes(&run(Gold { dedup, positive, late, ..GOLD }));
             }
         }
