@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs crowd
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs crowd challenges
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -30,6 +30,10 @@ docs:
 	UPDATE_DOCS=1 cargo test --locked --test http_routes
 	python3 student/troubleshooting.py
 
+# Every solution, starter and wrong solution of the Python challenges, with real clients, in one town; SEED and DIRT choose it.
+challenges: build
+	python3 tests/challenges/run.py --binary $(BINARY)
+
 # Ten thousand connections over TLS and SCRAM, idle, and back after a kill -9.
 crowd:
 	CROWD=10000 cargo test --release --locked --test crowd -- --nocapture
@@ -42,12 +46,13 @@ kill9: build
 	python3 tests/durability/kill9.py --binary $(BINARY)
 
 # A million crash states, with the overflow checks and assertions of a debug build; 200 cuts of the power; cold readers on a slow disk;
-# a quarter of an hour of real clients and faults. It takes about an hour, and root for all but the first.
+# a quarter of an hour of real clients and faults; all challenges in nine towns. It takes an hour and a half, and root for all but the first.
 soak: build
 	HEADWATER_SIM_STATES=1000000 cargo test --locked --test crash_simulator -- --nocapture
 	$(MAKE) power-cut
 	$(MAKE) cold-reads
 	$(MAKE) history SECONDS_OF_FAULTS=900
+	python3 tests/challenges/run.py --binary $(BINARY) --matrix
 
 # Many readers of records that only a slow disk has, while another request comes every 5 ms. Needs root and cgroups of version 1.
 cold-reads: build

@@ -40,6 +40,7 @@ PARTS = (
     Part("settings", (sys.executable, "tests/clients/settings.py", "--binary", str(BINARY)), needs_binary=True),
     Part("security", (sys.executable, "tests/clients/security/run.py", "--binary", str(BINARY)), needs_binary=True),
     Part("student", (sys.executable, "tests/student/run.py", "--binary", str(BINARY)), needs_binary=True),
+    Part("challenges", (sys.executable, "tests/challenges/run.py", "--binary", str(BINARY)), needs_binary=True),
     Part("doors", (sys.executable, "tests/clients/doors.py", "--binary", str(BINARY)), needs_binary=True),
     Part("budget", (sys.executable, "tests/budget/instructions.py", "--binary", str(BINARY)), needs_binary=True),
     Part("kill9", (sys.executable, "tests/durability/kill9.py", "--binary", str(BINARY)), needs_binary=True),
@@ -93,7 +94,8 @@ def can_mount():
 
 
 def install_clients():
-    subprocess.run([sys.executable, "tests/clients/run.py", "--install-only"], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+    for part in ("clients", "challenges"):
+        subprocess.run([sys.executable, f"tests/{part}/run.py", "--install-only"], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
 
 
 def main():

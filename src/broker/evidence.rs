@@ -18,6 +18,9 @@ const RANGES_MAX: usize = 64;
 /// Characters of a text that came from a client.
 const TEXT_MAX: usize = 249;
 
+/// Offsets of a partition that were handed out.
+pub type Handed = (TopicName, PartitionId, Range<Offset>);
+
 #[derive(Default)]
 pub struct Evidences {
     users: Mutex<HashMap<String, (Timestamp, Evidence)>>,
@@ -46,7 +49,7 @@ impl Evidences {
     }
 
     /// Records of these offsets were handed out.
-    pub fn fetched(&self, principal: &Principal, software: &str, of: &[(TopicName, PartitionId, Range<Offset>)], now: Timestamp) {
+    pub fn fetched(&self, principal: &Principal, software: impl Fn() -> String, of: &[Handed], now: Timestamp) {
         self.note(principal, now, |evidence| {
             for (topic, partition, range) in of {
                 let fresh = || Fetched {
@@ -55,13 +58,10 @@ impl Evidences {
                     offsets: Vec::new(),
                     first_ms: now,
                     at_ms: now,
-                    software: String::new(),
+                    software: software(),
                 };
                 let entry = entry(&mut evidence.fetched, |f| f.topic == *topic && f.partition == *partition, fresh);
                 entry.at_ms = now;
-                if entry.software != software {
-                    software.clone_into(&mut entry.software);
-                }
                 join(&mut entry.offsets, range.clone());
             }
         });
@@ -80,10 +80,10 @@ impl Evidences {
     }
 
     /// `acknowledged`: the producer waited for an answer.
-    pub fn produced(&self, principal: &Principal, topic: &TopicName, records: u64, acknowledged: bool, now: Timestamp) {
+    pub fn produced(&self, principal: &Principal, topic: &str, records: u64, acknowledged: bool, now: Timestamp) {
         self.note(principal, now, |evidence| {
-            let fresh = || Produced { topic: topic.clone(), records: 0, unacknowledged: 0, at_ms: now };
-            let entry = entry(&mut evidence.produced, |p| p.topic == *topic, fresh);
+            let fresh = || Produced { topic: TopicName::new(topic), records: 0, unacknowledged: 0, at_ms: now };
+            let entry = entry(&mut evidence.produced, |p| p.topic.as_str() == topic, fresh);
             entry.records = entry.records.saturating_add(records);
             if !acknowledged {
                 entry.unacknowledged = entry.unacknowledged.saturating_add(records);
@@ -170,9 +170,14 @@ mod tests {
         let (seen, otter) = (Evidences::default(), Principal::user("otter"));
         for n in 0..1_000_i64 {
             let topic = TopicName::new(&format!("t{n}"));
-            seen.fetched(&otter, "librdkafka 2.16", &[(topic.clone(), PartitionId(0), Offset(n)..Offset(n + 1))], Timestamp(n));
+            seen.fetched(
+                &otter,
+                || "librdkafka 2.16".to_owned(),
+                &[(topic.clone(), PartitionId(0), Offset(n)..Offset(n + 1))],
+                Timestamp(n),
+            );
             seen.committed(&otter, "g", &[(topic.clone(), PartitionId(0), Offset(n))], Timestamp(n));
-            seen.produced(&otter, &topic, 2, n % 2 == 0, Timestamp(n));
+            seen.produced(&otter, topic.as_str(), 2, n % 2 == 0, Timestamp(n));
             seen.joined(&otter, &format!("g{n}"), Timestamp(n));
         }
         let of = seen.of("otter");

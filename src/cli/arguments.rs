@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::check::{self, CheckCommand};
 use super::generate::GenerateCommand;
 use super::incident::{self, IncidentCommand};
 use super::log::LogCommand;
+use super::report::{self, ReportCommand};
 use super::reset::{self, ResetCommand};
 use crate::config::clock::parse_duration;
 use crate::config::settings::{SETTING_ROWS, SettingKind, SettingRow, setting_row};
@@ -22,6 +24,8 @@ pub enum Invocation {
     Generate(GenerateCommand),
     Incident(IncidentCommand),
     Reset(ResetCommand),
+    Check(CheckCommand),
+    Report(ReportCommand),
     /// The help or the version.
     Print(String),
 }
@@ -54,6 +58,12 @@ pub fn parse(
     if let Some(command) = matches.subcommand_matches("reset").and_then(reset::command) {
         return Ok(Invocation::Reset(command));
     }
+    if let Some(command) = matches.subcommand_matches("check").and_then(check::command) {
+        return Ok(Invocation::Check(command));
+    }
+    if let Some(command) = matches.subcommand_matches("report").and_then(report::command) {
+        return Ok(Invocation::Report(command));
+    }
     let matches = matches.subcommand_matches("serve").unwrap_or(&matches);
     let mut given = Given { flags: flags(matches), variables: own_variables(variables)?, file: None };
     given.file = settings_file(&given)?;
@@ -73,6 +83,8 @@ fn command() -> Command {
         .subcommand(log_commands())
         .subcommand(incident::commands())
         .subcommand(reset::commands())
+        .subcommand(check::commands())
+        .subcommand(report::commands())
 }
 
 /// The settings that `generate` shares with the broker.
@@ -215,8 +227,22 @@ mod tests {
             }
             Ok(Invocation::Incident(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Reset(command)) => Err(format!("{command:?}")),
+            Ok(Invocation::Check(command)) => Err(format!("{command:?}")),
+            Ok(Invocation::Report(command)) => Err(format!("{command:?}")),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    #[test]
+    fn a_check_is_of_named_challenges_or_of_all() {
+        let said = |words: &[&str]| parsed(words, &[]).unwrap_err();
+        assert!(said(&["check", "C02", "c04"]).contains(r#"challenges: ["c02", "c04"]"#), "{}", said(&["check", "C02", "c04"]));
+        let all = said(&["check", "--all", "--junit", "out.xml", "--student", "quiet-otter", "--http", "h:1"]);
+        assert!(all.contains("challenges: [], student: Some(\"quiet-otter\"), junit: Some(\"out.xml\")"), "{all}");
+        for wrong in [&["check"][..], &["check", "--all", "c02"]] {
+            assert!(!said(wrong).contains("CheckCommand"), "{wrong:?}");
+        }
+        assert!(said(&["report", "--out", "there"]).contains(r#"folder: "there", student: None"#));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! written wrong, 1 for what could not be started or read. `log verify` ends with 1 as well if it finds damage.
 
 mod arguments;
+mod check;
 mod doors;
 mod generate;
 mod incident;
@@ -11,6 +12,7 @@ mod likeness;
 mod log;
 mod pages;
 mod reach;
+mod report;
 mod reset;
 mod serve;
 pub mod startup;
@@ -42,6 +44,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: impl IntoIt
             Err(error) => refuse(&error, 1),
         },
         Ok(Invocation::Reset(command)) => match reset::run(&command, &mut std::io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => refuse(&error, 1),
+        },
+        Ok(Invocation::Check(command)) => match check::run(&command, &mut std::io::stdout().lock()) {
+            Ok(check::Outcome::Passed) => ExitCode::SUCCESS,
+            Ok(check::Outcome::Failed) => ExitCode::from(1),
+            Err(error) => refuse(&error, 2),
+        },
+        Ok(Invocation::Report(command)) => match report::run(&command, &mut std::io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => refuse(&error, 1),
         },

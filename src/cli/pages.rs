@@ -58,20 +58,31 @@ impl Pages {
 
     /// The answer's JSON, after a login if it takes one.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, PagesError> {
+        let answer = self.let_in(method, path, body)?;
+        let value: Value = serde_json::from_str(&self.told(answer)?).unwrap_or_default();
+        if value.is_object() || value.is_array() { Ok(value) } else { Err(self.unexpected(200)) }
+    }
+
+    /// The answer as it came.
+    pub fn ask_text(&self, path: &str) -> Result<String, PagesError> {
+        self.told(self.let_in("GET", path, None)?)
+    }
+
+    fn let_in(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, String), PagesError> {
         match self.send(method, path, body, None)? {
             (UNAUTHORIZED, _) => {
                 let address = self.http.clone();
                 let secret = self.secret.as_ref().ok_or(PagesError::NoSecret { address })?;
                 let login = json!({ "user": "instructor", "password": secret });
                 let session = self.told(self.send("POST", "/api/login", Some(&login), None)?)?;
-                let token = session["token"].as_str().unwrap_or_default();
-                self.told(self.send(method, path, body, Some(token))?)
+                let session: Value = serde_json::from_str(&session).unwrap_or_default();
+                self.send(method, path, body, session["token"].as_str())
             }
-            answer => self.told(answer),
+            answer => Ok(answer),
         }
     }
 
-    fn send(&self, method: &str, path: &str, body: Option<&Value>, token: Option<&str>) -> Result<(u16, Value), PagesError> {
+    fn send(&self, method: &str, path: &str, body: Option<&Value>, token: Option<&str>) -> Result<(u16, String), PagesError> {
         let unreachable = |error: ureq::Error| PagesError::Unreachable { address: self.http.clone(), message: error.to_string() };
         let agent: ureq::Agent =
             ureq::Agent::config_builder().timeout_global(Some(ANSWER_WITHIN)).http_status_as_error(false).build().into();
@@ -89,18 +100,23 @@ impl Pages {
         };
         let mut answer = answer.map_err(unreachable)?;
         let text = answer.body_mut().read_to_string().map_err(unreachable)?;
-        Ok((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or_default()))
+        Ok((answer.status().as_u16(), text))
     }
 
-    fn told(&self, (status, value): (u16, Value)) -> Result<Value, PagesError> {
-        if (200..300).contains(&status) && value.is_object() {
-            return Ok(value);
+    fn told(&self, (status, text): (u16, String)) -> Result<String, PagesError> {
+        if (200..300).contains(&status) {
+            return Ok(text);
         }
+        let value: Value = serde_json::from_str(&text).unwrap_or_default();
         let why = match (value["error"].as_str(), value["fix"].as_str()) {
             (Some(error), Some(fix)) => format!("{error}; {fix}"),
             (Some(error), None) => error.to_owned(),
-            _ => format!("http://{} answered {status}", self.http),
+            _ => return Err(self.unexpected(status)),
         };
         Err(PagesError::Refused(why))
+    }
+
+    fn unexpected(&self, status: u16) -> PagesError {
+        PagesError::Refused(format!("http://{} answered {status}, and not as Headwater does", self.http))
     }
 }

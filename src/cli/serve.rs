@@ -23,7 +23,7 @@ use crate::generators::{DirtLevel, Runner, STREAMS};
 use crate::handlers::APIS;
 use crate::http::{self, HttpState};
 use crate::server::{Limits, Server, TlsConfig};
-use crate::workshop::{Random, Workshop, WorkshopOptions};
+use crate::workshop::{Challenges, Course, CourseOptions, Random, Workshop, WorkshopOptions};
 
 /// Threads for what blocks on the disk.
 const BLOCKING_THREADS_MAX: usize = 16;
@@ -45,6 +45,7 @@ pub(super) fn serve(settings: &Settings) -> Result<(), StartError> {
 async fn run(settings: &Settings) -> Result<(), StartError> {
     let mut stop = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
     let around = Surroundings::look();
+    let challenges = challenges(settings)?;
     let bound = doors::bind(&settings.doors).await?;
     let options = BrokerOptions {
         data_dir: settings.data_dir.clone(),
@@ -59,9 +60,10 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
         let open = doors::open(&broker, &settings.doors, bound, &around)?;
         let secret = doors::instructor_secret(&broker, &settings.doors).await?;
         let workshop = if settings.doors.classroom { Some(open_workshop(&cluster, settings).await?) } else { None };
-        Ok((open, secret, workshop))
+        let course = open_course(&cluster, workshop.clone(), challenges).await?;
+        Ok((open, secret, workshop, course))
     };
-    let (open, secret, workshop) = match opened.await {
+    let (open, secret, workshop, course) = match opened.await {
         Ok(opened) => opened,
         Err(error) => {
             // Else the next start would take this one for a crash.
@@ -85,6 +87,7 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let names = [settings.doors.http_names.as_slice(), settings.doors.tls.names.as_slice()].concat();
     let state = HttpState::new(Arc::clone(&cluster))
         .with_workshop(workshop)
+        .with_course(Some(course))
         .with_generators(generators.clone())
         .with_tls(broker.node.authority(), broker.node.https().map(|bound| bound.port()))
         .with_host_names(&names);
@@ -113,9 +116,31 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Those of this program, and those of a folder.
+fn challenges(settings: &Settings) -> Result<Challenges, StartError> {
+    let mut challenges = Challenges::own().map_err(StartError::Challenges)?;
+    if let Some(folder) = &settings.challenges {
+        challenges.add_from(folder).map_err(StartError::Challenges)?;
+    }
+    Ok(challenges)
+}
+
+fn chance() -> [u8; 32] {
+    Sha256::digest([uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()].concat()).into()
+}
+
+/// What there is to do, and how far everybody is.
+async fn open_course(
+    cluster: &Arc<dyn Cluster>,
+    workshop: Option<Arc<Workshop>>,
+    challenges: Challenges,
+) -> Result<Arc<Course>, StartError> {
+    let options = CourseOptions { challenges, random: Random::new(chance), now: Arc::new(clock::now) };
+    Course::open(Arc::clone(cluster), workshop, options).await.map(Arc::new).map_err(StartError::Workshop)
+}
+
 /// Who has joined, and what it takes to join.
 async fn open_workshop(cluster: &Arc<dyn Cluster>, settings: &Settings) -> Result<Arc<Workshop>, StartError> {
-    let chance = || Sha256::digest([uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()].concat()).into();
     let options = WorkshopOptions {
         code: settings.doors.workshop_code.clone(),
         streams: STREAMS.iter().map(|stream| stream.topic.to_owned()).collect(),

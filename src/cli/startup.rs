@@ -44,6 +44,7 @@ pub enum StartError {
     Listeners(io::Error),
     Secret(io::Error),
     Workshop(ClusterError),
+    Challenges(String),
     Runtime(io::Error),
 }
 
@@ -92,6 +93,7 @@ impl fmt::Display for StartError {
             StartError::Tls(error) => error.fmt(f),
             StartError::Listeners(error) => write!(f, "cannot read which addresses clients are told: {error}"),
             StartError::Workshop(error) => write!(f, "cannot open the workshop in the data folder: {error}"),
+            StartError::Challenges(error) => write!(f, "--challenges: {error}"),
             StartError::Secret(error) => write!(f, "cannot keep the instructor's password in the data folder: {error}"),
         }
     }

@@ -7,7 +7,7 @@ use super::{
     BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, ListenerSummary, NewRecord, PartitionSummary, Sightings, StoredRecord,
     TopicSummary, Topics, Witness,
 };
-use crate::broker::{Broker, Endpoint, NewTopic, OwnRecord, Partition, Refused};
+use crate::broker::{Broker, Endpoint, NewTopic, OwnRecord, Partition, Refused, Topic};
 use crate::config::{Advertise, Durability};
 use crate::coordinator::group::request::{DescribeGroup, ListGroups, OffsetFetch};
 use crate::coordinator::group::{GroupId, MemberId, Reply, Request};
@@ -127,6 +127,27 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(what).await.unwrap_or_else(failed)
 }
 
+fn summary(topic: &Topic) -> TopicSummary {
+    let partition = |partition: &Arc<Partition>| {
+        let view = partition.view();
+        PartitionSummary {
+            partition: partition.id(),
+            start_offset: view.start_offset(),
+            end_offset: view.end_offset(),
+            size_bytes: view.size_bytes(),
+            damaged: view.damaged().into_iter().map(|bad| bad.offsets).collect(),
+            indexes_rebuilt: view.indexes_rebuilt(),
+        }
+    };
+    TopicSummary {
+        name: topic.name.clone(),
+        id: topic.id,
+        internal: topic.is_internal(),
+        durability: topic.partition(PartitionId(0)).map_or(Durability::D1, |partition| partition.config().durability()),
+        partitions: topic.partitions().iter().map(partition).collect(),
+    }
+}
+
 impl Cluster for Embedded {
     fn cluster_id(&self) -> String {
         self.broker.node.cluster_id.clone()
@@ -155,26 +176,11 @@ impl Cluster for Embedded {
     }
 
     fn topics(&self) -> Vec<TopicSummary> {
-        let summary = |partition: &Arc<Partition>| {
-            let view = partition.view();
-            PartitionSummary {
-                partition: partition.id(),
-                start_offset: view.start_offset(),
-                end_offset: view.end_offset(),
-                size_bytes: view.size_bytes(),
-                damaged: view.damaged().into_iter().map(|bad| bad.offsets).collect(),
-                indexes_rebuilt: view.indexes_rebuilt(),
-            }
-        };
-        let topics = self.broker.catalog.list();
-        let list = topics.iter().map(|topic| TopicSummary {
-            name: topic.name.clone(),
-            id: topic.id,
-            internal: topic.is_internal(),
-            durability: topic.partition(PartitionId(0)).map_or(Durability::D1, |partition| partition.config().durability()),
-            partitions: topic.partitions().iter().map(summary).collect(),
-        });
-        list.collect()
+        self.broker.catalog.list().iter().map(|topic| summary(topic)).collect()
+    }
+
+    fn topic(&self, name: &str) -> Option<TopicSummary> {
+        self.broker.catalog.get(name).map(|topic| summary(&topic))
     }
 
     fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>> {

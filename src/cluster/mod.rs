@@ -141,6 +141,11 @@ pub trait Cluster: Topics + Users + Records {
     /// All topics, sorted by name.
     fn topics(&self) -> Vec<TopicSummary>;
 
+    /// One topic.
+    fn topic(&self, name: &str) -> Option<TopicSummary> {
+        self.topics().into_iter().find(|topic| topic.name.as_str() == name)
+    }
+
     /// All groups, sorted by id.
     fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>>;
 

@@ -106,6 +106,7 @@ pub const SETTING_ROWS: &[SettingRow] = &[
     row("dirt", "0|1|2", "1", Kind::Choice(DIRT), "Faults in the generated data: none, the stated ones, three times as many"),
     row("clock", "real|virtual", "real", Kind::Choice(CLOCKS), "Time of the generated data: the present, or one that begins on 5 January 2026, so that the seed alone decides about every byte"),
     row("speed", "NUMBER", "1", Kind::Speed, "How many times as fast as real time a virtual clock goes. 0: it stands still behind two hours of history"),
+    row("challenges", "FOLDER", "", Kind::Path, "A folder of challenges beside those of this program. One with the id of another takes its place"),
     row("num-partitions", "NUMBER", "4", Kind::Number, "Partitions of topics created without a count").broker("num.partitions"),
     row("auto-create-topics", "on|off", "on", Kind::OnOff, "Create topics when they are first asked for").broker("auto.create.topics.enable"),
     row("node-id", "NUMBER", "1", Kind::Number, "Number of this broker").broker("node.id"),
@@ -166,6 +167,8 @@ pub struct Settings {
     /// 0 to 2.
     pub dirt: u8,
     pub clock: ClockSetting,
+    /// A folder of challenges beside our own.
+    pub challenges: Option<PathBuf>,
     pub log_level: String,
     pub guards: Guards,
     /// Broker configs given at the start, own settings included as Kafka names them.
@@ -278,6 +281,7 @@ impl Settings {
             seed: number(&text("seed"))?,
             dirt: dirt.text.parse().unwrap_or(1),
             clock: clock(&text("clock"), &text("speed"))?,
+            challenges: levels.given("challenges").map(|given| PathBuf::from(given.text)).filter(|folder| !folder.as_os_str().is_empty()),
             log_level: log_level.text,
             guards: guards(text)?,
             broker,

@@ -123,6 +123,12 @@ impl Peer {
         if name.is_empty() { format!("client id {client_id:?}") } else { format!("{name} {version}, client id {client_id:?}") }
     }
 
+    /// Name and version in one text, empty if the client gave none.
+    pub fn software_text(&self) -> String {
+        let (name, version) = self.software();
+        format!("{name} {version}").trim().to_owned()
+    }
+
     pub fn software(&self) -> (String, String) {
         self.software.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

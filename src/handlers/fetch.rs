@@ -17,7 +17,7 @@ use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::fetch_sessions::{FetchAsk, FetchKey, FetchScope, TopicRef, Wanted};
 use crate::broker::meters::Meter;
 use crate::broker::{Partition, Waiter};
-use crate::model::{ErrorCode, PartitionId, TopicId, TopicName};
+use crate::model::{ErrorCode, Offset, PartitionId, TopicId, TopicName};
 use crate::security::{Operation, Principal};
 use crate::wire::fetch_response::{self, FetchResponse, FetchedPartition, FetchedTopic};
 
@@ -180,6 +180,7 @@ fn finish(ctx: &Context, version: i16, scope: FetchScope, by_id: bool, sources: 
             }
         }
     };
+    note(ctx, &sources, &served);
     ctx.charge(Meter::FetchedBytes, served.iter().map(|served| served.bytes as f64).sum());
     response.throttle_time_ms = ctx.throttle_time_ms();
     let carried = carried.into_iter().chain(std::iter::repeat(true));
@@ -195,6 +196,19 @@ fn finish(ctx: &Context, version: i16, scope: FetchScope, by_id: bool, sources: 
         }
     }
     answer(ctx, version, response)
+}
+
+/// Notes which records were handed out to whom.
+fn note(ctx: &Context, sources: &[Source], served: &[Served]) {
+    let Some(principal) = &ctx.principal else { return };
+    let handed = |(source, served): (&Source, &Served)| {
+        let (partition, end) = (source.partition.as_ref().ok()?, served.next_offset()?);
+        Some((partition.name.topic.clone(), source.wanted.partition, Offset(source.wanted.ask.fetch_offset)..end))
+    };
+    let handed: Vec<_> = sources.iter().zip(served).filter_map(handed).collect();
+    if !handed.is_empty() {
+        ctx.broker.evidence.fetched(principal, || ctx.peer.software_text(), &handed, ctx.broker.now());
+    }
 }
 
 /// Consecutive partitions of one topic share its entry.

@@ -7,6 +7,7 @@ use super::Context;
 use super::fetch::Source;
 use crate::broker::fetch_sessions::{Answered, FetchAsk};
 use crate::broker::{AtLeast, LogView, Partition, ReadUpTo, read_error_code};
+use crate::model::batch::Batches;
 use crate::model::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId};
 use crate::wire::fetch_response::{AbortedTransaction, CurrentLeader, DivergingEpoch, FetchedPartition};
 
@@ -82,6 +83,11 @@ impl Served {
             || view.end_offset() != self.high_watermark
             || view.last_stable_offset() != self.last_stable
             || view.start_offset() != self.log_start
+    }
+
+    /// Behind the last record that is handed out, if any is.
+    pub fn next_offset(&self) -> Option<Offset> {
+        Batches::new(self.records.last()?).next_offset_at_end()
     }
 
     pub fn into_response(self, partition: PartitionId) -> FetchedPartition {

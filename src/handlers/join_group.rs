@@ -50,6 +50,10 @@ impl Api for JoinGroup {
         if let Err(error) = ctx.room_for_group(&group).await {
             return ctx.reply(&response(version, JoinGroupReply::refused(error, Default::default())));
         }
+        // From version 4 on a consumer that begins asks twice, the second time with the id that it was given.
+        if let (Some(principal), true) = (&ctx.principal, request.member_id.is_empty()) {
+            ctx.broker.evidence.joined(principal, &request.group_id.0, ctx.broker.now());
+        }
         let reply = match ctx.broker.groups.ask(&group, Request::JoinGroup(join)).await {
             Ok(Answer::JoinGroup(reply)) => reply,
             Ok(_) => JoinGroupReply::refused(ErrorCode::UnknownServerError, request.member_id.as_str().into()),

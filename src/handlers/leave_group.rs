@@ -42,11 +42,21 @@ impl Api for LeaveGroup {
             Err(error) => Err(error),
         };
         let reply = match answer {
-            Ok(Answer::LeaveGroup(reply)) => reply,
+            Ok(Answer::LeaveGroup(reply)) => {
+                note(ctx, &group, &reply);
+                reply
+            }
             Ok(_) => LeaveGroupReply { error: ErrorCode::UnknownServerError, members: Vec::new() },
             Err(error) => LeaveGroupReply { error, members: Vec::new() },
         };
         ctx.reply(&response(version, reply))
+    }
+}
+
+fn note(ctx: &Context, group: &GroupId, reply: &LeaveGroupReply) {
+    let left = reply.error == ErrorCode::None && reply.members.iter().any(|member| member.error == ErrorCode::None);
+    if let (Some(principal), true) = (&ctx.principal, left) {
+        ctx.broker.evidence.left(principal, group, ctx.broker.now());
     }
 }
 

@@ -51,6 +51,7 @@ impl Api for OffsetCommit {
             };
             listed.into_iter().flat_map(|(topic, list)| list.into_iter().map(move |(p, e)| ((topic.clone(), p), e))).collect()
         };
+        note(ctx, &group, &topics, &errors);
         let mut response = OffsetCommitResponse::default();
         for topic in request.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
             let mut answered = OffsetCommitResponseTopic::default();
@@ -70,6 +71,19 @@ impl Api for OffsetCommit {
             response.topics.push(answered);
         }
         ctx.reply(&response)
+    }
+}
+
+/// Notes what the group now has.
+fn note(ctx: &Context, group: &GroupId, topics: &[CommitTopic], errors: &HashMap<(TopicName, PartitionId), ErrorCode>) {
+    let Some(principal) = &ctx.principal else { return };
+    let each = topics.iter().flat_map(|topic| topic.partitions.iter().map(|p| (topic.topic.clone(), p.partition, p.offset)));
+    let done = |(topic, partition, _): &(TopicName, PartitionId, Offset)| {
+        errors.get(&(topic.clone(), *partition)).is_some_and(|error| *error == ErrorCode::None)
+    };
+    let committed: Vec<_> = each.filter(done).collect();
+    if !committed.is_empty() {
+        ctx.broker.evidence.committed(principal, group, &committed, ctx.broker.now());
     }
 }
 

@@ -70,13 +70,18 @@ impl Api for Produce {
         for (topic, partitions) in appended {
             let mut answered = TopicProduceResponse::default();
             answered.name = topic.clone();
+            let mut records = 0_u64;
             for (index, appended) in partitions {
                 let outcome = flushed(appended).await;
+                records = records.saturating_add(outcome.as_ref().map_or(0, written));
                 if let Err(refused) = &outcome {
                     ctx.broker.metrics.error(Self::KEY, refused.error);
                     failure.get_or_insert_with(|| format!("{:?} for {}-{index}", refused.error, topic.as_str()));
                 }
                 answered.partition_responses.push(answer(version, index, outcome));
+            }
+            if let (Some(principal), 1..) = (&ctx.principal, records) {
+                ctx.broker.evidence.produced(principal, &topic.0, records, acks != 0, ctx.broker.now());
             }
             response.responses.push(answered);
         }
@@ -149,6 +154,12 @@ async fn append(
     partition.checkpoint_after_much();
     let flush = if request.acks == 0 { None } else { ctx.broker.flusher.due(&partition, outcome.last_offset.plus(1)) };
     Ok((outcome, flush))
+}
+
+/// Records that an append added.
+fn written(outcome: &AppendOutcome) -> u64 {
+    let added = outcome.last_offset.0.saturating_sub(outcome.base_offset.0).saturating_add(1);
+    if outcome.duplicate { 0 } else { u64::try_from(added).unwrap_or(0) }
 }
 
 /// Flushes of several partitions were asked for before the first is waited for.

@@ -8,6 +8,7 @@ use super::answer::{InPath, Refused};
 const ASSETS: &[(&str, &str, &str)] = &[
     ("page.css", "text/css; charset=utf-8", include_str!("assets/page.css")),
     ("page.js", "text/javascript; charset=utf-8", include_str!("assets/page.js")),
+    ("challenges.js", "text/javascript; charset=utf-8", include_str!("assets/challenges.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

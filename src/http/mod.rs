@@ -7,6 +7,10 @@ mod answer;
 mod assets;
 mod attempts;
 mod caller;
+mod challenges;
+mod checks;
+mod class;
+mod course;
 mod door;
 mod encrypted;
 mod generators;
@@ -16,7 +20,9 @@ mod joining;
 mod metrics;
 mod overview;
 mod page;
+mod progress;
 mod rates;
+mod report;
 mod reset;
 mod router;
 pub mod routes;
@@ -27,6 +33,7 @@ pub mod settings;
 pub mod snippet;
 mod student_tool;
 mod students;
+mod tickets;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,7 +45,7 @@ use crate::broker::CaInfo;
 use crate::cluster::{Cluster, ListenerSummary};
 use crate::config::{Address, Advertise};
 use crate::generators::Runner;
-use crate::workshop::Workshop;
+use crate::workshop::{Course, Workshop};
 use caller::Secure;
 
 pub use encrypted::serve_encrypted;
@@ -52,6 +59,8 @@ pub struct HttpState {
     cluster: Arc<dyn Cluster>,
     /// `None`: one person, who does not log in.
     workshop: Option<Arc<Workshop>>,
+    /// `None`: there are no challenges.
+    course: Option<Arc<Course>>,
     rates: Arc<rates::Rates>,
     overview: Arc<overview::OverviewCache>,
     attempts: Arc<attempts::Attempts>,
@@ -75,6 +84,7 @@ impl HttpState {
         HttpState {
             cluster,
             workshop: None,
+            course: None,
             rates: Arc::default(),
             overview: Arc::default(),
             attempts: Arc::default(),
@@ -89,6 +99,11 @@ impl HttpState {
     /// For a class: people log in.
     pub fn with_workshop(self, workshop: Option<Arc<Workshop>>) -> HttpState {
         HttpState { workshop, ..self }
+    }
+
+    /// With challenges.
+    pub fn with_course(self, course: Option<Arc<Course>>) -> HttpState {
+        HttpState { course, ..self }
     }
 
     /// With the generators that fill the cluster's topics.
@@ -156,4 +171,10 @@ pub async fn serve(
 mod tests;
 
 #[cfg(test)]
+mod class_fixture;
+
+#[cfg(test)]
 mod roles_tests;
+
+#[cfg(test)]
+mod course_tests;

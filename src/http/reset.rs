@@ -92,7 +92,7 @@ pub(super) async fn everything(
 ) -> Result<Json<Value>, Refused> {
     let cluster = state.cluster.as_ref();
     let Some(confirm) = asked.confirm else {
-        let what = "The streams begin anew with a fresh history; who has joined stays.";
+        let what = "The streams begin anew with a fresh history; who has joined and what they have solved stays, and open tickets end.";
         return Ok(told(&Doomed::everything(cluster).await, &state.words.give(INSTRUCTOR), what));
     };
     if let Some(workshop) = &state.workshop {
@@ -128,7 +128,11 @@ pub(super) async fn mine(
     let cluster = state.cluster.as_ref();
     let Some(confirm) = asked.confirm else {
         let word = state.words.give(&identity.id);
-        return Ok(told(&Doomed::of(cluster, identity).await, &word, "They are yours alone; nobody else loses anything."));
+        return Ok(told(
+            &Doomed::of(cluster, identity).await,
+            &word,
+            "They are yours alone; nobody else loses anything. What you have solved stays.",
+        ));
     };
     state.words.check(&identity.id, &confirm)?;
     let began = Instant::now();

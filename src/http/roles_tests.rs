@@ -1,116 +1,15 @@
 //! Every route for every role, on a broker that really keeps users; and what a request has to look like to get that far.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::class_fixture::{CODE, Class, SECRET, class};
 use super::*;
-use crate::broker::security::{Access, INSTRUCTOR};
-use crate::broker::{Broker, BrokerOptions, Endpoint, clock};
-use crate::cluster::Embedded;
-use crate::config::{BrokerLayers, Guards, Protocol};
-use crate::workshop::{Random, Role, WorkshopOptions};
+use crate::workshop::Role;
 use routes::ROUTES;
-use sha2::{Digest, Sha256};
-
-const CODE: &str = "otter-4821";
-const SECRET: &str = "the instructor's secret";
-
-struct Class {
-    address: SocketAddr,
-    workshop: Arc<Workshop>,
-    cluster: Arc<dyn Cluster>,
-    _folder: tempfile::TempDir,
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{}", self.body))
-    }
-
-    /// The session that a browser is given.
-    fn cookie(&self) -> String {
-        let line = self.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
-        line.split(';').next().unwrap().to_owned()
-    }
-}
-
-async fn class() -> Class {
-    let folder = tempfile::tempdir().unwrap();
-    let data_dir = folder.path().to_owned();
-    let guards = Guards { ballast_bytes: 0, floor_bytes: 0, floor_percent: 0, ..Guards::default() };
-    let options = BrokerOptions { data_dir, access: Access::Instructor, configs: BrokerLayers::default(), guards };
-    let broker = Broker::open(options).unwrap();
-    broker.security.set_password(INSTRUCTOR, SECRET).unwrap();
-    let bound = "127.0.0.1:9094".parse().unwrap();
-    broker.node.add_endpoint(Arc::new(Endpoint::new("CLASS", Protocol::SaslPlaintext, bound, Advertise::Auto)));
-    let cluster: Arc<dyn Cluster> = Arc::new(Embedded::new(broker, Vec::new()));
-    let random = || Sha256::digest(uuid::Uuid::new_v4().into_bytes()).into();
-    let options = WorkshopOptions {
-        code: Some(CODE.to_owned()),
-        streams: vec!["ecommerce-events".to_owned()],
-        random: Random::new(random),
-        now: Arc::new(clock::now),
-    };
-    let workshop = Arc::new(Workshop::open(Arc::clone(&cluster), options).await.unwrap());
-    let state = HttpState::new(Arc::clone(&cluster)).with_workshop(Some(Arc::clone(&workshop)));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, state, std::future::pending()));
-    Class { address, workshop, cluster, _folder: folder }
-}
-
-impl Class {
-    /// One request with these header lines, on a connection of its own.
-    async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut socket = TcpStream::connect(self.address).await.unwrap();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
-        if !headers.iter().any(|(name, _)| *name == "host") {
-            head += &format!("host: {}\r\n", self.address);
-        }
-        headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
-        if !body.is_empty() {
-            head += &format!("content-length: {}\r\n", body.len());
-        }
-        // The answer may come before all of it is sent.
-        let _ = socket.write_all(format!("{head}\r\n{body}").as_bytes()).await;
-        let mut answer = Vec::new();
-        let _ = socket.read_to_end(&mut answer).await;
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
-    }
-
-    async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
-        let bearer = token.map(|token| format!("Bearer {token}"));
-        let mut headers = vec![("content-type", "application/json")];
-        headers.extend(bearer.iter().map(|bearer| ("authorization", bearer.as_str())));
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.raw(method, path, &headers, &body).await
-    }
-
-    async fn join(&self) -> Value {
-        let answer = self.ask("POST", "/api/join", None, &json!({ "code": CODE })).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        answer.json()
-    }
-
-    async fn instructor(&self) -> String {
-        let answer = self.ask("POST", "/api/login", None, &json!({ "user": INSTRUCTOR, "password": SECRET })).await;
-        assert_eq!((answer.status, &answer.json()["role"]), (200, &json!("instructor")), "{}", answer.body);
-        answer.json()["token"].as_str().unwrap().to_owned()
-    }
-}
 
 /// Method, path, body, and the status for nobody, a student, another student and the instructor. `ID` is the first student's.
 #[rustfmt::skip]
@@ -145,6 +44,25 @@ const EXPECTED: &[(&str, &str, &str, &str, [u16; 4])] = &[
     ("delete", "/api/incidents/{id}",         "/api/incidents/1",                "",                                     [401, 403, 403, 409]),
     ("post",   "/api/students/{id}/password", "/api/students/none-such/password", "",                                    [401, 403, 403, 404]),
     ("delete", "/api/students/{id}",          "/api/students/none-such",         "",                                     [401, 403, 403, 404]),
+    ("get",    "/api/challenges",             "/api/challenges",                 "",                                     [200, 200, 200, 200]),
+    ("get",    "/api/challenges/{id}",        "/api/challenges/c01",             "",                                     [200, 200, 200, 200]),
+    ("get",    "/api/challenges/{id}/{file}", "/api/challenges/c01/starter.py",  "",                                     [200, 200, 200, 200]),
+    // The streams of this class are not there yet.
+    ("get",    "/api/ticket/{id}",            "/api/ticket/c01",                 "",                                     [401, 409, 409, 409]),
+    ("post",   "/api/check/{id}",             "/api/check/c01?student=ID",       "{}",                                   [401, 200, 403, 200]),
+    ("get",    "/api/verdict/{id}",           "/api/verdict/c01?student=ID",     "",                                     [401, 200, 403, 200]),
+    ("post",   "/api/hint/{id}",              "/api/hint/c01?student=ID",        "{}",                                   [401, 200, 403, 200]),
+    ("get",    "/api/hint/{id}",              "/api/hint/c01?student=ID",        "",                                     [401, 200, 403, 200]),
+    ("post",   "/api/stuck/{id}",             "/api/stuck/c01?student=ID",       r#"{"stuck":true}"#,                    [401, 200, 403, 200]),
+    ("post",   "/api/explain/{id}",           "/api/explain/c01?student=ID",     r#"{"choice":0}"#,                      [401, 200, 403, 200]),
+    ("get",    "/api/progress",               "/api/progress?student=ID",        "",                                     [401, 200, 403, 200]),
+    ("get",    "/api/progress/export",        "/api/progress/export",            "",                                     [401, 403, 403, 200]),
+    ("delete", "/api/progress",               "/api/progress",                   r#"{"student":"none-such"}"#,           [401, 403, 403, 404]),
+    ("get",    "/api/class",                  "/api/class",                      "",                                     [401, 403, 403, 200]),
+    ("put",    "/api/class/{student}/{id}",   "/api/class/ID/c01",               r#"{"status":"granted"}"#,              [401, 403, 403, 200]),
+    ("get",    "/api/leaderboard",            "/api/leaderboard",                "",                                     [401, 404, 404, 200]),
+    ("put",    "/api/leaderboard",            "/api/leaderboard",                r#"{"on":true}"#,                       [401, 403, 403, 200]),
+    ("get",    "/api/report",                 "/api/report?student=ID",          "",                                     [401, 200, 403, 200]),
     // It ends the sessions that the others come with.
     ("post",   "/api/me/password",            "/api/me/password",                "",                                     [401, 200, 200, 409]),
 ];
@@ -169,8 +87,10 @@ async fn every_route_answers_each_role_as_the_table_says() {
         for (caller, status) in callers.iter().zip(expected) {
             let answer = class.ask(&method.to_uppercase(), &example, caller.as_deref(), &body).await;
             assert_eq!(answer.status, *status, "{method} {example} for {caller:?}: {}", answer.body);
+            // Of two students neither may look at the other's.
+            let is_others = answer.status == 403 && answer.body.contains("somebody else's");
             assert_eq!(
-                matches!(answer.status, 401 | 403) && route.who > Role::Nobody,
+                matches!(answer.status, 401 | 403) && route.who > Role::Nobody && !is_others,
                 *status != 404 && route.who > role_of(&callers, caller)
             );
             if answer.status >= 400 {

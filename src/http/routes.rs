@@ -3,8 +3,8 @@
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::{
-    HttpState, assets, generators, health, joining, metrics, overview, page, reset, schemas, seen, server_info, settings, student_tool,
-    students,
+    HttpState, assets, challenges, checks, class, generators, health, joining, metrics, overview, page, progress, report, reset, schemas,
+    seen, server_info, settings, student_tool, students, tickets,
 };
 use crate::workshop::Role;
 
@@ -51,6 +51,24 @@ routes! {
     put    "/api/students/{id}"           Instructor students::rename,    "`{name}`: what is shown";
     delete "/api/students/{id}"           Instructor students::remove,    "with users, rights, topics and groups";
     put    "/api/listeners/{name}"        Instructor server_info::advertise, "`{advertise}`: where its clients are sent (`HOST[:PORT]`, `auto`, `sni`)";
+    get    "/api/challenges"              Nobody     challenges::list,    "what there is to do, in order; with one's own status when somebody asks";
+    get    "/api/challenges/{id}"         Nobody     challenges::one,     "one of them: text, what to hand in, starters, prompts, the question";
+    get    "/api/challenges/{id}/{file}"  Nobody     challenges::file,    "a starter, or a file that all scripts share; a solution only for the instructor";
+    get    "/api/ticket/{id}"             Student    tickets::issue,      "a new ticket for a challenge: a nonce and the offsets to work on";
+    post   "/api/check/{id}"              Student    checks::check,       "`{receipt?}`: the verdict on the newest answer";
+    get    "/api/verdict/{id}"            Student    checks::verdict,     "the last verdict";
+    get    "/api/hint/{id}"               Student    checks::hints,       "the hints that were given";
+    post   "/api/hint/{id}"               Student    checks::next_hint,   "`{}`: the next one";
+    post   "/api/stuck/{id}"              Student    checks::stuck,       "`{stuck, note?}`: queues up for help, or goes";
+    post   "/api/explain/{id}"            Student    checks::explain,     "`{choice}`: whether it is right, and why";
+    get    "/api/progress"                Student    progress::own,       "how far one is";
+    get    "/api/progress/export"         Instructor progress::export,    "all that is kept of everybody's progress";
+    delete "/api/progress"                Instructor progress::erase,     "`{student?}`: erases it";
+    get    "/api/class"                   Instructor class::show,         "the board, mistakes by count, who waits for help";
+    put    "/api/class/{student}/{id}"    Instructor class::decide,       "`{status}`: `skipped`, `granted` or `none`";
+    get    "/api/leaderboard"             Student    class::leaderboard,  "points; 404 while it is off";
+    put    "/api/leaderboard"             Instructor class::set_leaderboard, "`{on?, frozen?}`";
+    get    "/api/report"                  Student    report::report,      "the report with its facts filled in; `?format=md` or `html`; the instructor: `&rubric=on`";
     get    "/api/generators"              Instructor generators::show,    "what the generators do";
     put    "/api/generators/rate"         Instructor generators::rate,    "`{topic?, factor}`";
     put    "/api/generators/pause"        Instructor generators::pause,   "`{topic?}`";

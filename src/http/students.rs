@@ -61,6 +61,10 @@ pub(super) async fn rename(
 
 pub(super) async fn remove(State(state): State<HttpState>, InPath(id): InPath) -> Result<Json<Removed>, Refused> {
     let removed = workshop(&state)?.remove(&id).await?;
+    if let Some(course) = &state.course {
+        // Cut short, the next start does it.
+        course.erase(Some(&id)).await?;
+    }
     tracing::info!(id, topics = removed.erased.topics.len(), groups = removed.erased.groups.len(), "a student was removed");
     Ok(Json(removed))
 }

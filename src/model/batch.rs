@@ -245,6 +245,17 @@ impl<'a> Batches<'a> {
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
+
+    /// Behind the last offset of the last whole batch. Looks at lengths only: for bytes that were checked before.
+    pub fn next_offset_at_end(self) -> Option<Offset> {
+        let (mut rest, mut last) = (self.rest, None);
+        while let Some(size) = rest.get(BATCH_LENGTH..LENGTH_OVERHEAD).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes) {
+            let size = usize::try_from(size).ok().and_then(|size| size.checked_add(LENGTH_OVERHEAD));
+            let Some((batch, behind)) = size.and_then(|size| rest.split_at_checked(size)) else { break };
+            (last, rest) = (Some(batch), behind);
+        }
+        BatchHeader::parse(last?).ok().map(|header| header.next_offset())
+    }
 }
 
 impl<'a> Iterator for Batches<'a> {
@@ -463,6 +474,11 @@ mod tests {
         let mut batches = Batches::new(&bytes);
         assert_eq!(batches.by_ref().filter(Result::is_ok).count(), 2);
         assert_eq!(batches.rest().len(), bytes.len() - whole);
+        assert_eq!(Batches::new(&bytes).next_offset_at_end(), Some(Offset(1)), "both begin at 0");
+        assert_eq!(Batches::new(&bytes[..60]).next_offset_at_end(), None);
+        bytes[8..12].copy_from_slice(&(-13_i32).to_be_bytes());
+        assert_eq!(Batches::new(&bytes).next_offset_at_end(), None);
+        bytes[8..12].copy_from_slice(&one(b"a").to_bytes()[8..12]);
         bytes[16] = 1;
         assert!(matches!(Batches::new(&bytes).collect::<Vec<_>>()[..], [Err(BatchDefect::Magic(1))]));
     }

@@ -25,7 +25,7 @@ pub struct Fetched {
     pub offsets: Vec<Range<Offset>>,
     pub first_ms: Timestamp,
     pub at_ms: Timestamp,
-    /// Name and version of the client that asked last, as it gave them (KIP-511).
+    /// Name and version of the client that asked first, as it gave them (KIP-511).
     pub software: String,
 }
 

@@ -9,6 +9,7 @@
 
 mod answer;
 pub mod challenge;
+pub mod course;
 mod doomed;
 mod identity;
 mod pseudonym;
@@ -19,12 +20,14 @@ mod session;
 mod ticket;
 pub mod truth;
 pub mod verdict;
+mod verdict_text;
 mod words;
 #[allow(clippy::module_inception, reason = "the noun that the room is named after")]
 mod workshop;
 
 pub use answer::{Answer, AnswerRecord};
 pub use challenge::{Challenge, Challenges};
+pub use course::{Course, CourseError, CourseOptions, Student};
 pub use doomed::{Doomed, DoomedGroup, DoomedTopic, Erased};
 pub use identity::{Account, Identity};
 pub use random::Random;

@@ -48,6 +48,11 @@ impl Random {
         groups.join("-")
     }
 
+    /// 100 bits that stand for a ticket.
+    pub fn nonce(&self) -> String {
+        self.letters(PASSWORD_LETTERS)
+    }
+
     /// `7F3K2M`.
     pub fn invite(&self) -> String {
         self.letters(INVITE_LETTERS).to_uppercase()

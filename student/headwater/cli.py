@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-from headwater import __version__, doctor, join, target
+from headwater import __version__, challenges, doctor, join, target
 from headwater.clientconfig import ConfigError
 from headwater.http import HttpError
 from headwater.wire import clean
@@ -57,7 +57,38 @@ def _parser() -> argparse.ArgumentParser:
     looking.add_argument("--topic", help="the topic that you read or write")
     looking.add_argument("--group", help="the group.id that you read with")
     looking.add_argument("--json", action="store_true", help="print the result as JSON")
+    _challenge_commands(command)
     return parser
+
+
+def _challenge_commands(command):
+    def of_one(name, function, about):
+        made = command(name, function, about)
+        made.add_argument("challenge", metavar="CHALLENGE", help="c01, c02, ...")
+        return made
+
+    command("challenges", lambda arguments: _print(challenges.listed(arguments)), "What there is to solve")
+    starting = of_one("start", lambda arguments: _print(challenges.start(arguments)), "Write a script to begin with into a new folder")
+    starting.add_argument("--client", choices=CLIENTS, help="for this Kafka client, where there are several")
+    starting.add_argument("--folder", metavar="DIR", help="write it there")
+    getting = of_one("ticket", lambda arguments: _print(challenges.ticket(arguments)), "Get a ticket: the records your answer is about")
+    getting.add_argument("--json", action="store_true", help="print it as JSON")
+    checking = of_one("check", _check, "Find out whether your answer is right, and if not, which mistake it is")
+    checking.add_argument("receipt", nargs="?", metavar="RECEIPT", help="a receipt that begins with WS1., or a file with one")
+    checking.add_argument("--watch", action="store_true", help="check again whenever something new arrives")
+    of_one("hint", lambda arguments: _print(challenges.hint(arguments)), "The next hint")
+    asking = of_one("stuck", lambda arguments: _print(challenges.stuck(arguments)), "Ask for somebody to come and look")
+    asking.add_argument("note", nargs="?", metavar="NOTE", help="what you are stuck at, in a few words")
+    asking.add_argument("--never-mind", action="store_true", help="you got on by yourself")
+    command("progress", lambda arguments: _print(challenges.progress(arguments)), "How far you are")
+
+
+def _check(arguments):
+    if arguments.watch:
+        return challenges.watch(arguments, _print)
+    lines, status = challenges.check(arguments)
+    _print(lines)
+    return status
 
 
 def _join(arguments):

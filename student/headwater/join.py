@@ -166,7 +166,8 @@ def _welcome(kept, file, back, before):
         rows.append(("invite for your partner", kept["invite"]))
     lines += ["", *table(rows), "", "Next:"]
     lines.append(f"  {program()} doctor                      looks whether everything works from this computer")
-    lines.append(f"  {program()} settings confluent-kafka    the settings to paste into your program")
+    lines.append(f"  {program()} challenges                  what there is to solve, and a script to begin with")
+    lines.append(f"  {program()} settings confluent-kafka    the settings to paste into a program of your own")
     return lines
 
 

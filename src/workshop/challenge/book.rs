@@ -1,6 +1,6 @@
 //! All challenges, in their order: those of this program, and those of a folder beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use include_dir::{Dir, DirEntry, include_dir};
@@ -66,9 +66,26 @@ impl Challenges {
         self.all.iter().find(|challenge| challenge.id().eq_ignore_ascii_case(id))
     }
 
+    /// A file that goes beside the starters of a challenge: its own, or one that all share.
+    pub fn beside<'a>(&'a self, challenge: &'a Challenge, name: &str) -> Option<&'a [u8]> {
+        challenge.files().any(|own| own == name && is_beside(own)).then(|| challenge.file(name)).flatten().or_else(|| self.shared(name))
+    }
+
+    /// The names of those files.
+    pub fn needs(&self, challenge: &Challenge) -> BTreeSet<String> {
+        let own = challenge.files().filter(|name| is_beside(name)).map(str::to_owned);
+        self.shared.keys().cloned().chain(own).collect()
+    }
+
     pub fn shared(&self, name: &str) -> Option<&[u8]> {
         self.shared.get(name).map(Vec::as_slice)
     }
+}
+
+/// Neither what the page shows otherwise, nor what gives an answer away.
+fn is_beside(name: &str) -> bool {
+    let told = ["challenge.toml", "README.md", "submission.json"].contains(&name);
+    !told && !name.contains('/') && !name.starts_with("solution") && !name.starts_with("starter")
 }
 
 fn embedded(folder: &Dir<'_>, root: &Path, files: &mut BTreeMap<String, Vec<u8>>) {

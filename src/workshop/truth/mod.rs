@@ -4,20 +4,35 @@
 //! None of them knows how the generators work: they read what a student can read. A challenge's folder names a kind and its parameters
 //! (`[truth]` in `challenge.toml`). Kinds are pure: the log, the clock and the evidence are given to them.
 
+mod board;
 mod bronze;
 mod digest;
+mod events;
+mod feed;
+mod first_records;
 mod fraud_windows;
 mod from_files;
 mod gold;
+mod live_board;
 mod log;
+mod merges;
+mod money;
 mod pairs;
+mod parameters;
 mod payment_join;
 mod payments;
+mod processed_feed;
+mod ranking;
+mod readings;
+mod run;
+mod running_totals;
 mod scalar;
 mod shop;
 mod silver;
 mod silver_tally;
 mod tables;
+mod threshold_alerts;
+mod times;
 
 use crate::model::Timestamp;
 use crate::model::evidence::Evidence;
@@ -57,15 +72,29 @@ pub trait Truth: Send + Sync {
     fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError>;
 }
 
+type Maker = fn(&toml::Table) -> Result<Box<dyn Truth>, String>;
+
+/// All kinds, by the names that folders give.
+const KINDS: &[(&str, Maker)] = &[
+    ("bronze", made::<bronze::Bronze>),
+    ("first-records", first_records::make),
+    ("fraud-windows", made::<fraud_windows::FraudWindows>),
+    ("live-board", live_board::make),
+    ("payment-join", made::<payment_join::PaymentJoin>),
+    ("processed-feed", processed_feed::make),
+    ("running-totals", running_totals::make),
+    ("silver", made::<silver::Silver>),
+    ("threshold-alerts", threshold_alerts::make),
+];
+
 /// Makes a kind from the table `[truth]` of a challenge. The error says which parameter is wrong.
 pub fn kind(name: &str, parameters: &toml::Table) -> Result<Box<dyn Truth>, String> {
-    match name {
-        "bronze" => made::<bronze::Bronze>(parameters),
-        "fraud-windows" => made::<fraud_windows::FraudWindows>(parameters),
-        "payment-join" => made::<payment_join::PaymentJoin>(parameters),
-        "silver" => made::<silver::Silver>(parameters),
-        _ => Err(format!("there is no kind of truth named {name:?}")),
-    }
+    let known = || KINDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let (_, make) = KINDS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .ok_or_else(|| format!("there is no kind of truth named {name:?}; there are {}", known()))?;
+    make(parameters).map_err(|error| format!("{name}: {error}"))
 }
 
 fn made<T: Truth + serde::de::DeserializeOwned + 'static>(parameters: &toml::Table) -> Result<Box<dyn Truth>, String> {

@@ -1,0 +1,85 @@
+//! `/api/check`, `/api/verdict`, `/api/hint`, `/api/stuck`, `/api/explain`: what a student asks about an answer.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::HttpState;
+use super::answer::{Asked, InPath, Refused};
+use super::course::{About, course};
+use crate::workshop::course::{Hint, Told};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Check {
+    receipt: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StuckAt {
+    stuck: bool,
+    note: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Chosen {
+    choice: usize,
+}
+
+/// `{}` alone.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+pub(super) async fn check(
+    State(state): State<HttpState>,
+    about: About,
+    InPath(id): InPath,
+    Asked(asked): Asked<Check>,
+) -> Result<Json<Told>, Refused> {
+    let course = course(&state)?;
+    let verdict = course.check(&about.student, &id, asked.receipt).await?;
+    Ok(Json(course.told(&verdict)))
+}
+
+pub(super) async fn verdict(State(state): State<HttpState>, about: About, InPath(id): InPath) -> Result<Json<Told>, Refused> {
+    let course = course(&state)?;
+    let none = || Refused::new(StatusCode::NOT_FOUND, "nothing has been checked yet", format!("ask for it: POST /api/check/{id}"));
+    course.last_verdict(&about.student, &id)?.map(|last| Json(course.told(&last))).ok_or_else(none)
+}
+
+pub(super) async fn hints(State(state): State<HttpState>, about: About, InPath(id): InPath) -> Result<Json<Vec<Hint>>, Refused> {
+    Ok(Json(course(&state)?.hints(&about.student, &id)?))
+}
+
+pub(super) async fn next_hint(
+    State(state): State<HttpState>,
+    about: About,
+    InPath(id): InPath,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<Json<Hint>, Refused> {
+    Ok(Json(course(&state)?.next_hint(&about.student, &id).await?))
+}
+
+pub(super) async fn stuck(
+    State(state): State<HttpState>,
+    about: About,
+    InPath(id): InPath,
+    Asked(asked): Asked<StuckAt>,
+) -> Result<Json<Value>, Refused> {
+    course(&state)?.set_stuck(&about.student, &id, asked.stuck, asked.note.as_deref()).await?;
+    Ok(Json(json!({ "stuck": asked.stuck })))
+}
+
+pub(super) async fn explain(
+    State(state): State<HttpState>,
+    about: About,
+    InPath(id): InPath,
+    Asked(asked): Asked<Chosen>,
+) -> Result<Json<Value>, Refused> {
+    Ok(Json(course(&state)?.explain(&about.student, &id, asked.choice).await?))
+}

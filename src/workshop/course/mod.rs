@@ -1,0 +1,256 @@
+//! The course: tickets, answers, verdicts, and how far everybody is.
+//!
+//! A student asks for a ticket, works on its records, hands in an answer and asks for a check. Which tickets were issued and what came of
+//! the answers is kept in the hidden topic `_progress`; the topics `ws.ID.tickets` and `ws.ID.verdicts` are for the student's scripts, who
+//! may write to them: nothing is read back from there.
+
+mod checking;
+mod progress;
+
+mod report;
+mod scoreboard;
+mod sight;
+mod standing;
+mod stored_log;
+mod student;
+mod submission;
+mod ticketing;
+mod turns;
+mod wording;
+mod work;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, ClusterError, INSTRUCTOR, NewRecord};
+use crate::model::evidence::Evidence;
+use crate::model::{PartitionId, Timestamp, TopicName};
+
+use super::verdict::Verdict;
+use super::{Challenge, Challenges, Random, Roster, Ticket, Workshop};
+use progress::Progress;
+use ticketing::{Issue, ensure_notes};
+use turns::Turns;
+use work::{Explained, Stuck, Work};
+
+pub use checking::Told;
+pub use report::Form;
+pub use scoreboard::{Board, Frozen, Row};
+pub use student::Student;
+pub use ticketing::TICKET_MS;
+pub use work::Ruling;
+
+/// What a student may write about being stuck.
+const NOTE_LETTERS_MAX: usize = 500;
+
+type Clock = dyn Fn() -> Timestamp + Send + Sync;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CourseError {
+    #[error("there is no challenge {0}")]
+    Unknown(String),
+    #[error("there is no student {0}")]
+    NoStudent(String),
+    #[error("{what}")]
+    Busy { what: &'static str, wait: u64 },
+    #[error("{error}")]
+    Wrong { error: String, fix: String },
+    #[error("{0}")]
+    Cluster(#[from] ClusterError),
+}
+
+pub struct CourseOptions {
+    pub challenges: Challenges,
+    pub random: Random,
+    pub now: Arc<Clock>,
+}
+
+pub struct Course {
+    cluster: Arc<dyn Cluster>,
+    /// `None`: one person, who does not log in.
+    workshop: Option<Arc<Workshop>>,
+    challenges: Challenges,
+    random: Random,
+    now: Arc<Clock>,
+    progress: Arc<Progress>,
+    turns: Turns,
+}
+
+/// A ticket as it is handed out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Handed {
+    #[serde(flatten)]
+    pub ticket: Ticket,
+    /// What may become of it before it expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+/// One hint of several.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hint {
+    pub n: usize,
+    pub of: usize,
+    pub hint: String,
+}
+
+impl Course {
+    /// With what the cluster keeps of it.
+    pub async fn open(cluster: Arc<dyn Cluster>, workshop: Option<Arc<Workshop>>, options: CourseOptions) -> Result<Course, ClusterError> {
+        let CourseOptions { challenges, random, now } = options;
+        let roster = workshop.as_ref().map(|workshop| workshop.roster());
+        let progress = Arc::new(Progress::open(Arc::clone(&cluster), Arc::clone(&now), |id| is_here(roster.as_deref(), id)).await?);
+        Ok(Course { cluster, workshop, challenges, random, now, progress, turns: Turns::default() })
+    }
+
+    pub fn challenges(&self) -> &Challenges {
+        &self.challenges
+    }
+
+    pub fn challenge(&self, id: &str) -> Result<&Challenge, CourseError> {
+        self.challenges.get(id).ok_or_else(|| CourseError::Unknown(id.chars().take(40).collect()))
+    }
+
+    /// Somebody who takes part, by id.
+    pub fn student(&self, id: &str) -> Result<Student, CourseError> {
+        let unknown = || CourseError::NoStudent(id.chars().take(60).collect());
+        match &self.workshop {
+            None if id == Student::alone().id => Ok(Student::alone()),
+            None => Err(unknown()),
+            Some(_) if id == INSTRUCTOR => Ok(Student::instructor()),
+            Some(workshop) => workshop.roster().get(id).map(Student::of).ok_or_else(unknown),
+        }
+    }
+
+    /// Whoever has been taken out since the request came.
+    fn still_here(&self, student: &Student) -> Result<(), CourseError> {
+        self.student(&student.id).map(|_| ())
+    }
+
+    fn evidence(&self, student: &Student) -> Option<Evidence> {
+        let witness = self.cluster.witness()?;
+        Some(Evidence::together(student.users.iter().map(|user| witness.evidence(user)).collect()))
+    }
+
+    /// Issues a ticket.
+    pub async fn ticket(&self, student: &Student, id: &str) -> Result<Handed, CourseError> {
+        let challenge = self.challenge(id)?;
+        self.still_here(student)?;
+        let now = (self.now)();
+        self.turns.ticket(&student.id, now).map_err(|wait| CourseError::Busy { what: "too many tickets in a short time", wait })?;
+        let issue = Issue { cluster: self.cluster.as_ref(), random: &self.random, student, challenge, now };
+        let made = issue.ticket().await?;
+        let ticket = made.issued.ticket.clone();
+        self.progress.keep_ticket(made.issued).await?;
+        // Made now, so that the first verdict does not have to wait for it.
+        if let Err(error) = ensure_notes(self.cluster.as_ref(), &student.topic("verdicts")).await {
+            tracing::debug!(student = student.id, %error, "the topic for verdicts could not be made");
+        }
+        self.publish(&student.topic("tickets"), challenge.id(), &ticket).await;
+        Ok(Handed { ticket, warning: made.warning })
+    }
+
+    /// Lets the student's scripts know. They can ask again, so it is no failure if they do not hear of it.
+    async fn publish(&self, topic: &TopicName, key: &str, what: &impl Serialize) {
+        let value = serde_json::to_vec(what).ok().map(Bytes::from);
+        let record = NewRecord { key: Some(Bytes::from(key.to_owned())), value, timestamp: (self.now)(), headers: Vec::new() };
+        let told = async {
+            ensure_notes(self.cluster.as_ref(), topic).await?;
+            self.cluster.append(topic, PartitionId(0), vec![record]).await
+        };
+        if let Err(error) = told.await {
+            tracing::debug!(%topic, %error, "a note to a student could not be written");
+        }
+    }
+
+    pub fn last_verdict(&self, student: &Student, id: &str) -> Result<Option<Verdict>, CourseError> {
+        Ok(self.progress.work(&student.id, self.challenge(id)?.id()).last)
+    }
+
+    /// The hints that have been given.
+    pub fn hints(&self, student: &Student, id: &str) -> Result<Vec<Hint>, CourseError> {
+        let challenge = self.challenge(id)?;
+        let given = self.progress.work(&student.id, challenge.id()).hints;
+        Ok((0..given).filter_map(|n| hint(challenge, n)).collect())
+    }
+
+    /// The next one; when all have been given, the last again.
+    pub async fn next_hint(&self, student: &Student, id: &str) -> Result<Hint, CourseError> {
+        let challenge = self.challenge(id)?;
+        let all = challenge.sheet.hints.len();
+        let give = move |work: &mut Work| {
+            work.hints = work.hints.saturating_add(1).min(all);
+            work.hints
+        };
+        let given = self.change(student, challenge, give).await?;
+        let none = || CourseError::Wrong { error: format!("{id} has no hints"), fix: "ask somebody, or say that you are stuck".to_owned() };
+        given.checked_sub(1).and_then(|n| hint(challenge, n)).ok_or_else(none)
+    }
+
+    /// Queues up for help, or goes.
+    pub async fn set_stuck(&self, student: &Student, id: &str, stuck: bool, note: Option<&str>) -> Result<(), CourseError> {
+        let now = (self.now)();
+        let note: String = note.unwrap_or_default().chars().filter(|c| !c.is_control()).take(NOTE_LETTERS_MAX).collect();
+        let set = move |work: &mut Work| {
+            // Who asks again keeps the place in the queue.
+            let since_ms = work.stuck.as_ref().map_or(now, |stuck| stuck.since_ms);
+            work.stuck = stuck.then_some(Stuck { since_ms, note });
+        };
+        self.change(student, self.challenge(id)?, set).await
+    }
+
+    /// Answers the question about one's own result.
+    pub async fn explain(&self, student: &Student, id: &str, choice: usize) -> Result<Value, CourseError> {
+        let challenge = self.challenge(id)?;
+        let chosen = challenge.sheet.explain.choices.get(choice);
+        let chosen = chosen.ok_or_else(|| CourseError::Wrong {
+            error: format!("there is no choice {choice}"),
+            fix: format!("choose a number from 0 to {}", challenge.sheet.explain.choices.len().saturating_sub(1)),
+        })?;
+        let right = chosen.right;
+        let set = move |work: &mut Work| {
+            let before = work.explained.take();
+            let tries = before.as_ref().map_or(0, |before| before.tries).saturating_add(1);
+            let at_once = before.map_or(right, |before| before.at_once);
+            work.explained = Some(Explained { choice, right, tries, at_once });
+        };
+        self.change(student, challenge, set).await?;
+        Ok(json!({ "right": right, "why": chosen.why }))
+    }
+
+    /// What the instructor decides for one student.
+    pub async fn rule(&self, student: &Student, id: &str, ruling: Option<Ruling>) -> Result<(), CourseError> {
+        self.change(student, self.challenge(id)?, move |work| work.ruling = ruling).await
+    }
+
+    async fn change<T: Send + 'static>(
+        &self,
+        student: &Student,
+        challenge: &Challenge,
+        change: impl FnOnce(&mut Work) -> T + Send + 'static,
+    ) -> Result<T, CourseError> {
+        self.still_here(student)?;
+        Ok(self.progress.change(&student.id, challenge.id(), change).await?)
+    }
+
+    /// Forgets a student, or everything. Tells how many records that were.
+    pub async fn erase(&self, student: Option<&str>) -> Result<usize, CourseError> {
+        Ok(self.progress.erase(student).await?)
+    }
+}
+
+fn hint(challenge: &Challenge, n: usize) -> Option<Hint> {
+    let all = &challenge.sheet.hints;
+    all.get(n).map(|hint| Hint { n: n.saturating_add(1), of: all.len(), hint: hint.clone() })
+}
+
+/// Whether an id is somebody's. Without a roster there is one person.
+fn is_here(roster: Option<&Roster>, id: &str) -> bool {
+    match roster {
+        None => id == Student::alone().id,
+        Some(roster) => id == INSTRUCTOR || roster.get(id).is_some(),
+    }
+}

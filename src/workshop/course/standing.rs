@@ -1,0 +1,167 @@
+//! Where everybody stands: for a student, for the instructor, for all.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::scoreboard::{Board, Frozen, Row, ranked};
+use super::work::{Ruling, Work};
+use super::{Course, CourseError, Student};
+use crate::workshop::{Challenge, Identity};
+
+impl Course {
+    /// A student's own, in the order of the challenges.
+    pub fn own_progress(&self, student: &Student) -> Value {
+        let works = self.progress.of_student(&student.id);
+        let none = Work::default();
+        let all: Vec<Value> = self.challenges.all().iter().map(|c| standing(c, works.get(c.id()).unwrap_or(&none), true)).collect();
+        let points: u32 = self.challenges.all().iter().map(|c| works.get(c.id()).map_or(0, |work| work.points(c.sheet.points))).sum();
+        json!({ "student": student.id, "name": student.name, "points": points, "challenges": all })
+    }
+
+    /// In one word.
+    pub fn status(&self, student: &Student, challenge: &Challenge) -> &'static str {
+        self.progress.work(&student.id, challenge.id()).standing()
+    }
+
+    /// Everybody who takes part.
+    pub fn students(&self) -> Vec<Student> {
+        match &self.workshop {
+            None => vec![Student::alone()],
+            Some(workshop) => workshop.roster().identities().map(|identity: &Identity| Student::of(identity)).collect(),
+        }
+    }
+
+    /// The board, the mistakes by count, and who waits for help.
+    pub fn class(&self) -> Value {
+        let students = self.students();
+        let (mut mistakes, mut queue) = (BTreeMap::<(String, String), (u32, u32)>::new(), Vec::new());
+        let board: Vec<Value> = students
+            .iter()
+            .map(|student| {
+                let works = self.progress.of_student(&student.id);
+                for (challenge, work) in &works {
+                    for (mistake, count) in &work.mistakes {
+                        let entry = mistakes.entry((challenge.clone(), mistake.clone())).or_default();
+                        *entry = (entry.0.saturating_add(*count), entry.1.saturating_add(1));
+                    }
+                    queue.extend(work.stuck.clone().map(|stuck| (stuck, student, challenge.clone())));
+                }
+                let known = |challenge: &Challenge| {
+                    works.get(challenge.id()).map(|work| (challenge.id().to_owned(), standing(challenge, work, false)))
+                };
+                let cells: serde_json::Map<String, Value> = self.challenges.all().iter().filter_map(known).collect();
+                json!({ "id": student.id, "name": student.name, "challenges": cells })
+            })
+            .collect();
+        queue.sort_by(|a, b| a.0.since_ms.cmp(&b.0.since_ms).then_with(|| a.1.id.cmp(&b.1.id)));
+        let waits = |(stuck, student, challenge): &(super::work::Stuck, &Student, String)| json!({ "student": student.id, "name": student.name, "challenge": challenge, "since_ms": stuck.since_ms, "note": stuck.note });
+        let mut mistakes: Vec<_> = mistakes.into_iter().collect();
+        mistakes.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let told = |((challenge, mistake), (count, students)): &((String, String), (u32, u32))| {
+            let sheet = self.challenges.get(challenge).map(|challenge| &challenge.sheet);
+            let title = sheet.and_then(|sheet| sheet.mistakes.iter().find(|text| text.id == *mistake)).map(|text| text.title.as_str());
+            json!({ "challenge": challenge, "id": mistake, "title": title, "count": count, "students": students })
+        };
+        json!({
+            "challenges": self.challenges.all().iter().map(|c| json!({ "id": c.id(), "title": c.sheet.title, "points": c.sheet.points })).collect::<Vec<_>>(),
+            "students": board,
+            "mistakes": mistakes.iter().map(told).collect::<Vec<_>>(),
+            "stuck": queue.iter().map(waits).collect::<Vec<_>>(),
+        })
+    }
+
+    pub fn board(&self) -> Board {
+        self.progress.board()
+    }
+
+    /// What the leaderboard shows: as it is, or as it was when it was frozen.
+    pub fn leaderboard(&self) -> Vec<Row> {
+        self.progress.board().frozen.map_or_else(|| self.ranking(), |frozen| frozen.rows)
+    }
+
+    fn ranking(&self) -> Vec<Row> {
+        let of = |student: Student| {
+            let works = self.progress.of_student(&student.id);
+            let (mut points, mut solved) = (0_u32, 0);
+            for challenge in self.challenges.all() {
+                let Some(work) = works.get(challenge.id()) else { continue };
+                points = points.saturating_add(work.points(challenge.sheet.points));
+                solved += usize::from(matches!(work.standing(), "pass" | "granted"));
+            }
+            (student.id, (student.name, points, solved))
+        };
+        ranked(self.students().into_iter().map(of).collect())
+    }
+
+    /// Switches the leaderboard on or off, freezes it as it is or lets it go on.
+    pub async fn set_leaderboard(&self, on: Option<bool>, frozen: Option<bool>) -> Result<Board, CourseError> {
+        let before = self.progress.board();
+        let frozen = match frozen {
+            Some(true) => before.frozen.clone().or_else(|| Some(Frozen { at_ms: (self.now)(), rows: self.ranking() })),
+            Some(false) => None,
+            None => before.frozen.clone(),
+        };
+        let board = Board { on: on.unwrap_or(before.on), frozen };
+        if board != before {
+            self.progress.set_board(board.clone()).await?;
+        }
+        Ok(board)
+    }
+
+    /// All that is kept of everybody, but for what answers are told apart by.
+    pub fn export(&self) -> Value {
+        let mut students = BTreeMap::<String, serde_json::Map<String, Value>>::new();
+        self.progress.each(|student, challenge, work| {
+            let mut told = json!(work);
+            if let Some(fields) = told.as_object_mut() {
+                fields.remove("answers");
+                fields.insert("standing".to_owned(), json!(work.standing()));
+                fields.insert("first_pass_ms".to_owned(), json!(work.first_pass_ms()));
+            }
+            students.entry(student.to_owned()).or_default().insert(challenge.to_owned(), told);
+        });
+        json!({ "version": 1, "at_ms": (self.now)(), "students": students, "leaderboard": self.progress.board() })
+    }
+}
+
+/// One cell of the board; a student's own has more.
+fn standing(challenge: &Challenge, work: &Work, is_own: bool) -> Value {
+    let mut cell = json!({
+        "status": work.standing(),
+        "attempts": work.attempts,
+        "first_pass_ms": work.first_pass_ms(),
+        "hints": work.hints,
+        "score": work.points(challenge.sheet.points),
+        "stars": work.stars,
+        "stuck": work.stuck.is_some(),
+    });
+    let more = if is_own {
+        json!({
+            "id": challenge.id(), "title": challenge.sheet.title, "points": challenge.sheet.points,
+            "passed_ms": work.passed_ms,
+            "mistakes": work.mistakes,
+            "explained": work.explained.as_ref().map(|explained| explained.right),
+            "ruling": work.ruling,
+            "last": work.last.as_ref().map(|last| json!({ "status": last.status, "message": last.message, "at_ms": last.at_ms })),
+        })
+    } else {
+        // A flag, no proof: the broker may have been started anew since.
+        json!({ "unread": work.unread && work.passed_ms.is_some(), "ruling": work.ruling, "note": work.stuck.as_ref().map(|stuck| &stuck.note) })
+    };
+    if let (Some(cell), Value::Object(more)) = (cell.as_object_mut(), more) {
+        cell.extend(more);
+    }
+    cell
+}
+
+impl Ruling {
+    pub fn named(name: &str) -> Option<Option<Ruling>> {
+        match name {
+            "skipped" => Some(Some(Ruling::Skipped)),
+            "granted" => Some(Some(Ruling::Granted)),
+            "none" => Some(None),
+            _ => None,
+        }
+    }
+}

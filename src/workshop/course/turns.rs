@@ -1,0 +1,90 @@
+//! Whose turn it is: two cores serve a class.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::model::Timestamp;
+
+/// Checks that are at work at the same time. Each reads with two threads.
+pub(super) const CHECKS_MAX: usize = 2;
+/// Tickets that somebody may ask for at once; then one every so many milliseconds.
+const TICKETS_MAX: i64 = 30;
+const TICKET_EVERY_MS: i64 = 3_000;
+
+pub(super) struct Turns {
+    checking: Mutex<HashSet<String>>,
+    at_work: Semaphore,
+    /// When the tickets that were asked for are used up again, by student.
+    tickets: Mutex<HashMap<String, Timestamp>>,
+}
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns { checking: Mutex::default(), at_work: Semaphore::new(CHECKS_MAX), tickets: Mutex::default() }
+    }
+}
+
+/// As long as it is held, the student has no other.
+pub(super) struct Own<'a> {
+    turns: &'a Turns,
+    student: String,
+}
+
+impl Drop for Own<'_> {
+    fn drop(&mut self) {
+        self.turns.checking.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.student);
+    }
+}
+
+impl Turns {
+    pub fn of(&self, student: &str) -> Option<Own<'_>> {
+        let is_free = self.checking.lock().unwrap_or_else(PoisonError::into_inner).insert(student.to_owned());
+        is_free.then(|| Own { turns: self, student: student.to_owned() })
+    }
+
+    /// Waits for a place.
+    pub async fn any(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.at_work.acquire().await.ok()
+    }
+
+    /// Counts a ticket, or says how many seconds to wait.
+    pub fn ticket(&self, student: &str, now: Timestamp) -> Result<(), u64> {
+        let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
+        let used_up = tickets.get(student).copied().unwrap_or(now).max(now);
+        let ahead_ms = used_up.since(now);
+        let over_ms = ahead_ms.saturating_sub(TICKETS_MAX.saturating_sub(1).saturating_mul(TICKET_EVERY_MS));
+        if over_ms > 0 {
+            return Err(u64::try_from(over_ms / 1000).unwrap_or(0).saturating_add(1));
+        }
+        tickets.retain(|_, used_up| *used_up > now);
+        tickets.insert(student.to_owned(), used_up.plus_ms(TICKET_EVERY_MS));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thirty_tickets_at_once_and_then_one_every_three_seconds() {
+        let turns = Turns::default();
+        let given = (0..10_000).filter(|_| turns.ticket("otter", Timestamp(0)).is_ok()).count();
+        assert_eq!((given, turns.ticket("otter", Timestamp(0))), (30, Err(4)));
+        assert_eq!(turns.ticket("heron", Timestamp(0)), Ok(()));
+        let later = (0..100).filter(|n| turns.ticket("otter", Timestamp(3_000 + n * 300)).is_ok()).count();
+        assert_eq!(later, 10);
+    }
+
+    #[test]
+    fn one_check_of_a_student_at_a_time() {
+        let turns = Turns::default();
+        let own = turns.of("otter");
+        assert!(own.is_some() && turns.of("otter").is_none() && turns.of("heron").is_some());
+        drop(own);
+        assert!(turns.of("otter").is_some());
+    }
+}

@@ -1,0 +1,192 @@
+//! What one student has done about one challenge.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Offset, PartitionId, Timestamp, TopicName};
+use crate::workshop::Ticket;
+use crate::workshop::verdict::{Status, Verdict};
+
+/// Answers that are told apart. Older ones count as new again.
+const ANSWERS_MAX: usize = 64;
+/// Tickets that are kept of each student and challenge.
+pub(super) const TICKETS_MAX: usize = 8;
+
+/// The value of a record with the key `work:STUDENT:CHALLENGE`, as JSON.
+///
+/// | field | content |
+/// |---|---|
+/// | `version` | 1 |
+/// | `began_ms` | when the first ticket was issued |
+/// | `attempts` | how many different answers have been judged |
+/// | `answers` | the fingerprints of the newest of them |
+/// | `status`, `score` | the best so far |
+/// | `stars` | all that were earned |
+/// | `passed_ms` | when it was passed first |
+/// | `mistakes` | how often each was recognised |
+/// | `unread` | the last answer was about records that the broker saw none of the student's users fetch |
+/// | `client`, `records` | what the last answer's records were read with, and how many of them the broker handed out |
+/// | `hints` | how many have been given |
+/// | `explained` | what was answered to the question about the own result |
+/// | `stuck` | since when, and what about |
+/// | `ruling` | what the instructor decided |
+/// | `last` | the last verdict, whole |
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Work {
+    pub version: u32,
+    pub began_ms: Option<Timestamp>,
+    pub attempts: u32,
+    pub answers: Vec<String>,
+    pub status: Option<Status>,
+    pub score: u32,
+    pub stars: Vec<String>,
+    pub passed_ms: Option<Timestamp>,
+    pub mistakes: BTreeMap<String, u32>,
+    pub unread: bool,
+    pub client: Option<String>,
+    pub records: i64,
+    pub hints: usize,
+    pub explained: Option<Explained>,
+    pub stuck: Option<Stuck>,
+    pub ruling: Option<Ruling>,
+    pub last: Option<Verdict>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// The last choice.
+    pub choice: usize,
+    pub right: bool,
+    pub tries: u32,
+    /// Right at the first try.
+    pub at_once: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stuck {
+    pub since_ms: Timestamp,
+    pub note: String,
+}
+
+/// What an instructor decides for one student.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ruling {
+    /// Need not be solved. Gives no points.
+    Skipped,
+    /// Counts as solved, with the challenge's points.
+    Granted,
+}
+
+impl Work {
+    /// In one word: `open`, `begun` (there is a ticket), `fail`, `partial`, `pass`, `skipped` or `granted`.
+    pub fn standing(&self) -> &'static str {
+        match (self.passed_ms, self.ruling, self.status) {
+            (Some(_), ..) => "pass",
+            (None, Some(Ruling::Granted), _) => "granted",
+            (None, Some(Ruling::Skipped), _) => "skipped",
+            (None, None, Some(Status::Partial)) => "partial",
+            (None, None, Some(_)) => "fail",
+            (None, None, None) if self.began_ms.is_some() => "begun",
+            (None, None, None) => "open",
+        }
+    }
+
+    /// From the first ticket to the first pass.
+    pub fn first_pass_ms(&self) -> Option<i64> {
+        Some(self.passed_ms?.since(self.began_ms?).max(0))
+    }
+
+    /// What counts, of a challenge with so many points.
+    pub fn points(&self, of: u32) -> u32 {
+        if self.ruling == Some(Ruling::Granted) { self.score.max(of) } else { self.score }
+    }
+
+    pub(super) fn knows(&self, answer: &str) -> bool {
+        self.answers.iter().any(|known| known == answer)
+    }
+
+    /// Counts an answer unless it was there before.
+    pub(super) fn count(&mut self, answer: &str) {
+        if self.knows(answer) {
+            return;
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        if self.answers.len() >= ANSWERS_MAX {
+            self.answers.remove(0);
+        }
+        self.answers.push(answer.to_owned());
+    }
+
+    /// Takes in what came of an answer.
+    pub(super) fn take(&mut self, verdict: &Verdict, is_new: bool) {
+        if verdict.status == Status::Error {
+            return;
+        }
+        if is_new && let Some(mistake) = &verdict.matched_mistake {
+            let count = self.mistakes.entry(mistake.id.clone()).or_default();
+            *count = count.saturating_add(1);
+        }
+        if verdict.status == Status::Pass {
+            self.passed_ms = self.passed_ms.or(Some(verdict.at_ms));
+            self.stuck = None;
+        }
+        if self.status.is_none_or(|best| rank(verdict.status) > rank(best)) {
+            self.status = Some(verdict.status);
+        }
+        self.score = self.score.max(verdict.score);
+        for star in &verdict.stars {
+            if !self.stars.contains(star) {
+                self.stars.push(star.clone());
+            }
+        }
+    }
+}
+
+fn rank(status: Status) -> u8 {
+    match status {
+        Status::Error => 0,
+        Status::Fail => 1,
+        Status::Partial => 2,
+        Status::Pass => 3,
+    }
+}
+
+/// A ticket with what was there when it was issued. `tickets:STUDENT:CHALLENGE` has a list of them, the newest last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issued {
+    pub ticket: Ticket,
+    /// The ends of the partitions that the answer goes to. An answer begins there.
+    pub from: BTreeMap<PartitionId, Offset>,
+    /// Ids of the topics, that of the answer included: one that was made anew has other records under the same offsets.
+    pub ids: BTreeMap<TopicName, String>,
+}
+
+impl Issued {
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.ticket.expires_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_answer_counts_once_and_what_is_kept_of_answers_is_bounded() {
+        let mut work = Work::default();
+        for n in 0..200 {
+            work.count(&format!("answer {n}"));
+            work.count(&format!("answer {n}"));
+        }
+        assert_eq!((work.attempts, work.answers.len()), (200, ANSWERS_MAX));
+    }
+
+    #[test]
+    fn a_record_without_some_fields_can_be_read() {
+        let work: Work = serde_json::from_str(r#"{"attempts": 3}"#).unwrap();
+        assert_eq!((work.attempts, work.standing()), (3, "open"));
+    }
+}
