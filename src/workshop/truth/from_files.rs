@@ -202,10 +202,12 @@ fn joined(folder: &Path, salt: &Salt) -> Result<Value, TableError> {
     })?;
     let checkpoint = QueryCheckpoint::open(&folder.join("_ckpt").join("joined"))?;
     let watermark = (checkpoint.watermark_ms > 0).then(|| minute_text(Timestamp(checkpoint.watermark_ms)));
-    let mut fields =
-        vec![("offsets", read(&checkpoint)), ("on_time", json!(on_time)), ("late", json!(late)), ("watermark", json!(watermark))];
-    if !unmatched.is_empty() {
-        fields.push(("unmatched", json!(unmatched)));
-    }
+    let fields = vec![
+        ("offsets", read(&checkpoint)),
+        ("on_time", json!(on_time)),
+        ("late", json!(late)),
+        ("unmatched", json!(unmatched)),
+        ("watermark", json!(watermark)),
+    ];
     Ok(with(about("joined", &table), fields))
 }

@@ -261,7 +261,7 @@ fn unmatched(receipt: &Receipt, sides: &Sides, salt: &Salt) -> bool {
     let (must, may) = sides.unpaid(salt, given_up);
     let mut times: HashMap<u32, usize> = HashMap::new();
     found.iter().for_each(|crc| *times.entry(*crc).or_default() += 1);
-    must.iter().all(|crc| times.contains_key(crc)) && times.iter().all(|(crc, times)| *times == 1 && may.contains(crc))
+    !must.is_empty() && must.iter().all(|crc| times.contains_key(crc)) && times.iter().all(|(crc, times)| *times == 1 && may.contains(crc))
 }
 
 fn mistake(receipt: &Receipt, sides: &Sides, right: &Joined, salt: &Salt) -> Option<Mistaken> {
