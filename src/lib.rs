@@ -18,6 +18,7 @@ pub mod handlers;
 
 pub mod generators;
 pub mod server;
+pub mod tables;
 pub mod workshop;
 
 pub mod http;

@@ -17,7 +17,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("handlers", &["broker", "coordinator", "wire", "security", "config", "model"]),
     ("server", &["handlers", "wire", "broker", "security", "config", "model"]),
     ("generators", &["cluster", "config", "model"]),
-    ("workshop", &["cluster", "config", "model"]),
+    ("tables", &[]),
+    ("workshop", &["tables", "cluster", "config", "model"]),
     ("http", &["generators", "workshop", "cluster", "broker", "security", "config", "model"]),
     (
         "cli",
@@ -48,6 +49,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("axum", &["http/"]),
     ("hyper", &["http/"]),
     ("hyper_util", &["http/"]),
+    ("parquet", &["tables/"]),
     ("tokio", &["broker/", "cluster/", "handlers/", "server/", "generators/runner", "workshop/", "http/", "cli/"]),
 ];
 

@@ -224,3 +224,30 @@ fn the_order_of_arrival_changes_no_verdict() {
     assert_eq!(digest("n", rows.iter().map(|row| &row.id)), digest("n", again.iter().map(|row| &row.id)));
     bank::the_order_changes_nothing(&town, &shuffled);
 }
+
+/// Prints how long each kind takes for a million records, right and wrong: `cargo test --release --test spark_truths -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn a_million_records_take_less_than_a_second() {
+    let town = Town::of(7, 1);
+    let count = town.records(SHOP).count().max(1);
+    let (shop, bank) = (town.repeated(1_000_000 / count + 1), town.repeated(1_000_000 / town.records(BANK).count().max(1) + 1));
+    let (rows, quarantine) = Silver::default().run(&town.objects(SHOP));
+    let mut silver_right = silver_receipt(&shop, &rows, &quarantine);
+    let mut bronze_any = bronze_receipt(&shop.nonce, &bronze_rows(&town, SHOP), json!([]));
+    for (id, lane) in shop.partitions(SHOP).iter().enumerate() {
+        silver_right["offsets"][id.to_string()] = json!([0, lane.len()]);
+        bronze_any["partitions"][id.to_string()]["max"] = json!(lane.len() - 1);
+    }
+    let mut silver_wrong = silver_right.clone();
+    silver_wrong["derived"]["sum"] = json!(1);
+    let mut took = |what: &str, run: &dyn Fn() -> headwater::workshop::verdict::Judgement| {
+        let began = std::time::Instant::now();
+        let judgement = run();
+        println!("{what}: {:?}, {} checks failed", began.elapsed(), failed(&judgement).len());
+    };
+    took("bronze, wrong", &|| bronze(&shop, &bronze_any));
+    took("silver", &|| silver(&shop, &silver_right));
+    took("silver, wrong columns", &|| silver(&shop, &silver_wrong));
+    bank::measure(&bank, &shop, &mut took);
+}

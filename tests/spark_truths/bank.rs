@@ -102,8 +102,9 @@ fn a_gold_table_holds_the_closed_windows() {
     for town in towns() {
         let read = town.objects(BANK);
         let run = |how: Gold| gold(&town, &gold_receipt(&town, &how.run(&read)));
+        assert_passes(&run(Gold { late: 1_000_000, ..GOLD }));
         for (dedup, positive) in [(false, false), (false, true), (true, false), (true, true)] {
-            for late in [1, 2, 1_000_000] {
+            for late in [1, 2] {
                 assert_passes(&run(Gold { dedup, positive, late, ..GOLD }));
             }
         }
@@ -372,4 +373,14 @@ pub fn the_order_changes_nothing(town: &Town, shuffled: &Town) {
         assert_mistake(&gold(town, &gold_receipt(town, &Gold { raw: true, ..GOLD }.run(&bank))), Some("raw-amount"));
         assert_mistake(&join(town, &join_receipt(town, &Join { by_order: false, ..JOIN }.run(&shop, &bank).0)), Some("no-order-id"));
     }
+}
+
+pub fn measure(bank: &Town, shop: &Town, took: &mut dyn FnMut(&str, &dyn Fn() -> Judgement)) {
+    let rows = GOLD.run(&Town::of(7, 1).objects(BANK));
+    let receipt = gold_receipt(bank, &rows);
+    took("fraud-windows, wrong", &|| gold(bank, &receipt));
+    let (shop_read, bank_read) = (Town::of(7, 1).objects(SHOP), Town::of(7, 1).objects(BANK));
+    let mut receipt = join_receipt(shop, &JOIN.run(&shop_read, &bank_read).0);
+    receipt["on_time"]["sum"] = json!(1);
+    took("payment-join, wrong", &|| join(shop, &receipt));
 }

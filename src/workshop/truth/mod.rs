@@ -11,6 +11,7 @@ mod events;
 mod feed;
 mod first_records;
 mod fraud_windows;
+mod from_files;
 mod gold;
 mod live_board;
 mod log;
@@ -39,6 +40,7 @@ use crate::model::evidence::Evidence;
 use super::verdict::Judgement;
 use super::{Answer, Ticket, TicketWish};
 
+pub use from_files::receipt_of;
 pub use log::{Log, LogError, scan};
 
 /// What an answer is judged by.

@@ -254,11 +254,14 @@ fn unmatched(receipt: &Receipt, sides: &Sides, salt: &Salt) -> bool {
     let Some(found) = &receipt.unmatched else { return false };
     let newest = |sides: &[Side], valid: bool| sides.iter().filter(|side| !valid || side.broken.is_none()).map(|side| side.happened).max();
     let (Some(shop), Some(bank)) = (newest(&sides.purchases, true), newest(&sides.payments, false)) else { return false };
-    let given_up = shop.min(bank).plus_ms(-DELAY_MS - SURELY_MS - Way::WITHIN_MS);
+    // The watermark that the query reports, as far as it can be true: Spark may have left out payments that have no order before.
+    let newest = shop.min(bank).plus_ms(-DELAY_MS);
+    let reported = receipt.watermark.as_deref().and_then(time).unwrap_or(newest);
+    let given_up = reported.clamp(newest.plus_ms(-DELAY_MS), newest).plus_ms(-SURELY_MS - Way::WITHIN_MS);
     let (must, may) = sides.unpaid(salt, given_up);
     let mut times: HashMap<u32, usize> = HashMap::new();
     found.iter().for_each(|crc| *times.entry(*crc).or_default() += 1);
-    must.iter().all(|crc| times.contains_key(crc)) && times.iter().all(|(crc, times)| *times == 1 && may.contains(crc))
+    !must.is_empty() && must.iter().all(|crc| times.contains_key(crc)) && times.iter().all(|(crc, times)| *times == 1 && may.contains(crc))
 }
 
 fn mistake(receipt: &Receipt, sides: &Sides, right: &Joined, salt: &Salt) -> Option<Mistaken> {
