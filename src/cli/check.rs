@@ -1,13 +1,14 @@
 //! `headwater check`: asks a running broker whether answers are right, as the CI of a course does.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
 use super::pages::{Pages, PagesError, arguments};
+use crate::workshop::truth::receipt_of;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckCommand {
@@ -16,6 +17,10 @@ pub struct CheckCommand {
     challenges: Vec<String>,
     student: Option<String>,
     junit: Option<PathBuf>,
+    /// Files of this computer that hold the answer.
+    path: Option<PathBuf>,
+    /// The ticket that they are about.
+    ticket: Option<String>,
 }
 
 /// How it ended.
@@ -41,6 +46,15 @@ pub(super) fn commands() -> Command {
                 .help("c01, c02, ...: they have to pass"),
         )
         .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).conflicts_with("challenges").help("All that were tried"))
+        .arg(
+            Arg::new("path")
+                .long("path")
+                .value_name("DIR")
+                .value_parser(clap::value_parser!(PathBuf))
+                .conflicts_with("all")
+                .help("Read the answer from the tables in this folder (Delta, Parquet or lines of JSON), with one CHALLENGE"),
+        )
+        .arg(Arg::new("ticket").long("ticket").value_name("NONCE").requires("path").help("The ticket of the tables [default: the newest]"))
         .arg(Arg::new("student").long("student").value_name("ID").help("Whose answers, in a classroom"))
         .arg(
             Arg::new("junit")
@@ -58,6 +72,8 @@ pub(super) fn command(matches: &ArgMatches) -> Option<CheckCommand> {
         challenges,
         student: matches.get_one::<String>("student").cloned(),
         junit: matches.get_one::<PathBuf>("junit").cloned(),
+        path: matches.get_one::<PathBuf>("path").cloned(),
+        ticket: matches.get_one::<String>("ticket").cloned(),
     })
 }
 
@@ -66,7 +82,11 @@ pub(super) fn run(command: &CheckCommand, out: &mut impl Write) -> Result<Outcom
     let ids = if named { command.challenges.clone() } else { all(&command.pages)? };
     let mut verdicts = Vec::new();
     for id in ids {
-        let verdict = command.pages.ask("POST", &of_student("/api/check", &id, command.student.as_deref()), Some(&json!({})))?;
+        let body = match &command.path {
+            Some(path) => json!({ "receipt": receipt(command, &id, path)? }),
+            None => json!({}),
+        };
+        let verdict = command.pages.ask("POST", &of_student("/api/check", &id, command.student.as_deref()), Some(&body))?;
         let skipped = !named && verdict["ticket"].is_null();
         if skipped {
             writeln!(out, "{}  not tried\n", id.to_uppercase())?;
@@ -85,6 +105,21 @@ pub(super) fn run(command: &CheckCommand, out: &mut impl Write) -> Result<Outcom
     let failed = verdicts.len() - passed - skipped;
     writeln!(out, "{passed} passed, {failed} failed, {skipped} not tried")?;
     Ok(if failed == 0 && passed > 0 { Outcome::Passed } else { Outcome::Failed })
+}
+
+/// What a notebook would have printed about these tables.
+fn receipt(command: &CheckCommand, id: &str, folder: &Path) -> Result<Value, PagesError> {
+    let nonce = match &command.ticket {
+        Some(nonce) => nonce.clone(),
+        None => {
+            let tickets = command.pages.ask("GET", &of_student("/api/tickets", id, command.student.as_deref()), None)?;
+            let newest = tickets[0]["nonce"].as_str().map(str::to_owned);
+            newest.ok_or_else(|| PagesError::Refused(format!("there is no ticket for {id} yet; the notebook asks for one at its start")))?
+        }
+    };
+    let sheet = command.pages.ask("GET", &of_student("/api/challenges", id, None), None)?;
+    let kind = sheet["kind"].as_str().unwrap_or_default();
+    receipt_of(folder, kind, &nonce).map_err(PagesError::Refused)
 }
 
 fn all(pages: &Pages) -> Result<Vec<String>, PagesError> {

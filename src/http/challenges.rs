@@ -49,6 +49,7 @@ pub(super) async fn one(
     let mut told = row(challenge, status);
     let more = json!({
         "readme": challenge.readme,
+        "kind": sheet.truth.kind,
         "submission": sheet.submission,
         "submission_schema": schema,
         "checks": sheet.checks.iter().map(|check| &check.id).collect::<Vec<_>>(),

@@ -55,6 +55,7 @@ routes! {
     get    "/api/challenges/{id}"         Nobody     challenges::one,     "one of them: text, what to hand in, starters, prompts, the question";
     get    "/api/challenges/{id}/{file}"  Nobody     challenges::file,    "a starter, or a file that all scripts share; a solution only for the instructor";
     get    "/api/ticket/{id}"             Student    tickets::issue,      "a new ticket for a challenge: a nonce and the offsets to work on";
+    get    "/api/tickets/{id}"            Student    tickets::list,       "the tickets that may still be answered, the newest first";
     post   "/api/check/{id}"              Student    checks::check,       "`{receipt?}`: the verdict on the newest answer";
     get    "/api/verdict/{id}"            Student    checks::verdict,     "the last verdict";
     get    "/api/hint/{id}"               Student    checks::hints,       "the hints that were given";

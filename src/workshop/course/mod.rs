@@ -153,6 +153,12 @@ impl Course {
         Ok(Handed { ticket, warning: made.warning })
     }
 
+    /// Those that may still be answered, the newest first.
+    pub fn tickets(&self, student: &Student, id: &str) -> Result<Vec<Ticket>, CourseError> {
+        let (issued, now) = (self.progress.tickets(&student.id, self.challenge(id)?.id()), (self.now)());
+        Ok(issued.into_iter().rev().map(|issued| issued.ticket).filter(|ticket| ticket.expires_ms > now).collect())
+    }
+
     /// Lets the student's scripts know. They can ask again, so it is no failure if they do not hear of it.
     async fn publish(&self, topic: &TopicName, key: &str, what: &impl Serialize) {
         let value = serde_json::to_vec(what).ok().map(Bytes::from);
