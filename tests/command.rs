@@ -382,6 +382,10 @@ fn shown_settings() -> Vec<Shown> {
             assert!(garbage.receive().is_err());
             assert_eq!(running.stderr(), "");
         }),
+        // Our own once more: each takes its own place.
+        shown("challenges", concat!(env!("CARGO_MANIFEST_DIR"), "/challenges"), |running, _, _| {
+            eventually(running, "/api/challenges", "\"id\":\"c01\"");
+        }),
         shown("disk-warn-percent", "101", |running, _, _| eventually(running, "/api/overview", "the disk is nearly full")),
         shown("disk-floor-percent", "101", |running, _, _| eventually(running, "/healthz", "the disk is full")),
         shown("disk-floor-mib", "999999999", |running, _, _| eventually(running, "/healthz", "the disk is full")),

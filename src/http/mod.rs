@@ -178,3 +178,6 @@ mod roles_tests;
 
 #[cfg(test)]
 mod course_tests;
+
+#[cfg(test)]
+mod course_hostile_tests;
