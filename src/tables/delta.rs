@@ -47,7 +47,7 @@ impl DeltaLog {
         let newest = listing.commits.keys().next_back().copied();
         let mut log = DeltaLog::default();
         let complete = |((_, parts), files): &(&(u64, u64), &Vec<PathBuf>)| *parts == files.len() as u64;
-        let checkpoint = listing.checkpoints.iter().filter(complete).next_back();
+        let checkpoint = listing.checkpoints.iter().rfind(complete);
         let mut next = 0;
         if let Some(((version, _), files)) = checkpoint {
             for file in files {
