@@ -163,11 +163,13 @@ impl Course {
                 return error(format!("the records of this ticket could not be looked at: {why}"), "check again in a moment".to_owned());
             }
         };
-        let (counted, is_unread) = (answer.clone(), seen.as_ref().is_some_and(|seen| !sight::has_read(seen, &ticket)));
+        let (counted, reading) = (answer.clone(), sight::reading(seen.as_ref(), &ticket));
         let work = self.progress.change(&student.id, challenge.id(), move |work| {
             let is_new = !work.knows(&counted);
             work.count(&counted);
-            work.unread = is_unread;
+            work.unread = reading.unread;
+            work.client = reading.client.or_else(|| work.client.take());
+            work.records = work.records.max(reading.records);
             (is_new, work.clone())
         });
         let (is_new, work) = work.await?;

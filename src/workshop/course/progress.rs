@@ -53,10 +53,16 @@ pub struct Progress {
 impl Progress {
     /// With what the cluster keeps, but of nobody who has gone.
     pub async fn open(cluster: Arc<dyn Cluster>, now: Arc<Clock>, is_here: impl Fn(&str) -> bool) -> Result<Progress, ClusterError> {
-        let topic = TopicName::new(TOPIC);
-        cluster.ensure_topic(&topic, 1, &[("cleanup.policy", "compact".to_owned())]).await?;
         let mut state = State::default();
-        for record in cluster.tail(&topic, PartitionId(0), usize::MAX).await? {
+        // On a full disk a topic cannot be made. What asks to be kept is refused then, and all else goes on.
+        let kept = match ensure(cluster.as_ref()).await {
+            Ok(()) => cluster.tail(&TopicName::new(TOPIC), PartitionId(0), usize::MAX).await?,
+            Err(error) => {
+                tracing::warn!(%error, "progress cannot be kept");
+                Vec::new()
+            }
+        };
+        for record in kept {
             let Some(key) = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()) else { continue };
             state.apply(key, record.value.as_deref())?;
         }
@@ -224,6 +230,7 @@ impl Progress {
         let now = (self.now)();
         let record =
             |(key, value): (String, Option<Bytes>)| NewRecord { key: Some(Bytes::from(key)), value, timestamp: now, headers: Vec::new() };
+        ensure(self.cluster.as_ref()).await?;
         self.cluster.append(&TopicName::new(TOPIC), PartitionId(0), records.into_iter().map(record).collect()).await.map(|_| ())
     }
 }
@@ -253,6 +260,10 @@ impl State {
         }
         Ok(())
     }
+}
+
+async fn ensure(cluster: &dyn Cluster) -> Result<(), ClusterError> {
+    cluster.ensure_topic(&TopicName::new(TOPIC), 1, &[("cleanup.policy", "compact".to_owned())]).await
 }
 
 fn key(student: &str, challenge: &str) -> Key {

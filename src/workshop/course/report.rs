@@ -60,7 +60,7 @@ struct Facts {
     at: String,
     points: u32,
     clients: Vec<String>,
-    records: Option<i64>,
+    records: i64,
     rows: Vec<[String; 6]>,
     mistakes: Vec<String>,
     stars: Vec<String>,
@@ -94,20 +94,21 @@ impl Course {
                 |id: &str| challenge.sheet.stars.iter().find(|text| text.id == id).map_or_else(|| id.to_owned(), |text| text.title.clone());
             stars.extend(work.stars.iter().map(|id| format!("{}: {}", challenge.sheet.title, star(id))));
         }
-        let records = self.evidence(student).map(|seen| sight::records_read(&seen));
+        let kept = works.values().map(|work| work.records).fold(0, i64::saturating_add);
+        let records = self.evidence(student).map_or(0, |seen| sight::records_read(&seen)).max(kept);
+        let mut clients = self.clients(student);
+        clients.extend(works.values().filter_map(|work| work.client.clone()));
+        clients.sort();
+        clients.dedup();
         let (name, id, at) = (student.name.clone(), student.id.clone(), day((self.now)()));
-        Facts { name, id, at, points, clients: self.clients(student), records, rows, mistakes, stars }
+        Facts { name, id, at, points, clients, records, rows, mistakes, stars }
     }
 
     /// The libraries that the student's programs came with.
     fn clients(&self, student: &Student) -> Vec<String> {
         let Some(sightings) = self.cluster.sightings() else { return Vec::new() };
         let seen = student.users.iter().filter_map(|user| sightings.user(user)).flat_map(|sighting| sighting.clients);
-        let mut names: Vec<String> =
-            seen.filter(|client| !client.software.is_empty()).map(|client| format!("{} {}", client.software, client.version)).collect();
-        names.sort();
-        names.dedup();
-        names
+        seen.filter(|client| !client.software.is_empty()).map(|client| format!("{} {}", client.software, client.version)).collect()
     }
 }
 
@@ -150,8 +151,8 @@ fn summary(facts: &Facts) -> Vec<String> {
     if !facts.clients.is_empty() {
         told.push(format!("Client libraries that the broker saw: {}.", facts.clients.join(", ")));
     }
-    if let Some(records) = facts.records.filter(|records| *records > 0) {
-        told.push(format!("Records that the broker handed out to these programs since it started: about {records}."));
+    if facts.records > 0 {
+        told.push(format!("Records that the broker handed out to these programs: about {}.", facts.records));
     }
     told
 }
@@ -277,7 +278,7 @@ mod tests {
             at: day(Timestamp(1_795_000_000_000)),
             points: 125,
             clients: vec!["librdkafka 2.16".into()],
-            records: Some(4_000),
+            records: 4_000,
             rows: vec![["First".into(), "solved".into(), "3".into(), "12 min".into(), "1".into(), "100 of 100".into()]],
             mistakes: vec!["First: Reading from the end (2 times)".into()],
             stars: Vec::new(),

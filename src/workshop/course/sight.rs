@@ -35,6 +35,26 @@ pub(super) fn records_read(seen: &Evidence) -> i64 {
     seen.fetched.iter().map(of).fold(0, i64::saturating_add)
 }
 
+/// How much of a ticket was handed out, and to which client.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reading {
+    pub unread: bool,
+    pub client: Option<String>,
+    pub records: i64,
+}
+
+pub(super) fn reading(seen: Option<&Evidence>, ticket: &Ticket) -> Reading {
+    let Some(seen) = seen else { return Reading::default() };
+    Reading { unread: !has_read(seen, ticket), client: client(seen, ticket), records: records_of(seen, ticket) }
+}
+
+/// The one that asked last for records of a ticket's topics.
+fn client(seen: &Evidence, ticket: &Ticket) -> Option<String> {
+    let of_topics = seen.fetched.iter().filter(|fetched| ticket.topics().any(|topic| *topic == fetched.topic));
+    let newest = of_topics.filter(|fetched| fetched.at_ms >= ticket.issued_ms).max_by_key(|fetched| fetched.at_ms);
+    newest.map(|fetched| fetched.software.clone()).filter(|software| !software.is_empty())
+}
+
 /// Whether a ticket's records were read, and by what.
 pub(super) fn read(seen: &Evidence, ticket: &Ticket) -> Option<String> {
     let all = ticket.topics().map(|topic| ticket.length(topic.as_str())).fold(0, i64::saturating_add);
@@ -48,8 +68,7 @@ pub(super) fn read(seen: &Evidence, ticket: &Ticket) -> Option<String> {
     if records == 0 {
         return Some("The broker did not see any of your users fetch a record of this ticket.".to_owned());
     }
-    let newest = seen.fetched.iter().filter(|fetched| covered(fetched, ticket) > 0).max_by_key(|fetched| fetched.at_ms);
-    let by = newest.filter(|fetched| !fetched.software.is_empty()).map(|fetched| format!(" ({})", fetched.software)).unwrap_or_default();
+    let by = client(seen, ticket).map(|client| format!(" ({client})")).unwrap_or_default();
     Some(format!("The broker handed your client{by} {records} of the {all} records of this ticket."))
 }
 

@@ -26,6 +26,7 @@ pub(super) const TICKETS_MAX: usize = 8;
 /// | `passed_ms` | when it was passed first |
 /// | `mistakes` | how often each was recognised |
 /// | `unread` | the last answer was about records that the broker saw none of the student's users fetch |
+/// | `client`, `records` | what the last answer's records were read with, and how many of them the broker handed out |
 /// | `hints` | how many have been given |
 /// | `explained` | what was answered to the question about the own result |
 /// | `stuck` | since when, and what about |
@@ -44,6 +45,8 @@ pub struct Work {
     pub passed_ms: Option<Timestamp>,
     pub mistakes: BTreeMap<String, u32>,
     pub unread: bool,
+    pub client: Option<String>,
+    pub records: i64,
     pub hints: usize,
     pub explained: Option<Explained>,
     pub stuck: Option<Stuck>,
