@@ -14,6 +14,8 @@ use crate::model::{BatchBuilder, Codec, Offset, PartitionId, Timestamp, TopicNam
 use crate::workshop::course::TICKET_MS;
 use crate::workshop::{Role, Student};
 
+mod hostile;
+
 const STREAM: &str = "ecommerce-events";
 const PARTITIONS: i32 = 4;
 

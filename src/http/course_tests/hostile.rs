@@ -1,0 +1,28 @@
+//! What somebody tries who would rather not solve it, and what happens to somebody who is unlucky.
+
+use super::*;
+
+#[tokio::test]
+async fn a_few_compressed_bytes_are_read_a_record_at_a_time() {
+    let class = class().await;
+    let topic = TopicName::new("squeezed");
+    class.cluster.ensure_topic(&topic, 1, &[]).await.unwrap();
+    let partition = class.broker.catalog.get("squeezed").unwrap().partition(PartitionId(0)).unwrap();
+    let zeros = vec![b'0'; 3 << 20];
+    let record = || crate::model::NewRecord { timestamp: clock::now(), key: None, value: Some(&zeros), headers: &[] };
+    for _ in 0..20 {
+        let mut builder = BatchBuilder::new(Codec::Zstd);
+        (0..2).for_each(|_| builder.append(record()));
+        partition.append(&builder.build().unwrap().to_bytes(), 9, clock::now()).unwrap();
+    }
+    // All of it is less than what is asked for, until it is decompressed.
+    let mut at = Offset(0);
+    while at < Offset(40) {
+        let some = class.cluster.read(&topic, PartitionId(0), at, 1 << 20).await.unwrap();
+        assert_eq!(some.iter().map(|record| record.offset).collect::<Vec<_>>(), [at]);
+        at = at.plus(1);
+    }
+    assert!(class.cluster.read(&topic, PartitionId(0), at, 1 << 20).await.unwrap().is_empty());
+    let all = class.cluster.read(&topic, PartitionId(0), Offset(3), 1 << 30).await.unwrap();
+    assert_eq!((all.len(), all.iter().map(crate::cluster::StoredRecord::size).sum::<usize>()), (37, 37 * zeros.len()));
+}
