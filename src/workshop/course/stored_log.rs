@@ -12,6 +12,8 @@ use crate::workshop::truth::{Log, LogError};
 
 /// What is asked of the cluster at a time.
 const CHUNK_BYTES: usize = 4 << 20;
+/// What is asked of the cluster for each record of a short range, so that one record does not cost a chunk.
+const RECORD_BYTES: usize = 1 << 10;
 
 pub(super) struct StoredLog {
     pub cluster: Arc<dyn Cluster>,
@@ -44,12 +46,61 @@ impl Log for StoredLog {
             if left.start_offset > at {
                 return Err(LogError::Gone { topic: topic.to_owned(), partition, start: left.start_offset });
             }
-            let some = self.runtime.block_on(self.cluster.read(&name, partition, at, CHUNK_BYTES)).map_err(|error| unreadable(&error))?;
+            let records = usize::try_from(range.end.0.saturating_sub(at.0)).unwrap_or(usize::MAX);
+            let bytes = records.saturating_mul(RECORD_BYTES).min(CHUNK_BYTES);
+            let some = self.runtime.block_on(self.cluster.read(&name, partition, at, bytes)).map_err(|error| unreadable(&error))?;
             let Some(last) = some.last() else { break };
             let next = last.offset.plus(1).max(at.plus(1));
             some.iter().filter(|record| record.offset >= at && record.offset < range.end).for_each(&mut *visit);
             at = next;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::broker::security::Access;
+    use crate::broker::{Broker, BrokerOptions, clock};
+    use crate::cluster::{Embedded, NewRecord};
+    use crate::config::{BrokerLayers, Guards};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn records_that_lie_apart_do_not_cost_what_lies_between_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let guards = Guards { ballast_bytes: 0, floor_bytes: 0, floor_percent: 0, ..Guards::default() };
+        let data_dir = folder.path().to_owned();
+        let broker = Broker::open(BrokerOptions { data_dir, access: Access::Everyone, configs: BrokerLayers::default(), guards }).unwrap();
+        let cluster: Arc<dyn Cluster> = Arc::new(Embedded::new(broker, Vec::new()));
+        cluster.ensure_topic(&"t".into(), 1, &[]).await.unwrap();
+        let value = bytes::Bytes::from(vec![b'x'; 300]);
+        for _ in 0..40 {
+            let record = || NewRecord { key: None, value: Some(value.clone()), timestamp: clock::now(), headers: Vec::new() };
+            cluster.append(&"t".into(), PartitionId(0), (0..500).map(|_| record()).collect()).await.unwrap();
+        }
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let log = StoredLog { cluster, runtime: Handle::current(), deadline };
+        let (far, all, count) = tokio::task::spawn_blocking(move || {
+            let count = AtomicUsize::new(0);
+            let mut visit = |_: &StoredRecord| {
+                count.fetch_add(1, Ordering::Relaxed);
+            };
+            let began = Instant::now();
+            log.read("t", PartitionId(0), Offset(0)..Offset(20_000), &mut visit).unwrap();
+            let all = began.elapsed();
+            let began = Instant::now();
+            for at in (0..20_000).step_by(201) {
+                log.read("t", PartitionId(0), Offset(at)..Offset(at + 1), &mut visit).unwrap();
+            }
+            (began.elapsed(), all, count.into_inner())
+        })
+        .await
+        .unwrap();
+        assert_eq!(count, 20_000 + 100);
+        assert!(far < 12 * all, "a hundred records took {far:?}, all of them together {all:?}");
     }
 }
