@@ -217,3 +217,13 @@ fn a_ranking_that_is_wrong_is_told_and_ties_may_come_in_any_order() {
         0
     );
 }
+
+#[test]
+fn what_all_users_of_a_team_wrote_counts() {
+    let town = &towns()[1];
+    let run = RIGHT.run(town);
+    let mut evidence = wrote(10, 0);
+    evidence.produced.extend(wrote(run.len() - 10, 0).produced);
+    let judgement = judged(town, &produced(&run), Some(&evidence));
+    assert!(judgement.passed(), "{}", told(town, "a team", &judgement));
+}
