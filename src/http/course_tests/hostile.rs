@@ -26,3 +26,22 @@ async fn a_few_compressed_bytes_are_read_a_record_at_a_time() {
     let all = class.cluster.read(&topic, PartitionId(0), Offset(3), 1 << 30).await.unwrap();
     assert_eq!((all.len(), all.iter().map(crate::cluster::StoredRecord::size).sum::<usize>()), (37, 37 * zeros.len()));
 }
+
+#[tokio::test]
+async fn checks_while_a_script_still_writes_are_one_attempt() {
+    let class = taught().await;
+    let pupil = class.pupil().await;
+    let ticket = class.ticket(&pupil, "c02").await;
+    class.go_on(&ticket).await;
+    let (topic, nonce) = (text(&ticket, "results"), text(&ticket, "nonce"));
+    let wrong = class.totals(&ticket, false).await;
+    for value in &wrong {
+        class.produce(topic, Some(nonce), std::slice::from_ref(value));
+        let verdict = class.check(&pupil, "c02").await;
+        assert_eq!((&verdict["status"] == "pass", &verdict["attempt"]), (false, &json!(1)), "{verdict}");
+        assert!(verdict["checks"].as_array().unwrap().iter().all(|check| check["expected"].is_null()), "{verdict}");
+    }
+    class.produce(topic, Some(nonce), &class.totals(&ticket, true).await);
+    let verdict = class.check(&pupil, "c02").await;
+    assert_eq!((&verdict["status"], &verdict["attempt"]), (&json!("pass"), &json!(2)), "{verdict}");
+}
