@@ -45,3 +45,28 @@ async fn checks_while_a_script_still_writes_are_one_attempt() {
     let verdict = class.check(&pupil, "c02").await;
     assert_eq!((&verdict["status"], &verdict["attempt"]), (&json!("pass"), &json!(2)), "{verdict}");
 }
+
+#[tokio::test]
+async fn values_that_were_told_are_no_answer_to_the_ticket_that_they_are_of() {
+    let class = taught().await;
+    let pupil = class.pupil().await;
+    let ticket = class.ticket(&pupil, "c02").await;
+    class.go_on(&ticket).await;
+    let (topic, nonce) = (text(&ticket, "results"), text(&ticket, "nonce"));
+    let mut told = Vec::new();
+    for n in 0..3 {
+        class.produce(topic, Some(nonce), &[json!({ "final": true, "count": n, "revenue": n })]);
+        told.push(class.check(&pupil, "c02").await["checks"][0]["expected"].is_string());
+    }
+    assert_eq!(told, [false, false, true]);
+    class.produce(topic, Some(nonce), &class.totals(&ticket, true).await);
+    let verdict = class.check(&pupil, "c02").await;
+    assert!(verdict["status"] == "error" && text(&verdict, "message").contains("been told"), "{verdict}");
+    assert!(text(&verdict, "fix").contains("new ticket"));
+    assert_eq!(class.get(&pupil, "/api/progress").await.json()["points"], 0);
+    // The same code with another ticket.
+    let ticket = class.ticket(&pupil, "c02").await;
+    class.go_on(&ticket).await;
+    class.produce(topic, Some(text(&ticket, "nonce")), &class.totals(&ticket, true).await);
+    assert_eq!(class.check(&pupil, "c02").await["status"], "pass");
+}

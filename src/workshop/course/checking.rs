@@ -175,8 +175,16 @@ impl Course {
             (is_new, work.clone())
         });
         let (is_new, work) = work.await?;
+        if judgement.passed() && work.told.as_ref() == Some(&ticket.nonce) {
+            let (message, fix) = wording::told_before();
+            return error(message, fix);
+        }
         let mut verdict = wording::verdict(challenge, &student.id, &work, now, judgement);
         verdict.ticket = Some(ticket.nonce.clone());
+        if challenge.truth.tells_all() && verdict.checks.iter().any(|check| check.expected.is_some()) {
+            let told = ticket.nonce.clone();
+            self.progress.change(&student.id, challenge.id(), |work| work.told = Some(told)).await?;
+        }
         if cut {
             verdict.evidence.push(wording::cut());
         }

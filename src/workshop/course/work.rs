@@ -22,6 +22,7 @@ pub(super) const TICKETS_MAX: usize = 8;
 /// | `attempts` | how many different answers have been judged |
 /// | `answers` | the fingerprints of the newest of them |
 /// | `length` | how many records the last of them had |
+/// | `told` | the ticket whose right values have been told |
 /// | `status`, `score` | the best so far |
 /// | `stars` | all that were earned |
 /// | `passed_ms` | when it was passed first |
@@ -41,6 +42,7 @@ pub struct Work {
     pub attempts: u32,
     pub answers: Vec<String>,
     pub length: usize,
+    pub told: Option<String>,
     pub status: Option<Status>,
     pub score: u32,
     pub stars: Vec<String>,

@@ -66,6 +66,11 @@ pub trait Truth: Send + Sync {
         &[]
     }
 
+    /// Whether whoever was told what was expected could hand that in without having worked it out.
+    fn tells_all(&self) -> bool {
+        false
+    }
+
     /// The answer is somebody's own and in time, and all records of the ticket's ranges exist. `Err`: the log could not be read.
     fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError>;
 }
