@@ -70,3 +70,14 @@ async fn values_that_were_told_are_no_answer_to_the_ticket_that_they_are_of() {
     class.produce(topic, Some(text(&ticket, "nonce")), &class.totals(&ticket, true).await);
     assert_eq!(class.check(&pupil, "c02").await["status"], "pass");
 }
+
+#[tokio::test]
+async fn a_ticket_of_no_records_cannot_be_answered() {
+    let class = class().await;
+    class.cluster.ensure_topic(&STREAM.into(), 1, &[]).await.unwrap();
+    let pupil = class.pupil().await;
+    let ticket = class.ticket(&pupil, "c02").await;
+    class.produce(text(&ticket, "results"), Some(text(&ticket, "nonce")), &[json!({ "final": true, "count": 0, "revenue": 0 })]);
+    let verdict = class.check(&pupil, "c02").await;
+    assert!(verdict["status"] == "error" && text(&verdict, "message").contains("no records"), "{verdict}");
+}

@@ -99,7 +99,7 @@ impl Course {
     }
 
     /// What keeps the records of a ticket from being looked at.
-    async fn unready(&self, issued: &Issued, now: Timestamp) -> Result<Option<(String, String)>, CourseError> {
+    async fn unready(&self, challenge: &Challenge, issued: &Issued, now: Timestamp) -> Result<Option<(String, String)>, CourseError> {
         let again = "run your script again from its first line: it asks for a new ticket".to_owned();
         for (name, ranges) in &issued.ticket.ranges {
             let topic = self.cluster.topic(name.as_str());
@@ -115,6 +115,10 @@ impl Course {
                     return Ok(Some((gone, again)));
                 }
             }
+        }
+        let length = issued.ticket.topics().map(|topic| issued.ticket.length(topic.as_str())).fold(0, i64::saturating_add);
+        if length == 0 && challenge.truth.wish().live_ms > 0 {
+            return Ok(Some(("this ticket is about no records: nothing had arrived when it was issued".to_owned(), again)));
         }
         let waits = still_to_come(self.cluster.as_ref(), &issued.ticket, now).await?;
         Ok(waits.map(|(records, seconds)| {
@@ -143,7 +147,7 @@ impl Course {
         if let Some(receipt) = found.answer.receipt.clone().filter(|_| !found.again) {
             self.progress.keep_receipt(&student.id, challenge.id(), receipt).await?;
         }
-        if let Some((message, fix)) = self.unready(&found.issued, now).await? {
+        if let Some((message, fix)) = self.unready(challenge, &found.issued, now).await? {
             return error(message, fix);
         }
         let before = self.progress.work(&student.id, challenge.id());
