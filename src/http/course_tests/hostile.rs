@@ -81,3 +81,28 @@ async fn a_ticket_of_no_records_cannot_be_answered() {
     let verdict = class.check(&pupil, "c02").await;
     assert!(verdict["status"] == "error" && text(&verdict, "message").contains("no records"), "{verdict}");
 }
+
+#[tokio::test]
+async fn an_answer_is_looked_for_beside_the_network_thread() {
+    let class = Arc::new(taught().await);
+    let pupil = class.pupil().await;
+    let ticket = class.ticket(&pupil, "c02").await;
+    class.go_on(&ticket).await;
+    let value = "y".repeat(90_000);
+    for _ in 0..60 {
+        class.produce(text(&ticket, "results"), None, &vec![json!(value); 10]);
+    }
+    let student = class.course.student(&pupil.id).unwrap();
+    let course = Arc::clone(&class.course);
+    let began = std::time::Instant::now();
+    let checking = tokio::spawn(async move { course.check(&student, "c02", None).await.unwrap() });
+    let (mut longest, mut last) = (Duration::ZERO, std::time::Instant::now());
+    while !checking.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        longest = longest.max(last.elapsed());
+        last = std::time::Instant::now();
+    }
+    let took = began.elapsed();
+    assert!(checking.await.unwrap().message.contains("600 records"));
+    assert!(longest < took / 2 || took < Duration::from_millis(100), "the network waited for {longest:?} of {took:?}");
+}

@@ -59,20 +59,41 @@ impl Course {
 
     async fn outcome(self: &Arc<Self>, student: &Student, challenge: &Challenge, receipt: Option<Value>) -> Result<Outcome, CourseError> {
         let now = (self.now)();
-        let reader = Reader { cluster: self.cluster.as_ref(), progress: &self.progress, student, challenge, now };
         let found = match receipt.map(submission::receipt).transpose() {
-            Ok(receipt) => reader.find(receipt).await?,
+            Ok(receipt) => self.find(student, challenge, receipt, now).await?,
             Err(missing) => Err(missing),
         };
         let evidence = self.evidence(student);
         match found {
-            Ok(found) => self.judged(student, challenge, found, evidence, now).await,
+            Ok((found, marks)) => self.judged(student, challenge, found, marks, evidence, now).await,
             Err(missing) => {
                 let passed = self.passed_before(student, challenge, &missing);
                 let verdict = passed.unwrap_or_else(|| self.nothing(student, challenge, &missing, evidence.as_ref(), now));
                 Ok(Outcome { verdict, is_new: false })
             }
         }
+    }
+
+    /// On a thread that may block: an answer may be long, and what it is looked for in longer.
+    async fn find(
+        self: &Arc<Self>,
+        student: &Student,
+        challenge: &Challenge,
+        receipt: Option<Value>,
+        now: Timestamp,
+    ) -> Result<Result<(Found, Marks), Missing>, CourseError> {
+        let (course, student, id, runtime) = (Arc::clone(self), student.clone(), challenge.id().to_owned(), Handle::current());
+        let finding = tokio::task::spawn_blocking(move || {
+            let challenge = course.challenge(&id)?;
+            let reader = Reader { cluster: course.cluster.as_ref(), progress: &course.progress, student: &student, challenge, now };
+            let found = runtime.block_on(reader.find(receipt))?;
+            let before = course.progress.work(&student.id, &id).length;
+            Ok(found.map(|found| {
+                let marks = Marks::of(&found, before);
+                (found, marks)
+            }))
+        });
+        finding.await.unwrap_or(Err(CourseError::Busy { what: "the check failed", wait: 1 }))
     }
 
     /// An answer that was right stays so when its ticket has expired.
@@ -136,6 +157,7 @@ impl Course {
         student: &Student,
         challenge: &Challenge,
         found: Found,
+        marks: Marks,
         seen: Option<Evidence>,
         now: Timestamp,
     ) -> Result<Outcome, CourseError> {
@@ -151,10 +173,7 @@ impl Course {
             return error(message, fix);
         }
         let before = self.progress.work(&student.id, challenge.id());
-        let (records, receipt) = (&found.answer.records, found.answer.receipt.as_ref());
-        let (answer, length) = (fingerprint(&nonce, records, receipt), records.len());
-        // Whoever watches checks while the script still writes.
-        let beginning = records.get(..before.length).filter(|some| !some.is_empty()).map(|some| fingerprint(&nonce, some, receipt));
+        let Marks { answer, length, beginning } = marks;
         if let Some(last) =
             before.last.as_ref().filter(|last| before.answers.last() == Some(&answer) && last.ticket.as_ref() == Some(&nonce))
         {
@@ -250,6 +269,22 @@ pub struct Told {
     #[serde(flatten)]
     pub verdict: Verdict,
     pub text: String,
+}
+
+/// What an answer is told from others by.
+struct Marks {
+    answer: String,
+    length: usize,
+    /// Of as many records as the answer before had: whoever watches checks while the script still writes.
+    beginning: Option<String>,
+}
+
+impl Marks {
+    fn of(found: &Found, before: usize) -> Marks {
+        let (nonce, records, receipt) = (&found.issued.ticket.nonce, &found.answer.records, found.answer.receipt.as_ref());
+        let beginning = records.get(..before).filter(|some| !some.is_empty()).map(|some| fingerprint(nonce, some, receipt));
+        Marks { answer: fingerprint(nonce, records, receipt), length: records.len(), beginning }
+    }
 }
 
 /// Two answers are the same if they say the same under the same ticket.
