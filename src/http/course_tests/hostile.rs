@@ -106,3 +106,18 @@ async fn an_answer_is_looked_for_beside_the_network_thread() {
     assert!(checking.await.unwrap().message.contains("600 records"));
     assert!(longest < took / 2 || took < Duration::from_millis(100), "the network waited for {longest:?} of {took:?}");
 }
+
+#[tokio::test]
+async fn what_a_broker_has_forgotten_is_not_held_against_anybody() {
+    let class = taught().await;
+    let pupil = class.pupil().await;
+    let ticket = class.ticket(&pupil, "c01").await;
+    let records: Vec<Value> = (0..5).map(|n| json!([0, n, format!("0-{n}")])).collect();
+    let receipt = json!({ "ticket": ticket["nonce"], "records": records });
+    assert_eq!(class.post(&pupil, "/api/check/c01", json!({ "receipt": receipt })).await.json()["status"], "partial");
+    class.ahead_ms.store(5_000, Ordering::Relaxed);
+    let restarted = open_course(&class.cluster, &class.workshop, &class.ahead_ms).await;
+    let verdict = restarted.check(&class.course.student(&pupil.id).unwrap(), "c01", None).await.unwrap();
+    assert_eq!(verdict.status, crate::workshop::verdict::Status::Pass, "{verdict:?}");
+    assert!(verdict.evidence.iter().any(|told| told.contains("started again")), "{verdict:?}");
+}

@@ -162,6 +162,8 @@ impl Course {
         now: Timestamp,
     ) -> Result<Outcome, CourseError> {
         let nonce = found.issued.ticket.nonce.clone();
+        let forgotten = seen.is_some() && found.issued.ticket.issued_ms < self.opened;
+        let seen = seen.filter(|_| !forgotten);
         let error = |message: String, fix: String| {
             let verdict = Verdict { ticket: Some(nonce.clone()), ..self.error(student, challenge, now, message, fix) };
             Ok(Outcome { verdict, is_new: false })
@@ -210,6 +212,11 @@ impl Course {
         }
         if cut {
             verdict.evidence.push(wording::cut());
+        }
+        if forgotten {
+            verdict
+                .evidence
+                .push("The broker was started again since this ticket was issued: what it had seen before, it does not know.".to_owned());
         }
         if newer {
             verdict.evidence.push("There is a newer ticket; nothing has been handed in for it yet.".to_owned());

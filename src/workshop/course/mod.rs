@@ -77,6 +77,8 @@ pub struct Course {
     now: Arc<Clock>,
     progress: Arc<Progress>,
     turns: Turns,
+    /// What the broker saw of anybody before is gone.
+    opened: Timestamp,
 }
 
 /// A ticket as it is handed out.
@@ -103,7 +105,8 @@ impl Course {
         let CourseOptions { challenges, random, now } = options;
         let roster = workshop.as_ref().map(|workshop| workshop.roster());
         let progress = Arc::new(Progress::open(Arc::clone(&cluster), Arc::clone(&now), |id| is_here(roster.as_deref(), id)).await?);
-        Ok(Course { cluster, workshop, challenges, random, now, progress, turns: Turns::default() })
+        let opened = now();
+        Ok(Course { cluster, workshop, challenges, random, now, progress, turns: Turns::default(), opened })
     }
 
     pub fn challenges(&self) -> &Challenges {
