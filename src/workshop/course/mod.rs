@@ -226,7 +226,9 @@ impl Course {
 
     /// What the instructor decides for one student.
     pub async fn rule(&self, student: &Student, id: &str, ruling: Option<Ruling>) -> Result<(), CourseError> {
-        self.change(student, self.challenge(id)?, move |work| work.ruling = ruling).await
+        let challenge = self.challenge(id)?;
+        self.still_here(student)?;
+        Ok(self.progress.change(&student.id, challenge.id(), move |work| work.ruling = ruling).await?)
     }
 
     async fn change<T: Send + 'static>(
@@ -236,6 +238,8 @@ impl Course {
         change: impl FnOnce(&mut Work) -> T + Send + 'static,
     ) -> Result<T, CourseError> {
         self.still_here(student)?;
+        let busy = |wait| CourseError::Busy { what: "too much in a short time", wait };
+        self.turns.note(&student.id, (self.now)()).map_err(busy)?;
         Ok(self.progress.change(&student.id, challenge.id(), change).await?)
     }
 
