@@ -121,3 +121,22 @@ async fn what_a_broker_has_forgotten_is_not_held_against_anybody() {
     assert_eq!(verdict.status, crate::workshop::verdict::Status::Pass, "{verdict:?}");
     assert!(verdict.evidence.iter().any(|told| told.contains("started again")), "{verdict:?}");
 }
+
+#[tokio::test]
+async fn a_check_that_is_at_work_keeps_nothing_of_somebody_who_is_taken_out() {
+    let class = taught().await;
+    let instructor = class.instructor().await;
+    for _ in 0..4 {
+        let pupil = class.pupil().await;
+        let ticket = class.ticket(&pupil, "c02").await;
+        class.go_on(&ticket).await;
+        class.produce(text(&ticket, "results"), Some(text(&ticket, "nonce")), &class.totals(&ticket, false).await);
+        let student = class.course.student(&pupil.id).unwrap();
+        let checking = class.course.check(&student, "c02", None);
+        let path = format!("/api/students/{}", pupil.id);
+        let removing = class.ask("DELETE", &path, Some(&instructor), &Value::Null);
+        let (_, removed) = tokio::join!(checking, removing);
+        assert_eq!(removed.status, 200, "{}", removed.body);
+        assert_eq!(class.course.export()["students"], json!({}));
+    }
+}

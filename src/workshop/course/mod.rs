@@ -103,8 +103,9 @@ impl Course {
     /// With what the cluster keeps of it.
     pub async fn open(cluster: Arc<dyn Cluster>, workshop: Option<Arc<Workshop>>, options: CourseOptions) -> Result<Course, ClusterError> {
         let CourseOptions { challenges, random, now } = options;
-        let roster = workshop.as_ref().map(|workshop| workshop.roster());
-        let progress = Arc::new(Progress::open(Arc::clone(&cluster), Arc::clone(&now), |id| is_here(roster.as_deref(), id)).await?);
+        let of = workshop.clone();
+        let is_here = Box::new(move |id: &str| is_here(of.as_ref().map(|workshop| workshop.roster()).as_deref(), id));
+        let progress = Arc::new(Progress::open(Arc::clone(&cluster), Arc::clone(&now), is_here).await?);
         let opened = now();
         Ok(Course { cluster, workshop, challenges, random, now, progress, turns: Turns::default(), opened })
     }
