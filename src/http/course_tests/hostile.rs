@@ -140,3 +140,16 @@ async fn a_check_that_is_at_work_keeps_nothing_of_somebody_who_is_taken_out() {
         assert_eq!(class.course.export()["students"], json!({}));
     }
 }
+
+#[tokio::test]
+async fn the_same_answer_is_not_judged_again_and_again_for_those_who_watch() {
+    let class = taught().await;
+    let pupil = class.pupil().await;
+    let ticket = class.ticket(&pupil, "c02").await;
+    class.go_on(&ticket).await;
+    class.produce(text(&ticket, "results"), Some(text(&ticket, "nonce")), &class.totals(&ticket, false).await);
+    let first = class.check(&pupil, "c02").await;
+    class.ahead_ms.store(60_000, Ordering::Relaxed);
+    let again = class.check(&pupil, "c02").await;
+    assert_eq!((&again["at_ms"], &again["status"]), (&first["at_ms"], &json!("partial")), "{again}");
+}

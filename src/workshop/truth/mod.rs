@@ -66,6 +66,11 @@ pub trait Truth: Send + Sync {
         &[]
     }
 
+    /// Whether the same answer may be judged otherwise once the broker has seen more.
+    fn looks_at_evidence(&self) -> bool {
+        true
+    }
+
     /// Whether whoever was told what was expected could hand that in without having worked it out.
     fn tells_all(&self) -> bool {
         false

@@ -267,6 +267,10 @@ impl Truth for RunningTotals {
         &["dedup"]
     }
 
+    fn looks_at_evidence(&self) -> bool {
+        false
+    }
+
     fn tells_all(&self) -> bool {
         true
     }

@@ -83,6 +83,10 @@ impl Truth for ThresholdAlerts {
         &["fahrenheit", "all-sensors", "sentinel", "inclusive", "alerts-only", "average-of-averages"]
     }
 
+    fn looks_at_evidence(&self) -> bool {
+        false
+    }
+
     fn tells_all(&self) -> bool {
         true
     }
