@@ -153,3 +153,23 @@ async fn the_same_answer_is_not_judged_again_and_again_for_those_who_watch() {
     let again = class.check(&pupil, "c02").await;
     assert_eq!((&again["at_ms"], &again["status"]), (&first["at_ms"], &json!("partial")), "{again}");
 }
+
+#[tokio::test]
+async fn claims_that_lie_apart_do_not_cost_what_lies_between_them() {
+    let class = taught().await;
+    let pupil = class.pupil().await;
+    for _ in 0..40 {
+        let record = |n| NewRecord { value: Some(Bytes::from(vec![b'x'; 300])), ..purchase(0, n, clock::now()) };
+        class.cluster.append(&STREAM.into(), PartitionId(0), (0..500).map(record).collect()).await.unwrap();
+    }
+    let ticket = class.ticket(&pupil, "c01").await;
+    let began = std::time::Instant::now();
+    assert!(class.cluster.read(&STREAM.into(), PartitionId(0), Offset(0), 64 << 20).await.unwrap().len() > 20_000);
+    let all = began.elapsed();
+    let records: Vec<Value> = (0..100).map(|n| json!([0, n * 201, "none"])).collect();
+    let receipt = json!({ "ticket": ticket["nonce"], "records": records });
+    let began = std::time::Instant::now();
+    assert_eq!(class.post(&pupil, "/api/check/c01", json!({ "receipt": receipt })).await.json()["status"], "fail");
+    let took = began.elapsed();
+    assert!(took < 12 * all, "a hundred records took {took:?}, all of them together {all:?}");
+}
