@@ -13,7 +13,7 @@ use crate::security::Principal;
 const USERS_MAX: usize = 2_000;
 /// Of each kind, for each user. Beyond that the oldest goes.
 const ENTRIES_MAX: usize = 200;
-/// Ranges of a partition. Beyond that the lowest goes.
+/// Ranges of a partition. Beyond that the lowest goes, unless it is the newest.
 const RANGES_MAX: usize = 64;
 /// Characters of a text that came from a client.
 const TEXT_MAX: usize = 249;
@@ -134,7 +134,8 @@ fn join(ranges: &mut Vec<Range<Offset>>, range: Range<Offset>) {
     let joined = touched.fold(range, |all, other| all.start.min(other.start)..all.end.max(other.end));
     ranges.insert(from, joined);
     if ranges.len() > RANGES_MAX {
-        ranges.remove(0);
+        // Somebody who has followed the end all day and now begins at the beginning has read that.
+        ranges.remove(usize::from(from == 0));
     }
 }
 
@@ -163,6 +164,16 @@ mod tests {
             join(&mut all, Offset(n * 10)..Offset(n * 10 + 1));
         }
         assert_eq!((all.len(), all.first().cloned()), (RANGES_MAX, Some(Offset(2360)..Offset(2361))));
+    }
+
+    #[test]
+    fn the_range_that_was_handed_out_last_is_never_the_one_that_goes() {
+        let mut all = Vec::new();
+        for n in (0..200).rev() {
+            join(&mut all, Offset(n * 10)..Offset(n * 10 + 1));
+            assert_eq!(all.first(), Some(&(Offset(n * 10)..Offset(n * 10 + 1))));
+        }
+        assert_eq!(all.len(), RANGES_MAX);
     }
 
     #[test]

@@ -270,6 +270,20 @@ impl Partition {
 
     /// Visits the records in about this many bytes from an offset on. The offset to go on at, which is the same at the end.
     pub fn visit(&self, view: &LogView, from: Offset, bytes_max: usize, mut each: impl FnMut(&Record<'_>)) -> Result<Offset, LogError> {
+        self.visit_while(view, from, bytes_max, |record| {
+            each(record);
+            true
+        })
+    }
+
+    /// The same, to the first record that is not taken: it is where to go on. A few compressed bytes may be very many records.
+    pub fn visit_while(
+        &self,
+        view: &LogView,
+        from: Offset,
+        bytes_max: usize,
+        mut takes: impl FnMut(&Record<'_>) -> bool,
+    ) -> Result<Offset, LogError> {
         let read = match view.read(from, bytes_max, AtLeast::OneBatch, ReadUpTo::End) {
             Ok(read) => read,
             Err(ReadError::Corrupt(_)) if view.after_damage(from) > from => {
@@ -290,8 +304,8 @@ impl Partition {
                 let decoded = batch.records().map_err(LogError::from)?;
                 for record in decoded.iter() {
                     let record = record.map_err(LogError::from)?;
-                    if record.offset >= from {
-                        each(&record);
+                    if record.offset >= from && !takes(&record) {
+                        return Ok(record.offset);
                     }
                 }
             }

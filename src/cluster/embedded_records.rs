@@ -31,10 +31,19 @@ impl Embedded {
         let partition = self.partition(topic, id)?;
         let read = move || {
             let view = partition.view();
-            let (mut records, mut at) = (Vec::new(), from.max(view.start_offset()));
-            while records.is_empty() && at < view.end_offset() {
+            let (mut records, mut at, mut bytes) = (Vec::new(), from.max(view.start_offset()), 0_usize);
+            while (records.is_empty() || bytes < bytes_max) && at < view.end_offset() {
+                let take = |record: &Record<'_>| {
+                    let takes = records.is_empty() || bytes < bytes_max;
+                    if takes {
+                        let record = stored(id, record);
+                        bytes = bytes.saturating_add(record.size());
+                        records.push(record);
+                    }
+                    takes
+                };
                 let next = partition
-                    .visit(&view, at, bytes_max, |record| records.push(stored(id, record)))
+                    .visit_while(&view, at, bytes_max, take)
                     .map_err(|error| ClusterError { code: error_code(&error), message: error.to_string() })?;
                 if next <= at {
                     break;

@@ -43,6 +43,15 @@ pub struct StoredRecord {
     pub headers: Vec<(String, Option<Bytes>)>,
 }
 
+impl StoredRecord {
+    /// Bytes of key, value and headers.
+    pub fn size(&self) -> usize {
+        let bytes = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+        let headers = self.headers.iter().map(|(name, value)| name.len().saturating_add(bytes(value)));
+        headers.fold(bytes(&self.key).saturating_add(bytes(&self.value)), usize::saturating_add)
+    }
+}
+
 /// One group of consumers, with what it has committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupSummary {

@@ -95,6 +95,15 @@ async fn an_answer_that_is_too_long_is_cut_and_one_that_never_ends_is_refused() 
     }
     let verdict = class.check(&pupil, "c02").await;
     assert!(verdict["status"] == "error" && text(&verdict, "message").contains("too much"), "{verdict}");
+    // Headers are read too.
+    let ticket = class.ticket(&pupil, "c02").await;
+    class.go_on(&ticket).await;
+    let padded = format!("{}{}", text(&ticket, "nonce"), " ".repeat(90_000));
+    for _ in 0..160 {
+        class.produce(&topic, Some(&padded), &vec![json!({}); 10]);
+    }
+    let verdict = class.check(&pupil, "c02").await;
+    assert!(verdict["status"] == "error" && text(&verdict, "message").contains("too much"), "{verdict}");
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ use crate::model::{BatchBuilder, Codec, Offset, PartitionId, Timestamp, TopicNam
 use crate::workshop::course::TICKET_MS;
 use crate::workshop::{Role, Student};
 
+mod attacks;
+
 pub(super) const STREAM: &str = "ecommerce-events";
 pub(super) const PARTITIONS: i32 = 4;
 
@@ -212,7 +214,9 @@ async fn a_right_answer_passes_and_a_known_mistake_is_named() {
             println!("{}\n", text(&verdict, "text"));
         }
     }
-    class.produce(&topic, Some(&nonce), &class.totals(&ticket, true).await);
+    let ticket = class.ticket(&pupil, "c02").await;
+    class.go_on(&ticket).await;
+    class.produce(&topic, Some(text(&ticket, "nonce")), &class.totals(&ticket, true).await);
     let right = class.check(&pupil, "c02").await;
     assert_eq!((&right["status"], &right["attempt"], &right["matched_mistake"]), (&json!("pass"), &json!(4), &Value::Null), "{right}");
     assert!(right["score"].as_i64().unwrap() >= 100);

@@ -198,3 +198,31 @@ fn an_arbitrary_answer_gets_no_name() {
     let judgement = judged(&towns()[0], &[], None);
     assert_eq!((failed(&judgement), mistake(&judgement)), (vec!["rhythm"], None));
 }
+
+#[test]
+fn a_board_that_shows_nothing_is_not_right() {
+    for town in towns() {
+        let right = RIGHT.run(town);
+        let altered = |alter: &dyn Fn(usize, &mut Value)| {
+            let mut run = right.clone();
+            run.iter_mut().enumerate().for_each(|(n, snapshot)| alter(n, snapshot));
+            judged(town, &run, None)
+        };
+        // Minutes of which everybody knows that they have no revenue.
+        let nothing = |_: usize, snapshot: &mut Value| {
+            snapshot["revenue_per_minute"] = json!({"2099-01-01T00:00Z": 0.0, "2099-01-01T00:01Z": 0.0, "1999-01-01T00:00Z": 0})
+        };
+        let judgement = altered(&nothing);
+        assert!(failed(&judgement).contains(&"revenue"), "{}", told(town, "no minutes", &judgement));
+        // Snapshots of a time at which nothing had come for long.
+        let late = |n: usize, snapshot: &mut Value| {
+            snapshot["at"] = json!(rfc3339(ORIGIN.0 + 1_000_000_000_000 + n as i64 * 5_000));
+            snapshot["events_per_second"] = json!(0);
+        };
+        let judgement = altered(&late);
+        assert!(failed(&judgement).contains(&"rate"), "{}", told(town, "no rate", &judgement));
+        // Empty minutes beside the others do no harm.
+        let beside = |_: usize, snapshot: &mut Value| snapshot["revenue_per_minute"]["1999-01-01T00:00Z"] = json!(0);
+        assert!(altered(&beside).passed());
+    }
+}

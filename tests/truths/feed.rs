@@ -217,3 +217,26 @@ fn a_ranking_that_is_wrong_is_told_and_ties_may_come_in_any_order() {
         0
     );
 }
+
+#[test]
+fn what_all_users_of_a_team_wrote_counts() {
+    let town = &towns()[1];
+    let run = RIGHT.run(town);
+    let mut evidence = wrote(10, 0);
+    evidence.produced.extend(wrote(run.len() - 10, 0).produced);
+    let judgement = judged(town, &produced(&run), Some(&evidence));
+    assert!(judgement.passed(), "{}", told(town, "a team", &judgement));
+}
+
+#[test]
+fn a_ranking_of_nothing_earns_no_star() {
+    // A range so short that no window of it is closed.
+    let town = &towns()[0];
+    let run = RIGHT.run(town);
+    for windows in [json!([]), json!([{"start": "2099-01-01T00:00:00Z", "top": []}])] {
+        let mut answer = produced(&run);
+        answer.receipt = Some(json!({"ticket": "n-1", "windows": windows}));
+        let judgement = judged(town, &answer, Some(&wrote(run.len(), 0)));
+        assert!(judgement.stars.is_empty(), "{}", told(town, "no ranking", &judgement));
+    }
+}

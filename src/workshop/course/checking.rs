@@ -18,7 +18,7 @@ use crate::model::Timestamp;
 use crate::model::evidence::Evidence;
 use crate::workshop::truth::{Case, LogError};
 use crate::workshop::verdict::{Judgement, Status, Verdict};
-use crate::workshop::{Answer, Challenge};
+use crate::workshop::{AnswerRecord, Challenge};
 
 /// A kind of truth that needs longer is stopped.
 const JUDGE_WITHIN: Duration = Duration::from_secs(20);
@@ -57,20 +57,41 @@ impl Course {
 
     async fn outcome(self: &Arc<Self>, student: &Student, challenge: &Challenge, receipt: Option<Value>) -> Result<Outcome, CourseError> {
         let now = (self.now)();
-        let reader = Reader { cluster: self.cluster.as_ref(), progress: &self.progress, student, challenge, now };
         let found = match receipt.map(submission::receipt).transpose() {
-            Ok(receipt) => reader.find(receipt).await?,
+            Ok(receipt) => self.find(student, challenge, receipt, now).await?,
             Err(missing) => Err(missing),
         };
         let evidence = self.evidence(student);
         match found {
-            Ok(found) => self.judged(student, challenge, found, evidence, now).await,
+            Ok((found, marks)) => self.judged(student, challenge, found, marks, evidence, now).await,
             Err(missing) => {
                 let passed = self.passed_before(student, challenge, &missing);
                 let verdict = passed.unwrap_or_else(|| self.nothing(student, challenge, &missing, evidence.as_ref(), now));
                 Ok(Outcome { verdict, is_new: false })
             }
         }
+    }
+
+    /// On a thread that may block: an answer may be long, and what it is looked for in longer.
+    async fn find(
+        self: &Arc<Self>,
+        student: &Student,
+        challenge: &Challenge,
+        receipt: Option<Value>,
+        now: Timestamp,
+    ) -> Result<Result<(Found, Marks), Missing>, CourseError> {
+        let (course, student, id, runtime) = (Arc::clone(self), student.clone(), challenge.id().to_owned(), Handle::current());
+        let finding = tokio::task::spawn_blocking(move || {
+            let challenge = course.challenge(&id)?;
+            let reader = Reader { cluster: course.cluster.as_ref(), progress: &course.progress, student: &student, challenge, now };
+            let found = runtime.block_on(reader.find(receipt))?;
+            let before = course.progress.work(&student.id, &id).length;
+            Ok(found.map(|found| {
+                let marks = Marks::of(&found, before);
+                (found, marks)
+            }))
+        });
+        finding.await.unwrap_or(Err(CourseError::Busy { what: "the check failed", wait: 1 }))
     }
 
     /// An answer that was right stays so when its ticket has expired.
@@ -97,7 +118,7 @@ impl Course {
     }
 
     /// What keeps the records of a ticket from being looked at.
-    async fn unready(&self, issued: &Issued, now: Timestamp) -> Result<Option<(String, String)>, CourseError> {
+    async fn unready(&self, challenge: &Challenge, issued: &Issued, now: Timestamp) -> Result<Option<(String, String)>, CourseError> {
         let again = "run your script again from its first line: it asks for a new ticket".to_owned();
         for (name, ranges) in &issued.ticket.ranges {
             let topic = self.cluster.topic(name.as_str());
@@ -113,6 +134,10 @@ impl Course {
                     return Ok(Some((gone, again)));
                 }
             }
+        }
+        let length = issued.ticket.topics().map(|topic| issued.ticket.length(topic.as_str())).fold(0, i64::saturating_add);
+        if length == 0 && challenge.truth.wish().live_ms > 0 {
+            return Ok(Some(("this ticket is about no records: nothing had arrived when it was issued".to_owned(), again)));
         }
         let waits = still_to_come(self.cluster.as_ref(), &issued.ticket, now).await?;
         Ok(waits.map(|(records, seconds)| {
@@ -130,10 +155,13 @@ impl Course {
         student: &Student,
         challenge: &Challenge,
         found: Found,
+        marks: Marks,
         seen: Option<Evidence>,
         now: Timestamp,
     ) -> Result<Outcome, CourseError> {
         let nonce = found.issued.ticket.nonce.clone();
+        let forgotten = seen.is_some() && found.issued.ticket.issued_ms < self.opened;
+        let seen = seen.filter(|_| !forgotten);
         let error = |message: String, fix: String| {
             let verdict = Verdict { ticket: Some(nonce.clone()), ..self.error(student, challenge, now, message, fix) };
             Ok(Outcome { verdict, is_new: false })
@@ -141,14 +169,15 @@ impl Course {
         if let Some(receipt) = found.answer.receipt.clone().filter(|_| !found.again) {
             self.progress.keep_receipt(&student.id, challenge.id(), receipt).await?;
         }
-        if let Some((message, fix)) = self.unready(&found.issued, now).await? {
+        if let Some((message, fix)) = self.unready(challenge, &found.issued, now).await? {
             return error(message, fix);
         }
-        let answer = fingerprint(&nonce, &found.answer);
+        let Marks { answer, length, beginning } = marks;
         let (before, sight) = (self.progress.work(&student.id, challenge.id()), sight::fingerprint(seen.as_ref()));
         if let Some(last) = before.last.as_ref().filter(|last| before.knows_last(&answer) && last.ticket.as_ref() == Some(&nonce)) {
             // Who watches asks every few seconds.
-            let is_same = last.status == Status::Pass || (last.status != Status::Error && before.sight == sight);
+            let sees_the_same = !challenge.truth.looks_at_evidence() || before.sight == sight;
+            let is_same = last.status == Status::Pass || (last.status != Status::Error && sees_the_same);
             if is_same {
                 return Ok(Outcome { verdict: last.clone(), is_new: false });
             }
@@ -162,8 +191,7 @@ impl Course {
         };
         let (counted, reading) = (answer.clone(), sight::reading(seen.as_ref(), &ticket));
         let work = self.progress.change(&student.id, challenge.id(), move |work| {
-            let is_new = !work.knows(&counted);
-            work.count(&counted);
+            let is_new = work.count(&counted, length, beginning.as_deref());
             work.sight = sight;
             work.unread = reading.unread;
             work.client = reading.client.or_else(|| work.client.take());
@@ -171,10 +199,23 @@ impl Course {
             (is_new, work.clone())
         });
         let (is_new, work) = work.await?;
+        if judgement.passed() && work.told.as_ref() == Some(&ticket.nonce) {
+            let (message, fix) = wording::told_before();
+            return error(message, fix);
+        }
         let mut verdict = wording::verdict(challenge, &student.id, &work, now, judgement);
         verdict.ticket = Some(ticket.nonce.clone());
+        if challenge.truth.tells_all() && verdict.checks.iter().any(|check| check.expected.is_some()) {
+            let told = ticket.nonce.clone();
+            self.progress.change(&student.id, challenge.id(), |work| work.told = Some(told)).await?;
+        }
         if cut {
             verdict.evidence.push(wording::cut());
+        }
+        if forgotten {
+            verdict
+                .evidence
+                .push("The broker was started again since this ticket was issued: what it had seen before, it does not know.".to_owned());
         }
         if newer {
             verdict.evidence.push("There is a newer ticket; nothing has been handed in for it yet.".to_owned());
@@ -236,17 +277,33 @@ pub struct Told {
     pub text: String,
 }
 
+/// What an answer is told from others by.
+struct Marks {
+    answer: String,
+    length: usize,
+    /// Of as many records as the answer before had: whoever watches checks while the script still writes.
+    beginning: Option<String>,
+}
+
+impl Marks {
+    fn of(found: &Found, before: usize) -> Marks {
+        let (nonce, records, receipt) = (&found.issued.ticket.nonce, &found.answer.records, found.answer.receipt.as_ref());
+        let beginning = records.get(..before).filter(|some| !some.is_empty()).map(|some| fingerprint(nonce, some, receipt));
+        Marks { answer: fingerprint(nonce, records, receipt), length: records.len(), beginning }
+    }
+}
+
 /// Two answers are the same if they say the same under the same ticket.
-fn fingerprint(nonce: &str, answer: &Answer) -> String {
+fn fingerprint(nonce: &str, records: &[AnswerRecord], receipt: Option<&Value>) -> String {
     let mut hash = Sha256::new();
     hash.update(nonce);
-    for record in &answer.records {
+    for record in records {
         for part in [&record.key, &record.value] {
             let bytes = part.as_deref().unwrap_or_default();
             hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
             hash.update(bytes);
         }
     }
-    hash.update(answer.receipt.as_ref().map(Value::to_string).unwrap_or_default());
+    hash.update(receipt.map(Value::to_string).unwrap_or_default());
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

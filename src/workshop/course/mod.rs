@@ -77,6 +77,8 @@ pub struct Course {
     now: Arc<Clock>,
     progress: Arc<Progress>,
     turns: Turns,
+    /// What the broker saw of anybody before is gone.
+    opened: Timestamp,
 }
 
 /// A ticket as it is handed out.
@@ -101,9 +103,11 @@ impl Course {
     /// With what the cluster keeps of it.
     pub async fn open(cluster: Arc<dyn Cluster>, workshop: Option<Arc<Workshop>>, options: CourseOptions) -> Result<Course, ClusterError> {
         let CourseOptions { challenges, random, now } = options;
-        let roster = workshop.as_ref().map(|workshop| workshop.roster());
-        let progress = Arc::new(Progress::open(Arc::clone(&cluster), Arc::clone(&now), |id| is_here(roster.as_deref(), id)).await?);
-        Ok(Course { cluster, workshop, challenges, random, now, progress, turns: Turns::default() })
+        let of = workshop.clone();
+        let is_here = Box::new(move |id: &str| is_here(of.as_ref().map(|workshop| workshop.roster()).as_deref(), id));
+        let progress = Arc::new(Progress::open(Arc::clone(&cluster), Arc::clone(&now), is_here).await?);
+        let opened = now();
+        Ok(Course { cluster, workshop, challenges, random, now, progress, turns: Turns::default(), opened })
     }
 
     pub fn challenges(&self) -> &Challenges {
@@ -229,7 +233,9 @@ impl Course {
 
     /// What the instructor decides for one student.
     pub async fn rule(&self, student: &Student, id: &str, ruling: Option<Ruling>) -> Result<(), CourseError> {
-        self.change(student, self.challenge(id)?, move |work| work.ruling = ruling).await
+        let challenge = self.challenge(id)?;
+        self.still_here(student)?;
+        Ok(self.progress.change(&student.id, challenge.id(), move |work| work.ruling = ruling).await?)
     }
 
     async fn change<T: Send + 'static>(
@@ -239,6 +245,8 @@ impl Course {
         change: impl FnOnce(&mut Work) -> T + Send + 'static,
     ) -> Result<T, CourseError> {
         self.still_here(student)?;
+        let busy = |wait| CourseError::Busy { what: "too much in a short time", wait };
+        self.turns.note(&student.id, (self.now)()).map_err(busy)?;
         Ok(self.progress.change(&student.id, challenge.id(), change).await?)
     }
 

@@ -33,6 +33,8 @@ const TOGETHER_MAX: usize = 500;
 pub type Key = (String, String);
 
 type Clock = dyn Fn() -> Timestamp + Send + Sync;
+/// Whether a student takes part, by id.
+pub type IsHere = dyn Fn(&str) -> bool + Send + Sync;
 
 #[derive(Clone, Default)]
 struct State {
@@ -45,6 +47,7 @@ struct State {
 pub struct Progress {
     cluster: Arc<dyn Cluster>,
     now: Arc<Clock>,
+    is_here: Box<IsHere>,
     state: Mutex<State>,
     /// Held from what is read to what is kept: the records come in the order of the changes.
     changing: tokio::sync::Mutex<()>,
@@ -52,7 +55,7 @@ pub struct Progress {
 
 impl Progress {
     /// With what the cluster keeps, but of nobody who has gone.
-    pub async fn open(cluster: Arc<dyn Cluster>, now: Arc<Clock>, is_here: impl Fn(&str) -> bool) -> Result<Progress, ClusterError> {
+    pub async fn open(cluster: Arc<dyn Cluster>, now: Arc<Clock>, is_here: Box<IsHere>) -> Result<Progress, ClusterError> {
         let mut state = State::default();
         // On a full disk a topic cannot be made. What asks to be kept is refused then, and all else goes on.
         let kept = match ensure(cluster.as_ref()).await {
@@ -66,8 +69,8 @@ impl Progress {
             let Some(key) = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()) else { continue };
             state.apply(key, record.value.as_deref())?;
         }
-        let progress = Progress { cluster, now, state: Mutex::new(state), changing: tokio::sync::Mutex::default() };
-        let gone: Vec<String> = progress.students().into_iter().filter(|student| !is_here(student)).collect();
+        let progress = Progress { cluster, now, is_here, state: Mutex::new(state), changing: tokio::sync::Mutex::default() };
+        let gone: Vec<String> = progress.students().into_iter().filter(|student| !(progress.is_here)(student)).collect();
         for student in gone {
             progress.forget(Some(&student)).await?;
         }
@@ -118,6 +121,7 @@ impl Progress {
         let (progress, key) = (Arc::clone(self), key(student, challenge));
         to_its_end(async move {
             let _alone = progress.changing.lock().await;
+            progress.still_here(&key.0)?;
             if progress.receipt(&key.0, &key.1).as_ref() != Some(&receipt) {
                 progress.write(vec![(name("receipt", &key), Some(json(&receipt)?))]).await?;
                 progress.state().receipts.insert(key, receipt);
@@ -134,6 +138,12 @@ impl Progress {
         state.tickets.iter().find(|(_, issued)| has(issued)).map(|(key, _)| key.clone())
     }
 
+    /// Nothing is kept of anybody who was taken out while a check was at work. Asked while no other change can come between.
+    fn still_here(&self, student: &str) -> Result<(), ClusterError> {
+        let gone = || ClusterError { code: ErrorCode::InvalidRequest, message: format!("{student} takes no part any more") };
+        if (self.is_here)(student) { Ok(()) } else { Err(gone()) }
+    }
+
     pub fn board(&self) -> Board {
         self.state().board.clone()
     }
@@ -148,6 +158,7 @@ impl Progress {
         let (progress, key) = (Arc::clone(self), key(student, challenge));
         to_its_end(async move {
             let _alone = progress.changing.lock().await;
+            progress.still_here(&key.0)?;
             let before = progress.state().works.get(&key).cloned().unwrap_or_default();
             let mut work = Work { version: 1, ..before.clone() };
             let told = change(&mut work);
@@ -165,6 +176,7 @@ impl Progress {
         let progress = Arc::clone(self);
         to_its_end(async move {
             let _alone = progress.changing.lock().await;
+            progress.still_here(&issued.ticket.student)?;
             let key = key(&issued.ticket.student, &issued.ticket.challenge);
             let at = issued.ticket.issued_ms;
             let mut tickets = progress.tickets(&key.0, &key.1);
@@ -263,7 +275,9 @@ impl State {
 }
 
 async fn ensure(cluster: &dyn Cluster) -> Result<(), ClusterError> {
-    cluster.ensure_topic(&TopicName::new(TOPIC), 1, &[("cleanup.policy", "compact".to_owned())]).await
+    // What is still being written is never compacted, and all of it is read at the start.
+    let configs = [("cleanup.policy", "compact".to_owned()), ("segment.bytes", (8 << 20).to_string())];
+    cluster.ensure_topic(&TopicName::new(TOPIC), 1, &configs).await
 }
 
 fn key(student: &str, challenge: &str) -> Key {

@@ -12,6 +12,8 @@ use crate::workshop::truth::{Log, LogError};
 
 /// What is asked of the cluster at a time.
 const CHUNK_BYTES: usize = 4 << 20;
+/// What is asked of the cluster for each record of a short range, so that one record does not cost a chunk.
+const RECORD_BYTES: usize = 1 << 10;
 
 pub(super) struct StoredLog {
     pub cluster: Arc<dyn Cluster>,
@@ -44,7 +46,9 @@ impl Log for StoredLog {
             if left.start_offset > at {
                 return Err(LogError::Gone { topic: topic.to_owned(), partition, start: left.start_offset });
             }
-            let some = self.runtime.block_on(self.cluster.read(&name, partition, at, CHUNK_BYTES)).map_err(|error| unreadable(&error))?;
+            let records = usize::try_from(range.end.0.saturating_sub(at.0)).unwrap_or(usize::MAX);
+            let bytes = records.saturating_mul(RECORD_BYTES).min(CHUNK_BYTES);
+            let some = self.runtime.block_on(self.cluster.read(&name, partition, at, bytes)).map_err(|error| unreadable(&error))?;
             let Some(last) = some.last() else { break };
             let next = last.offset.plus(1).max(at.plus(1));
             some.iter().filter(|record| record.offset >= at && record.offset < range.end).for_each(&mut *visit);

@@ -87,10 +87,6 @@ fn nonce(record: &StoredRecord) -> Option<&str> {
     std::str::from_utf8(header.1.as_deref()?).ok().map(str::trim)
 }
 
-fn size(record: &StoredRecord) -> usize {
-    record.key.as_ref().map_or(0, |key| key.len()).saturating_add(record.value.as_ref().map_or(0, |value| value.len()))
-}
-
 /// The newest records with one nonce, as many as are looked at.
 #[derive(Default)]
 struct Kept {
@@ -101,13 +97,14 @@ struct Kept {
 
 impl Kept {
     fn push(&mut self, record: StoredRecord) {
-        self.bytes = self.bytes.saturating_add(size(&record));
+        let size = |record: &AnswerRecord| [&record.key, &record.value].into_iter().flatten().map(|part| part.len()).sum::<usize>();
         let StoredRecord { partition, offset, timestamp, key, value, .. } = record;
-        self.records.push_back(AnswerRecord { partition, offset, timestamp, key, value });
+        let record = AnswerRecord { partition, offset, timestamp, key, value };
+        self.bytes = self.bytes.saturating_add(size(&record));
+        self.records.push_back(record);
         while self.records.len() > RECORDS_MAX || self.bytes > BYTES_MAX {
             let Some(first) = self.records.pop_front() else { break };
-            let bytes = first.key.map_or(0, |key| key.len()).saturating_add(first.value.map_or(0, |value| value.len()));
-            self.bytes = self.bytes.saturating_sub(bytes);
+            self.bytes = self.bytes.saturating_sub(size(&first));
             self.cut = true;
         }
     }
@@ -219,7 +216,7 @@ impl Reader<'_> {
             while at < *until {
                 let some = self.read(&topic.name, partition.partition, at).await?;
                 let Some(next) = some.last().map(|record| record.offset.plus(1)).filter(|next| *next > at) else { break };
-                let bytes = some.iter().map(|record| size(record).saturating_add(64)).fold(0, usize::saturating_add);
+                let bytes = some.iter().map(|record| record.size().saturating_add(64)).fold(0, usize::saturating_add);
                 let Some(left) = budget.checked_sub(bytes) else { return Ok(Err(Missing::TooMuch)) };
                 *budget = left;
                 for record in some.into_iter().filter(|record| record.offset >= at && record.offset < *until) {
@@ -257,8 +254,7 @@ impl Segment {
 }
 
 fn holds(record: &StoredRecord, nonce: &str) -> bool {
-    let value = record.value.as_deref().unwrap_or_default();
-    value.windows(nonce.len().max(1)).any(|part| part == nonce.as_bytes())
+    memchr::memmem::find(record.value.as_deref().unwrap_or_default(), nonce.as_bytes()).is_some()
 }
 
 /// Where the answers to a ticket begin in each partition. In a topic that was made anew, at its beginning.
@@ -278,7 +274,7 @@ fn last_run(mut records: Vec<AnswerRecord>) -> Vec<AnswerRecord> {
 
 fn is_final(record: &AnswerRecord) -> bool {
     let value = record.value.as_deref().unwrap_or_default();
-    value.windows(7).any(|part| part == b"\"final\"")
+    memchr::memmem::find(value, b"\"final\"").is_some()
         && serde_json::from_slice::<Value>(value).is_ok_and(|value| value.get("final") == Some(&Value::Bool(true)))
 }
 

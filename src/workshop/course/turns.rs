@@ -9,20 +9,28 @@ use crate::model::Timestamp;
 
 /// Checks that are at work at the same time. Each reads with two threads.
 pub(super) const CHECKS_MAX: usize = 2;
-/// Tickets that somebody may ask for at once; then one every so many milliseconds.
-const TICKETS_MAX: i64 = 30;
-const TICKET_EVERY_MS: i64 = 3_000;
+/// So many at once, and then one every so many milliseconds.
+#[derive(Clone, Copy)]
+struct Pace {
+    at_once: i64,
+    every_ms: i64,
+}
+
+const TICKETS: Pace = Pace { at_once: 30, every_ms: 3_000 };
+/// Hints, questions that are answered, calls for help: each of them is kept.
+const NOTES: Pace = Pace { at_once: 60, every_ms: 1_000 };
 
 pub(super) struct Turns {
     checking: Mutex<HashSet<String>>,
     at_work: Semaphore,
-    /// When the tickets that were asked for are used up again, by student.
+    /// When what was asked for is used up again, by student.
     tickets: Mutex<HashMap<String, Timestamp>>,
+    notes: Mutex<HashMap<String, Timestamp>>,
 }
 
 impl Default for Turns {
     fn default() -> Turns {
-        Turns { checking: Mutex::default(), at_work: Semaphore::new(CHECKS_MAX), tickets: Mutex::default() }
+        Turns { checking: Mutex::default(), at_work: Semaphore::new(CHECKS_MAX), tickets: Mutex::default(), notes: Mutex::default() }
     }
 }
 
@@ -52,17 +60,26 @@ impl Turns {
 
     /// Counts a ticket, or says how many seconds to wait.
     pub fn ticket(&self, student: &str, now: Timestamp) -> Result<(), u64> {
-        let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
-        let used_up = tickets.get(student).copied().unwrap_or(now).max(now);
-        let ahead_ms = used_up.since(now);
-        let over_ms = ahead_ms.saturating_sub(TICKETS_MAX.saturating_sub(1).saturating_mul(TICKET_EVERY_MS));
-        if over_ms > 0 {
-            return Err(u64::try_from(over_ms / 1000).unwrap_or(0).saturating_add(1));
-        }
-        tickets.retain(|_, used_up| *used_up > now);
-        tickets.insert(student.to_owned(), used_up.plus_ms(TICKET_EVERY_MS));
-        Ok(())
+        counted(&self.tickets, TICKETS, student, now)
     }
+
+    /// The same, of something else that is kept.
+    pub fn note(&self, student: &str, now: Timestamp) -> Result<(), u64> {
+        counted(&self.notes, NOTES, student, now)
+    }
+}
+
+fn counted(all: &Mutex<HashMap<String, Timestamp>>, pace: Pace, student: &str, now: Timestamp) -> Result<(), u64> {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    let used_up = all.get(student).copied().unwrap_or(now).max(now);
+    let ahead_ms = used_up.since(now);
+    let over_ms = ahead_ms.saturating_sub(pace.at_once.saturating_sub(1).saturating_mul(pace.every_ms));
+    if over_ms > 0 {
+        return Err(u64::try_from(over_ms / 1000).unwrap_or(0).saturating_add(1));
+    }
+    all.retain(|_, used_up| *used_up > now);
+    all.insert(student.to_owned(), used_up.plus_ms(pace.every_ms));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -75,6 +92,7 @@ mod tests {
         let given = (0..10_000).filter(|_| turns.ticket("otter", Timestamp(0)).is_ok()).count();
         assert_eq!((given, turns.ticket("otter", Timestamp(0))), (30, Err(4)));
         assert_eq!(turns.ticket("heron", Timestamp(0)), Ok(()));
+        assert_eq!((0..10_000).filter(|_| turns.note("otter", Timestamp(0)).is_ok()).count(), 60);
         let later = (0..100).filter(|n| turns.ticket("otter", Timestamp(3_000 + n * 300)).is_ok()).count();
         assert_eq!(later, 10);
     }

@@ -9,6 +9,8 @@ use crate::workshop::Challenge;
 use crate::workshop::challenge::Place;
 use crate::workshop::verdict::{Check, CheckStatus, GUARDED_ATTEMPTS, Judgement, MatchedMistake, Mistaken, Status, Verdict};
 
+/// Of a check's sentence, and of each value in it.
+const LETTERS_MAX: usize = 600;
 const AGAIN: &str = "each run takes a new ticket";
 
 /// A verdict without anything to judge.
@@ -77,6 +79,13 @@ pub(super) fn told(missing: &Missing, challenge: &Challenge, place: &str) -> (St
     }
 }
 
+/// Right, but so would be a copy of what was told.
+pub(super) fn told_before() -> (String, String) {
+    let message = "all checks pass, but you have been told the right values of this ticket";
+    let fix = "run your script once more from its first line: it asks for a new ticket, of other records, and passes if it is right";
+    (message.to_owned(), fix.to_owned())
+}
+
 /// What was judged, in words that suit the attempt. `work` has counted it.
 pub(super) fn verdict(challenge: &Challenge, student: &str, work: &Work, now: Timestamp, judgement: Judgement) -> Verdict {
     let sheet = &challenge.sheet;
@@ -130,6 +139,7 @@ fn part(points: u32, right: usize, wrong: usize) -> u32 {
 
 /// A check that fails gets its hint and its page; the right value is kept back at first.
 fn worded(challenge: &Challenge, check: Check, guarded: bool) -> Check {
+    let check = Check { message: clipped(check.message), expected: check.expected.map(clipped), got: check.got.map(clipped), ..check };
     if check.status != CheckStatus::Fail {
         return check;
     }
@@ -140,6 +150,14 @@ fn worded(challenge: &Challenge, check: Check, guarded: bool) -> Check {
         hint: check.hint.clone().or(hint),
         doc: check.doc.clone().or(doc),
         ..check
+    }
+}
+
+/// What was handed in may stand in it, and that may be long.
+fn clipped(text: String) -> String {
+    match text.char_indices().nth(LETTERS_MAX) {
+        None => text,
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
     }
 }
 
@@ -182,6 +200,12 @@ mod tests {
     fn facts_stand_where_they_are_named_and_are_not_looked_through_again() {
         let facts = BTreeMap::from([("mine", "{yours}".to_owned()), ("yours", "7".to_owned())]);
         assert_eq!(filled("a {mine} b {yours} c {none} {", &facts), "a {yours} b 7 c {none} {");
+    }
+
+    #[test]
+    fn what_was_handed_in_is_not_kept_at_length() {
+        assert_eq!(clipped("é".repeat(LETTERS_MAX)), "é".repeat(LETTERS_MAX));
+        assert_eq!(clipped("é".repeat(60_000)), format!("{}…", "é".repeat(LETTERS_MAX)));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) const TICKETS_MAX: usize = 8;
 /// | `began_ms` | when the first ticket was issued |
 /// | `attempts` | how many different answers have been judged |
 /// | `answers` | the fingerprints of the newest of them |
+/// | `length` | how many records the last of them had |
+/// | `told` | the ticket whose right values have been told |
 /// | `status`, `score` | the best so far |
 /// | `stars` | all that were earned |
 /// | `passed_ms` | when it was passed first |
@@ -40,6 +42,8 @@ pub struct Work {
     pub began_ms: Option<Timestamp>,
     pub attempts: u32,
     pub answers: Vec<String>,
+    pub length: usize,
+    pub told: Option<String>,
     pub status: Option<Status>,
     pub score: u32,
     pub stars: Vec<String>,
@@ -115,16 +119,23 @@ impl Work {
         self.answers.last().is_some_and(|last| last == answer)
     }
 
-    /// Counts an answer unless it was there before.
-    pub(super) fn count(&mut self, answer: &str) {
+    /// Counts an answer unless it was there before, or goes on from where the last one was: `beginning` is the fingerprint of what it had
+    /// in common with that.
+    pub(super) fn count(&mut self, answer: &str, length: usize, beginning: Option<&str>) -> bool {
         if self.knows(answer) {
-            return;
+            return false;
+        }
+        self.length = length;
+        if let Some(last) = self.answers.last_mut().filter(|last| beginning == Some(last)) {
+            *last = answer.to_owned();
+            return false;
         }
         self.attempts = self.attempts.saturating_add(1);
         if self.answers.len() >= ANSWERS_MAX {
             self.answers.remove(0);
         }
         self.answers.push(answer.to_owned());
+        true
     }
 
     /// Takes in what came of an answer.
@@ -185,10 +196,20 @@ mod tests {
     fn the_same_answer_counts_once_and_what_is_kept_of_answers_is_bounded() {
         let mut work = Work::default();
         for n in 0..200 {
-            work.count(&format!("answer {n}"));
-            work.count(&format!("answer {n}"));
+            assert!(work.count(&format!("answer {n}"), 1, None));
+            assert!(!work.count(&format!("answer {n}"), 1, None));
         }
         assert_eq!((work.attempts, work.answers.len()), (200, ANSWERS_MAX));
+    }
+
+    #[test]
+    fn an_answer_that_goes_on_is_no_other() {
+        let mut work = Work::default();
+        assert!(work.count("one record", 1, None));
+        assert!(!work.count("two records", 2, Some("one record")));
+        assert_eq!((work.attempts, work.length, work.answers.as_slice()), (1, 2, &["two records".to_owned()][..]));
+        assert!(work.count("two others", 2, Some("another record")));
+        assert_eq!((work.attempts, work.answers.len()), (2, 2));
     }
 
     #[test]

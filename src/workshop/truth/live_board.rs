@@ -11,8 +11,8 @@
 //! | check | |
 //! |---|---|
 //! | `rhythm` | six snapshots or more, each five seconds after the one before, give or take two; the last beyond the ticket's end |
-//! | `rate` | events per second |
-//! | `revenue` | each minute that is listed, at least two, with one of the three newest among them |
+//! | `rate` | events per second; not 0 in all snapshots while records come |
+//! | `revenue` | each minute that is listed, at least two with sales, with one of the three newest among them |
 //! | `top` | five products that are among the best five, or within 2 % of the fifth, and their revenue |
 //! | `one-consumer` | the board did not begin again under its ticket, and did not ask for a consumer again and again |
 //!
@@ -205,6 +205,7 @@ fn high_or_low(is_high: bool) -> &'static str {
 
 fn rate(board: &Board) -> Check {
     let id = "rate";
+    let mut least: f64 = f64::INFINITY;
     for (n, snapshot, truth) in board.each() {
         let Some(got) = snapshot.rate else {
             return Check::fail(id, format!("Snapshot {n} (offset {}): \"events_per_second\" is no number.", snapshot.record));
@@ -214,11 +215,20 @@ fn rate(board: &Board) -> Check {
             truth.arrived_ms.iter().filter(|at| **at > end.saturating_sub(RATE_MS) && **at <= end).count() as f64 * 1_000.0 / RATE_MS as f64
         };
         let rates = [until(snapshot.at_ms), until(newest)];
+        least = least.min(rates[1]);
         if !rates.iter().any(|rate| (got - rate).abs() <= (rate * 0.02).max(RATE_SLACK)) {
             let direction = high_or_low(rates.iter().all(|rate| got > *rate));
             let message = format!("Snapshot {n} (offset {}): \"events_per_second\" is {direction}.", snapshot.record);
             return Check::fail(id, message).expected(format!("{:.1}", rates[1])).got(got);
         }
+    }
+    // At a time long after its records a snapshot rightly has none: `at` is whatever was written there.
+    let moves = board.snapshots.first().map(|first| &first.offsets) != board.snapshots.last().map(|last| &last.offsets);
+    if moves
+        && least > 2.0 * RATE_SLACK
+        && board.snapshots.iter().all(|snapshot| snapshot.rate.is_some_and(|rate| rate.abs() <= RATE_SLACK))
+    {
+        return Check::fail(id, "\"events_per_second\" is 0 in each snapshot, and records came all the while: too low.");
     }
     Check::pass(id, "Events per second are right in each snapshot.")
 }
@@ -237,14 +247,19 @@ fn revenue(board: &Board) -> Check {
             let expected = if least == most { written(most) } else { format!("{} to {}", written(least), written(most)) };
             return Check::fail(id, message).expected(expected).got(written(*got));
         }
-        if minutes.len() < truth.minutes.len().min(2) {
-            return Check::fail(
-                id,
-                format!("{place}: \"revenue_per_minute\" has {}: too few.", counted(minutes.len(), "minute", "minutes")),
-            );
+        // Minutes in which nothing was sold may be listed, and show nothing.
+        let sold = |minute: &i64| right(&truth.minutes, *minute) != (0, 0);
+        let listed: Vec<i64> = minutes.keys().copied().filter(sold).collect();
+        let wanted = truth.minutes.keys().filter(|minute| sold(minute)).count().min(2);
+        if listed.len() < wanted {
+            let message =
+                format!("{place}: \"revenue_per_minute\" has {} with sales: too few.", counted(listed.len(), "minute", "minutes"));
+            return Check::fail(id, message);
         }
-        let newest = minutes.keys().copied().max().unwrap_or_default();
-        if truth.newest.is_some_and(|truth| newest < truth.saturating_sub(2)) {
+        let up_to = truth.newest.unwrap_or(i64::MIN);
+        let newest = truth.minutes.keys().copied().filter(|minute| *minute <= up_to && sold(minute)).max();
+        let newest_listed = listed.iter().copied().max().unwrap_or(i64::MIN);
+        if newest.is_some_and(|newest| newest_listed < newest.saturating_sub(2)) {
             return Check::fail(id, format!("{place}: the newest minutes are missing from \"revenue_per_minute\"."));
         }
     }

@@ -68,6 +68,16 @@ pub trait Truth: Send + Sync {
         &[]
     }
 
+    /// Whether the same answer may be judged otherwise once the broker has seen more.
+    fn looks_at_evidence(&self) -> bool {
+        true
+    }
+
+    /// Whether whoever was told what was expected could hand that in without having worked it out.
+    fn tells_all(&self) -> bool {
+        false
+    }
+
     /// The answer is somebody's own and in time, and all records of the ticket's ranges exist. `Err`: the log could not be read.
     fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError>;
 }

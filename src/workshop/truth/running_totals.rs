@@ -267,6 +267,14 @@ impl Truth for RunningTotals {
         &["dedup"]
     }
 
+    fn looks_at_evidence(&self) -> bool {
+        false
+    }
+
+    fn tells_all(&self) -> bool {
+        true
+    }
+
     fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError> {
         let run = Run::last_of(case.answer);
         let totals = self.totals(case)?;

@@ -83,6 +83,14 @@ impl Truth for ThresholdAlerts {
         &["fahrenheit", "all-sensors", "sentinel", "inclusive", "alerts-only", "average-of-averages"]
     }
 
+    fn looks_at_evidence(&self) -> bool {
+        false
+    }
+
+    fn tells_all(&self) -> bool {
+        true
+    }
+
     fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError> {
         let run = Run::last_of(case.answer);
         let visit = |tally: &mut Tally, record: &crate::cluster::StoredRecord| {
@@ -208,7 +216,7 @@ fn listed(averages: &Averages) -> String {
 fn average_check(run: &Run<'_>, handed: &Handed<'_>, readings: &Readings) -> Check {
     let id = "averages";
     let (all, once) = right_averages(readings);
-    let Some(end) = &run.end else { return Check::fail(id, "No record with \"final\": true arrived.").expected(listed(&all)) };
+    let Some(end) = &run.end else { return Check::fail(id, "No record with \"final\": true arrived.") };
     let Some(got) = &handed.averages else {
         let shown = shown(end.value.get("averages"));
         return Check::fail(id, "The final \"averages\" is no object of places and numbers.").expected(listed(&all)).got(shown);
