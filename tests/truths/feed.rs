@@ -118,7 +118,8 @@ fn each_mistake_gets_its_name() {
         // The end did not arrive, and what was sent last in another order.
         name("no-flush", &produced(&right[..right.len() - 40]), Some(&wrote(right.len(), 0)));
         let last: HashSet<String> = right[right.len() - 300..].iter().map(|value| value["post_id"].to_string()).collect();
-        let sent = |value: &&Value| !last.contains(&value["post_id"].to_string()) || value["post_id"].to_string().as_bytes()[7] % 3 == 0;
+        let sent =
+            |value: &&Value| !last.contains(&value["post_id"].to_string()) || value["post_id"].to_string().as_bytes()[7].is_multiple_of(3);
         name("no-flush", &produced(&right.iter().filter(sent).cloned().collect::<Vec<_>>()), None);
         // Its own topic, where a source is called otherwise, or taken over.
         let again: Vec<Value> = right.iter().chain(&right[..500]).cloned().collect();

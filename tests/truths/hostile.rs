@@ -16,8 +16,11 @@ fn town() -> &'static Town {
     TOWN.get_or_init(|| Town::told(7, 2, 1))
 }
 
+/// A kind, its topic, the records of an answer and a receipt.
+type Formed = (Box<dyn Truth>, &'static str, Vec<Value>, Value);
+
 /// Every kind, its topic, and answers as they should be formed.
-fn kinds() -> Vec<(Box<dyn Truth>, &'static str, Vec<Value>, Value)> {
+fn kinds() -> Vec<Formed> {
     let (shop, sensors, feed) = ("ecommerce-events", "iot-sensor-data", "social-media-feed");
     let snapshot = json!({"at": "2026-11-23T12:00:30.000Z", "offsets": {"0": 200, "1": 1_200}, "events_per_second": 25.0,
         "revenue_per_minute": {"2026-11-23T12:00Z": 12.5}, "top_products": [{"product_id": "p-001", "revenue": 3.0}]});
