@@ -68,12 +68,15 @@ def ticket(challenge: str) -> Ticket:
     topics = {
         topic: {int(partition): (start, end) for partition, (start, end) in ranges.items()} for topic, ranges in found["ranges"].items()
     }
+    _tickets[challenge] = found["nonce"]
     return Ticket(challenge, found["nonce"], topics, found.get("results"))
 
 
 def check(challenge: str) -> dict:
-    """Has the answer in your results topic judged, prints the verdict and returns it."""
-    return _judged(challenge, {})
+    """Has the answer in your results topic judged, prints the verdict and returns it. The ticket is the one that this script took: your
+    partner's computer may have taken a newer one meanwhile."""
+    taken = _tickets.get(challenge)
+    return _judged(challenge, {"ticket": taken} if taken else {})
 
 
 def submit(challenge: str, **receipt) -> dict:
@@ -186,6 +189,8 @@ class _Server:
 
 
 _known: _Server | None = None
+# The last ticket of each challenge that this script took.
+_tickets: dict[str, str] = {}
 
 
 def _server() -> _Server:

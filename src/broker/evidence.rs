@@ -82,11 +82,12 @@ impl Evidences {
     /// `acknowledged`: the producer waited for an answer.
     pub fn produced(&self, principal: &Principal, topic: &str, records: u64, acknowledged: bool, now: Timestamp) {
         self.note(principal, now, |evidence| {
-            let fresh = || Produced { topic: TopicName::new(topic), records: 0, unacknowledged: 0, at_ms: now };
+            let fresh = || Produced { topic: TopicName::new(topic), records: 0, unacknowledged: 0, unacknowledged_ms: None, at_ms: now };
             let entry = entry(&mut evidence.produced, |p| p.topic.as_str() == topic, fresh);
             entry.records = entry.records.saturating_add(records);
             if !acknowledged {
                 entry.unacknowledged = entry.unacknowledged.saturating_add(records);
+                entry.unacknowledged_ms = Some(now);
             }
             entry.at_ms = now;
         });

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use super::HttpState;
 use super::answer::{Asked, InPath, Refused};
 use super::course::{About, course};
-use crate::workshop::course::{Hint, Told};
+use crate::workshop::course::{Ask, Hint, Told};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Check {
     receipt: Option<Value>,
+    ticket: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -42,7 +43,7 @@ pub(super) async fn check(
     Asked(asked): Asked<Check>,
 ) -> Result<Json<Told>, Refused> {
     let course = course(&state)?;
-    let verdict = course.check(&about.student, &id, asked.receipt).await?;
+    let verdict = course.check(&about.student, &id, Ask { receipt: asked.receipt, ticket: asked.ticket }).await?;
     Ok(Json(course.told(&verdict)))
 }
 

@@ -358,7 +358,7 @@ async fn what_was_done_survives_a_restart_and_goes_with_the_student() {
     );
     let student = Student::of(class.workshop.roster().get(&pupil.id).unwrap());
     class.produce(&topic, Some(text(&ticket, "nonce")), &class.totals(&ticket, true).await);
-    let verdict = reopened.check(&student, "c02", None).await.unwrap();
+    let verdict = reopened.check(&student, "c02", crate::workshop::course::Ask::default()).await.unwrap();
     assert_eq!((verdict.attempt, verdict.ticket.as_deref()), (2, Some(text(&ticket, "nonce"))));
     assert_eq!(verdict.status, crate::workshop::verdict::Status::Pass);
     // A removed student leaves nothing behind.

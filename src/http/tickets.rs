@@ -1,15 +1,24 @@
 //! `/api/ticket/{id}` and `/api/tickets/{id}`: which records to work on.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 
 use super::HttpState;
 use super::answer::{InPath, Refused};
 use super::course::{About, course};
+use crate::generators::{Phase, Runner};
 use crate::workshop::Ticket;
 use crate::workshop::course::Handed;
 
 pub(super) async fn issue(State(state): State<HttpState>, about: About, InPath(id): InPath) -> Result<Json<Handed>, Refused> {
+    let past = |runner: &Arc<Runner>| runner.status().phase != Phase::Live;
+    if state.generators.as_ref().is_some_and(past) {
+        let wait = "the town's history is still being written; try again in a few seconds";
+        return Err(Refused::new(StatusCode::CONFLICT, "the streams have not reached the present yet", wait));
+    }
     Ok(Json(course(&state)?.ticket(&about.student, &id).await?))
 }
 

@@ -46,6 +46,8 @@ pub struct Produced {
     pub records: u64,
     /// Of these, without waiting for an answer (`acks=0`).
     pub unacknowledged: u64,
+    /// When the last of those came.
+    pub unacknowledged_ms: Option<Timestamp>,
     pub at_ms: Timestamp,
 }
 

@@ -22,7 +22,8 @@ pub const MINUTES: i64 = 75;
 const SHOP_MINUTES: i64 = 16;
 
 /// Towns are big: they are told once.
-static TOLD: LazyLock<Mutex<BTreeMap<(u64, u8), Arc<Town>>>> = LazyLock::new(Mutex::default);
+type Told = BTreeMap<(u64, u8), Arc<Town>>;
+static TOLD: LazyLock<Mutex<Told>> = LazyLock::new(Mutex::default);
 
 pub struct Town {
     pub nonce: String,
@@ -113,7 +114,7 @@ impl Town {
             challenge: "c05".to_owned(),
             nonce: self.nonce.clone(),
             results: None,
-            ranges: topics.iter().map(|topic| (TopicName::new(*topic), of_topic(topic))).collect(),
+            ranges: topics.iter().map(|topic| (TopicName::new(topic), of_topic(topic))).collect(),
             live: BTreeMap::new(),
             issued_ms: VIRTUAL_START.plus_ms((MINUTES - 1) * MINUTE_MS),
             expires_ms: Timestamp(i64::MAX),

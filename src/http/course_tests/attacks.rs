@@ -1,6 +1,7 @@
 //! What somebody tries who would rather not solve it, and what happens to somebody who is unlucky.
 
 use super::*;
+use crate::workshop::course::Ask;
 
 #[tokio::test]
 async fn a_few_compressed_bytes_are_read_a_record_at_a_time() {
@@ -95,7 +96,7 @@ async fn an_answer_is_looked_for_beside_the_network_thread() {
     let student = class.course.student(&pupil.id).unwrap();
     let course = Arc::clone(&class.course);
     let began = std::time::Instant::now();
-    let checking = tokio::spawn(async move { course.check(&student, "c02", None).await.unwrap() });
+    let checking = tokio::spawn(async move { course.check(&student, "c02", Ask::default()).await.unwrap() });
     let (mut longest, mut last) = (Duration::ZERO, std::time::Instant::now());
     while !checking.is_finished() {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -117,7 +118,7 @@ async fn what_a_broker_has_forgotten_is_not_held_against_anybody() {
     assert_eq!(class.post(&pupil, "/api/check/c01", json!({ "receipt": receipt })).await.json()["status"], "partial");
     class.ahead_ms.store(5_000, Ordering::Relaxed);
     let restarted = open_course(&class.cluster, &class.workshop, &class.ahead_ms).await;
-    let verdict = restarted.check(&class.course.student(&pupil.id).unwrap(), "c01", None).await.unwrap();
+    let verdict = restarted.check(&class.course.student(&pupil.id).unwrap(), "c01", Ask::default()).await.unwrap();
     assert_eq!(verdict.status, crate::workshop::verdict::Status::Pass, "{verdict:?}");
     assert!(verdict.evidence.iter().any(|told| told.contains("started again")), "{verdict:?}");
 }
@@ -132,7 +133,7 @@ async fn a_check_that_is_at_work_keeps_nothing_of_somebody_who_is_taken_out() {
         class.go_on(&ticket).await;
         class.produce(text(&ticket, "results"), Some(text(&ticket, "nonce")), &class.totals(&ticket, false).await);
         let student = class.course.student(&pupil.id).unwrap();
-        let checking = class.course.check(&student, "c02", None);
+        let checking = class.course.check(&student, "c02", Ask::default());
         let path = format!("/api/students/{}", pupil.id);
         let removing = class.ask("DELETE", &path, Some(&instructor), &Value::Null);
         let (_, removed) = tokio::join!(checking, removing);
@@ -172,4 +173,28 @@ async fn claims_that_lie_apart_do_not_cost_what_lies_between_them() {
     assert_eq!(class.post(&pupil, "/api/check/c01", json!({ "receipt": receipt })).await.json()["status"], "fail");
     let took = began.elapsed();
     assert!(took < 12 * all, "a hundred records took {took:?}, all of them together {all:?}");
+}
+
+#[tokio::test]
+async fn a_team_s_second_laptop_does_not_take_the_first_one_s_answer_away() {
+    let class = taught().await;
+    let pupil = class.pupil().await;
+    let (first, second) = (class.ticket(&pupil, "c02").await, class.ticket(&pupil, "c02").await);
+    class.go_on(&second).await;
+    class.go_on(&first).await;
+    let topic = text(&first, "results");
+    class.produce(topic, Some(text(&first, "nonce")), &class.totals(&first, true).await);
+    // The other one is still at work, and left the header out once.
+    class.produce(topic, Some(text(&second, "nonce")), &[json!({ "n": 1, "count": 10, "revenue": 1.0 })]);
+    class.produce(topic, None, &[json!({ "n": 2, "count": 20, "revenue": 2.0 })]);
+    assert_eq!(class.check(&pupil, "c02").await["status"], "error");
+    let of = async |ticket: &Value| {
+        let asked = json!({ "ticket": text(ticket, "nonce") });
+        class.post(&pupil, "/api/check/c02", asked).await.json()
+    };
+    let verdict = of(&first).await;
+    assert_eq!((&verdict["status"], &verdict["ticket"]), (&json!("pass"), &first["nonce"]), "{verdict}");
+    assert_eq!(of(&second).await["status"], "fail");
+    let unknown = class.post(&pupil, "/api/check/c02", json!({ "ticket": "nobody's" })).await.json();
+    assert!(text(&unknown, "message").contains("nobody has been issued"), "{unknown}");
 }

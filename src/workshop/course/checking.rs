@@ -25,6 +25,15 @@ const JUDGE_WITHIN: Duration = Duration::from_secs(20);
 /// How long a check waits for its turn among those of others.
 const TURN_WITHIN: Duration = Duration::from_secs(30);
 
+/// What a check is asked about.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// What is handed in with it.
+    pub receipt: Option<Value>,
+    /// The nonce of the ticket whose answer it is. `None`: the newest that has one.
+    pub ticket: Option<String>,
+}
+
 /// What came of an answer.
 struct Outcome {
     verdict: Verdict,
@@ -35,30 +44,31 @@ struct Outcome {
 impl Course {
     /// Judges the newest answer of a student. One at a time for each, and a few at a time for all: what has begun keeps its turn to the
     /// end, also when whoever asked has gone.
-    pub async fn check(self: &Arc<Self>, student: &Student, id: &str, receipt: Option<Value>) -> Result<Verdict, CourseError> {
+    pub async fn check(self: &Arc<Self>, student: &Student, id: &str, ask: Ask) -> Result<Verdict, CourseError> {
         self.challenge(id)?;
         self.still_here(student)?;
         let (course, student, id) = (Arc::clone(self), student.clone(), id.to_owned());
-        let checking = tokio::spawn(async move { course.check_to_its_end(&student, &id, receipt).await });
+        let checking = tokio::spawn(async move { course.check_to_its_end(&student, &id, ask).await });
         let failed = |_| Err(CourseError::Busy { what: "the check failed", wait: 1 });
         checking.await.unwrap_or_else(failed)
     }
 
-    async fn check_to_its_end(self: &Arc<Self>, student: &Student, id: &str, receipt: Option<Value>) -> Result<Verdict, CourseError> {
+    async fn check_to_its_end(self: &Arc<Self>, student: &Student, id: &str, ask: Ask) -> Result<Verdict, CourseError> {
         let challenge = self.challenge(id)?;
         let _own = self.turns.of(&student.id).ok_or(CourseError::Busy { what: "your last check is still at work", wait: 1 })?;
         let began = Instant::now();
         let turn = tokio::time::timeout(TURN_WITHIN, self.turns.any()).await;
         let _turn = turn.map_err(|_| CourseError::Busy { what: "many answers are being checked", wait: 10 })?;
-        let outcome = self.outcome(student, challenge, receipt).await?;
+        let outcome = self.outcome(student, challenge, ask).await?;
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.keep(student, challenge, Verdict { took_ms, ..outcome.verdict }, outcome.is_new).await
     }
 
-    async fn outcome(self: &Arc<Self>, student: &Student, challenge: &Challenge, receipt: Option<Value>) -> Result<Outcome, CourseError> {
+    async fn outcome(self: &Arc<Self>, student: &Student, challenge: &Challenge, ask: Ask) -> Result<Outcome, CourseError> {
         let now = (self.now)();
+        let Ask { receipt, ticket } = ask;
         let found = match receipt.map(submission::receipt).transpose() {
-            Ok(receipt) => self.find(student, challenge, receipt, now).await?,
+            Ok(receipt) => self.find(student, challenge, Ask { receipt, ticket }, now).await?,
             Err(missing) => Err(missing),
         };
         let evidence = self.evidence(student);
@@ -77,14 +87,15 @@ impl Course {
         self: &Arc<Self>,
         student: &Student,
         challenge: &Challenge,
-        receipt: Option<Value>,
+        ask: Ask,
         now: Timestamp,
     ) -> Result<Result<(Found, Marks), Missing>, CourseError> {
         let (course, student, id, runtime) = (Arc::clone(self), student.clone(), challenge.id().to_owned(), Handle::current());
         let finding = tokio::task::spawn_blocking(move || {
             let challenge = course.challenge(&id)?;
-            let reader = Reader { cluster: course.cluster.as_ref(), progress: &course.progress, student: &student, challenge, now };
-            let found = runtime.block_on(reader.find(receipt))?;
+            let only = ask.ticket.as_deref().map(str::trim);
+            let reader = Reader { cluster: course.cluster.as_ref(), progress: &course.progress, student: &student, challenge, only, now };
+            let found = runtime.block_on(reader.find(ask.receipt))?;
             let before = course.progress.work(&student.id, &id).length;
             Ok(found.map(|found| {
                 let marks = Marks::of(&found, before);

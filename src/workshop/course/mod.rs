@@ -36,7 +36,7 @@ use ticketing::{Issue, ensure_notes};
 use turns::Turns;
 use work::{Explained, Stuck, Work};
 
-pub use checking::Told;
+pub use checking::{Ask, Told};
 pub use report::Form;
 pub use scoreboard::{Board, Frozen, Row};
 pub use student::Student;

@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use super::progress::Progress;
@@ -13,17 +11,18 @@ use super::work::Issued;
 use crate::cluster::{Cluster, ClusterError, StoredRecord, TopicSummary};
 use crate::model::{Offset, PartitionId, Timestamp, TopicName};
 use crate::workshop::challenge::Place;
+use crate::workshop::receipt::{self, ReceiptError};
 use crate::workshop::{Answer, AnswerRecord, Challenge, TICKET_HEADER};
 
 /// Records of an answer that are looked at: the newest.
 pub(super) const RECORDS_MAX: usize = 50_000;
-/// Their keys and values together.
-pub(super) const BYTES_MAX: usize = 16 << 20;
+/// Their keys and values together: of a topic of one's own, which holds a whole stream.
+const BYTES_MAX: usize = 16 << 20;
+/// The same of results, which are a fraction of it. They take many times as much memory while they are looked at.
+const RESULT_BYTES_MAX: usize = 4 << 20;
 /// What is read of the topic to find them.
 const READ_BYTES_MAX: usize = 128 << 20;
 const CHUNK_BYTES: usize = 1 << 20;
-/// A pasted receipt begins so; base64 of its JSON follows.
-const PASTED: &str = "WS1.";
 
 pub(super) struct Found {
     pub issued: Issued,
@@ -65,20 +64,17 @@ pub(super) struct Reader<'a> {
     pub progress: &'a Progress,
     pub student: &'a Student,
     pub challenge: &'a Challenge,
+    /// The one ticket that is asked about: a team's other laptop may have begun anew meanwhile.
+    pub only: Option<&'a str>,
     pub now: Timestamp,
 }
 
 /// A receipt as it was sent: JSON, or the text that a notebook printed.
 pub(super) fn receipt(sent: Value) -> Result<Value, Missing> {
-    let wrong = |why: &str| Missing::Unreadable(format!("the receipt cannot be read: {why}"));
-    let Value::String(text) = sent else {
-        return if sent.is_object() { Ok(sent) } else { Err(wrong("send a JSON object, or the text that begins with WS1.")) };
-    };
-    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let coded = text.strip_prefix(PASTED).ok_or_else(|| wrong("a pasted receipt begins with WS1."))?;
-    let bytes = URL_SAFE_NO_PAD.decode(coded.trim_end_matches('=')).map_err(|_| wrong("copy all of it, to its last letter"))?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|error| wrong(&error.to_string()))?;
-    if value.is_object() { Ok(value) } else { Err(wrong("it holds no JSON object")) }
+    receipt::from_value(sent).map_err(|error| match error {
+        ReceiptError::NoTicket => Missing::NoNonce,
+        error => Missing::Unreadable(format!("the receipt cannot be read: {error}")),
+    })
 }
 
 /// The nonce in a record's header.
@@ -88,21 +84,26 @@ fn nonce(record: &StoredRecord) -> Option<&str> {
 }
 
 /// The newest records with one nonce, as many as are looked at.
-#[derive(Default)]
 struct Kept {
+    bytes_max: usize,
     records: VecDeque<AnswerRecord>,
     bytes: usize,
     cut: bool,
 }
 
 impl Kept {
+    fn new(place: Place) -> Kept {
+        let bytes_max = if place == Place::OwnTopic { BYTES_MAX } else { RESULT_BYTES_MAX };
+        Kept { bytes_max, records: VecDeque::new(), bytes: 0, cut: false }
+    }
+
     fn push(&mut self, record: StoredRecord) {
         let size = |record: &AnswerRecord| [&record.key, &record.value].into_iter().flatten().map(|part| part.len()).sum::<usize>();
         let StoredRecord { partition, offset, timestamp, key, value, .. } = record;
         let record = AnswerRecord { partition, offset, timestamp, key, value };
         self.bytes = self.bytes.saturating_add(size(&record));
         self.records.push_back(record);
-        while self.records.len() > RECORDS_MAX || self.bytes > BYTES_MAX {
+        while self.records.len() > RECORDS_MAX || self.bytes > self.bytes_max {
             let Some(first) = self.records.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(size(&first));
             self.cut = true;
@@ -134,7 +135,13 @@ impl Reader<'_> {
             }),
             (Place::ResultsTopic | Place::OwnTopic, receipt) => {
                 let receipt = receipt.or_else(|| self.progress.receipt(&self.student.id, self.challenge.id()));
-                self.in_topic(&tickets, receipt).await
+                match self.only {
+                    Some(nonce) => match self.live(&tickets, nonce) {
+                        Ok((_, issued)) => self.under_one(issued, receipt).await,
+                        Err(missing) => Ok(Err(missing)),
+                    },
+                    None => self.in_topic(&tickets, receipt).await,
+                }
             }
         }
     }
@@ -169,7 +176,7 @@ impl Reader<'_> {
         let live = tickets.iter().take_while(|issued| issued.is_live(self.now)).count();
         let nothing = || if live == 0 { Missing::Expired(newest.ticket.nonce.clone()) } else { Missing::Empty(Box::new(newest.clone())) };
         let Some(topic) = self.cluster.topic(name.as_str()) else { return Ok(Err(nothing())) };
-        let mut kept: Vec<Kept> = tickets.iter().map(|_| Kept::default()).collect();
+        let mut kept: Vec<Kept> = tickets.iter().map(|_| Kept::new(self.challenge.sheet.submission.to)).collect();
         let mut budget = READ_BYTES_MAX;
         let mut until: Vec<Offset> = topic.partitions.iter().map(|partition| partition.end_offset).collect();
         for issued in tickets.iter().take(live.max(1)) {
@@ -186,6 +193,26 @@ impl Reader<'_> {
         Ok(Err(nothing()))
     }
 
+    /// Whatever else stands in the topic by now.
+    async fn under_one(&self, issued: &Issued, receipt: Option<Value>) -> Result<Result<Found, Missing>, ClusterError> {
+        let empty = || Missing::Empty(Box::new(issued.clone()));
+        let topic = answer_topic(self.student, self.challenge).and_then(|name| self.cluster.topic(name.as_str()));
+        let Some(topic) = topic else { return Ok(Err(empty())) };
+        let (tickets, mut kept) = ([issued.clone()], [Kept::new(self.challenge.sheet.submission.to)]);
+        let until: Vec<Offset> = topic.partitions.iter().map(|partition| partition.end_offset).collect();
+        let (from, mut budget) = (begins(issued, &topic), READ_BYTES_MAX);
+        let segment = match self.segment(&topic, &tickets, &from, &until, &mut kept, &mut budget).await? {
+            Ok(segment) => segment,
+            Err(missing) => return Ok(Err(missing)),
+        };
+        let [kept] = kept;
+        if kept.records.is_empty() {
+            let without = Missing::NoHeader { records: segment.without, in_value: segment.in_value };
+            return Ok(Err(if segment.without > 0 { without } else { empty() }));
+        }
+        Ok(Ok(found(issued, kept, receipt, false)))
+    }
+
     fn decide(&self, tickets: &[Issued], segment: Segment, kept: Vec<Kept>, receipt: Option<Value>) -> Result<Found, Missing> {
         let last = segment.last.flatten();
         let Some(last) = last else { return Err(Missing::NoHeader { records: segment.without, in_value: segment.in_value }) };
@@ -195,9 +222,7 @@ impl Reader<'_> {
         if segment.without > 0 {
             return Err(Missing::NoHeader { records: segment.without, in_value: segment.in_value });
         }
-        let nonce = |receipt: &Value| receipt.get(TICKET_HEADER).and_then(Value::as_str) == Some(issued.ticket.nonce.as_str());
-        let answer = Answer { records: last_run(kept.records.into()), receipt: receipt.filter(nonce) };
-        Ok(Found { issued: issued.clone(), answer, cut: kept.cut, newer: place > 0, again: false })
+        Ok(found(issued, kept, receipt, place > 0))
     }
 
     async fn segment(
@@ -231,6 +256,13 @@ impl Reader<'_> {
     async fn read(&self, topic: &TopicName, partition: PartitionId, at: Offset) -> Result<Vec<StoredRecord>, ClusterError> {
         self.cluster.read(topic, partition, at, CHUNK_BYTES).await
     }
+}
+
+/// A receipt is of another ticket's answer, unless it says this one's.
+fn found(issued: &Issued, kept: Kept, receipt: Option<Value>, newer: bool) -> Found {
+    let nonce = |receipt: &Value| receipt.get(TICKET_HEADER).and_then(Value::as_str) == Some(issued.ticket.nonce.as_str());
+    let answer = Answer { records: last_run(kept.records.into()), receipt: receipt.filter(nonce) };
+    Found { issued: issued.clone(), answer, cut: kept.cut, newer, again: false }
 }
 
 impl Segment {
@@ -289,12 +321,9 @@ mod tests {
     }
 
     #[test]
-    fn a_pasted_receipt_is_the_one_that_was_printed() {
-        let value = json!({ "ticket": "abc", "rows": 3, "name": "Größe" });
-        let coded = format!(" WS1.{}\n", URL_SAFE_NO_PAD.encode(value.to_string()));
-        assert_eq!(receipt(json!(coded)).unwrap(), value);
-        assert_eq!(receipt(value.clone()).unwrap(), value);
-        for wrong in [json!("abc"), json!("WS1.%%%"), json!(7), json!([1]), json!(format!("WS1.{}", URL_SAFE_NO_PAD.encode("[1]")))] {
+    fn what_is_no_receipt_is_told_from_one_without_a_ticket() {
+        assert_eq!(receipt(json!({ "rows": 1 })), Err(Missing::NoNonce));
+        for wrong in [json!("abc"), json!("WS1.%%%"), json!(7), json!([1])] {
             assert!(matches!(receipt(wrong.clone()), Err(Missing::Unreadable(_))), "{wrong}");
         }
     }

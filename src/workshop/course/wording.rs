@@ -189,7 +189,7 @@ fn filled(text: &str, facts: &BTreeMap<&'static str, String>) -> String {
 }
 
 pub(super) fn cut() -> String {
-    format!("The answer has more than {RECORDS_MAX} records or 16 MiB: only the newest of them were looked at.")
+    format!("The answer has more than {RECORDS_MAX} records, or more bytes than are looked at: only the newest of them were looked at.")
 }
 
 #[cfg(test)]

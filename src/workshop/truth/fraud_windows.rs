@@ -51,8 +51,8 @@ use crate::workshop::verdict::{Check, Judgement, Mistaken};
 
 use super::gold::{Key, Payment, Reading, Row, WINDOW_MS, Windows};
 use super::payments::PaymentEvent;
-use super::scalar::{minute_text, time};
 use super::tables::{self, DELAY_MS, Offsets};
+use super::times::{minute_of, time};
 use super::{Case, LogError, Truth};
 
 #[derive(Deserialize)]
@@ -115,7 +115,7 @@ impl Truth for FraudWindows {
         }
         judgement.evidence.push(format!(
             "The watermark stands at {}: a window that ends later is not in the table before newer payments come.",
-            minute_text(windows.closed)
+            minute_of(windows.closed)
         ));
         if !judgement.passed() {
             judgement.mistake = mistake(case, &frame, windows, &log);
@@ -191,7 +191,7 @@ impl Frame<'_> {
             match first {
                 None => Check::pass(id, good),
                 Some((row, message)) => {
-                    Check::fail(id, format!("The window {} of {} has {message}.", minute_text(row.key.start), row.key.country))
+                    Check::fail(id, format!("The window {} of {} has {message}.", minute_of(row.key.start), row.key.country))
                 }
             }
         };
@@ -230,11 +230,11 @@ impl Frame<'_> {
         let mut found: BTreeMap<&Key, usize> = BTreeMap::new();
         self.rows.iter().for_each(|row| *found.entry(&row.key).or_default() += 1);
         if let Some((key, times)) = found.iter().find(|(_, times)| **times > 1) {
-            let message = format!("The window {} of {} is there {times} times.", minute_text(key.start), key.country);
+            let message = format!("The window {} of {} is there {times} times.", minute_of(key.start), key.country);
             return Check::fail("windows", message);
         }
         if let Some(row) = self.closed(windows).find(|row| windows.counts(&row.key).is_none()) {
-            let message = format!("There are no payments of {:?} in the window {}.", row.key.country, minute_text(row.key.start));
+            let message = format!("There are no payments of {:?} in the window {}.", row.key.country, minute_of(row.key.start));
             return Check::fail("windows", message);
         }
         let wanted = windows.closed_keys().filter(|key| key.start >= self.from && windows.counts(key).is_some_and(|(least, _)| least > 0));
@@ -246,7 +246,7 @@ impl Frame<'_> {
             }
         }
         match missing {
-            Some(key) => Check::fail("windows", format!("The window {} of {} is missing.", minute_text(key.start), key.country)),
+            Some(key) => Check::fail("windows", format!("The window {} of {} is missing.", minute_of(key.start), key.country)),
             None if count == 0 => Check::fail("windows", "No window of the ticket's range is closed yet: wait, and run the query again."),
             None => Check::pass("windows", format!("All {count} closed windows of the ticket's range are there.")),
         }
@@ -261,7 +261,7 @@ impl Frame<'_> {
         let surplus = marked.iter().filter(|key| !possible.contains(**key)).count();
         if found * 10 < certain.len() * 9 {
             let first = certain.iter().find(|key| !marked.contains(**key));
-            let first = first.map_or(String::new(), |key| format!(", the first of {} at {}", key.country, minute_text(key.start)));
+            let first = first.map_or(String::new(), |key| format!(", the first of {} at {}", key.country, minute_of(key.start)));
             return Check::fail("spikes", format!("Spikes are not marked{first}.")).expected(certain.len()).got(found);
         }
         if surplus > 2 {
@@ -304,7 +304,7 @@ fn mistake(case: &Case<'_>, frame: &Frame<'_>, right: &Windows, log: &[Payment])
     let run_starts: HashSet<Timestamp> = frame.rows.iter().map(|row| row.key.start).collect();
     let counted: u64 = frame.rows.iter().map(|row| row.payments).fold(0, u64::saturating_add);
     let at_run = run_starts.iter().all(|start| start.0.saturating_add(WINDOW_MS) > case.ticket.issued_ms.0);
-    let first = |keys: &mut dyn Iterator<Item = &Row>| keys.next().map(|row| (minute_text(row.key.start), row.key.country.clone()));
+    let first = |keys: &mut dyn Iterator<Item = &Row>| keys.next().map(|row| (minute_of(row.key.start), row.key.country.clone()));
     let processing = |row: Option<(String, String)>| {
         let (window, country) = row.unwrap_or_default();
         Some(Mistaken::new("processing-time").with("window", window).with("country", country))

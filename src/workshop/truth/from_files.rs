@@ -18,8 +18,8 @@ use crate::model::Timestamp;
 use crate::tables::{Cell, QueryCheckpoint, Table, TableError};
 
 use super::digest::{Digest, Salt};
-use super::scalar::{minute_text, time};
 use super::tables::ON_TIME_MS;
+use super::times::{minute_of, time};
 
 /// Computes a receipt for a ticket from the tables in a folder. The error is for the one who gave the path.
 pub fn receipt_of(folder: &Path, kind: &str, nonce: &str) -> Result<Value, String> {
@@ -168,7 +168,7 @@ fn gold(folder: &Path) -> Result<Value, TableError> {
         let [start, country, payments, average, high, spike] = row else { return };
         let country = country.text().map(|text| String::from_utf8_lossy(&text).into_owned());
         let count = |cell: &Cell| cell.int().unwrap_or_default();
-        windows.push(json!([at(start).map(minute_text), country, count(payments), average.real(), count(high), spike.bool()]));
+        windows.push(json!([at(start).map(minute_of), country, count(payments), average.real(), count(high), spike.bool()]));
     })?;
     let checkpoint = QueryCheckpoint::open(&folder.join("_ckpt").join("gold"))?;
     let offsets = read(&checkpoint).as_object().and_then(|topics| topics.values().next().cloned()).unwrap_or_else(|| json!({}));
@@ -201,7 +201,7 @@ fn joined(folder: &Path, salt: &Salt) -> Result<Value, TableError> {
         }
     })?;
     let checkpoint = QueryCheckpoint::open(&folder.join("_ckpt").join("joined"))?;
-    let watermark = (checkpoint.watermark_ms > 0).then(|| minute_text(Timestamp(checkpoint.watermark_ms)));
+    let watermark = (checkpoint.watermark_ms > 0).then(|| minute_of(Timestamp(checkpoint.watermark_ms)));
     let fields = vec![
         ("offsets", read(&checkpoint)),
         ("on_time", json!(on_time)),

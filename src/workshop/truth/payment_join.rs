@@ -51,9 +51,9 @@ use crate::workshop::verdict::{Check, CheckStatus, Judgement, Mistaken};
 use super::digest::{Digest, Salt};
 use super::pairs::{Joined, Side, Sides, Way};
 use super::payments::PaymentEvent;
-use super::scalar::time;
 use super::shop::{Reason, ShopEvent, Test, lateness_ms};
 use super::tables::{self, DELAY_MS, ON_TIME_MS, Offsets};
+use super::times::time;
 use super::{Case, LogError, Truth};
 
 pub const COLUMNS: &[(&str, &str)] = &[

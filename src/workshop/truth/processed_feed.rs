@@ -296,6 +296,7 @@ fn produced(case: &Case<'_>) -> Option<Produced> {
     of_topic.reduce(|sum, other| Produced {
         records: sum.records.saturating_add(other.records),
         unacknowledged: sum.unacknowledged.saturating_add(other.unacknowledged),
+        unacknowledged_ms: sum.unacknowledged_ms.max(other.unacknowledged_ms),
         at_ms: sum.at_ms.max(other.at_ms),
         topic: sum.topic,
     })
@@ -313,7 +314,7 @@ fn acknowledged(handed: &Handed<'_>, case: &Case<'_>) -> Check {
         return Check::fail(id, "The broker has not seen your user write to this topic.");
     };
     let confirmed = produced.records.saturating_sub(produced.unacknowledged);
-    if confirmed >= handed.records.len() as u64 {
+    if confirmed >= handed.records.len() as u64 && produced.unacknowledged_ms.is_none_or(|at| at < case.ticket.issued_ms) {
         return Check::pass(id, "Your producer waited for the broker's answers.");
     }
     let message = match produced.unacknowledged {

@@ -1,5 +1,7 @@
 //! Times as texts: RFC 3339 in UTC.
 
+use crate::model::Timestamp;
+
 pub const MINUTE_MS: i64 = 60_000;
 
 /// Milliseconds since 1970 of `2026-11-23T10:15:30.123Z`. Seconds and their fraction may be left out, `Z` may be `+00:00`, and a blank
@@ -17,6 +19,11 @@ pub fn milliseconds(text: &str) -> Option<i64> {
         return None;
     }
     Some((((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + thousandths(fraction)?)
+}
+
+/// The same as the log has times.
+pub fn time(text: &str) -> Option<Timestamp> {
+    milliseconds(text).map(Timestamp)
 }
 
 /// The first three digits of a fraction.
@@ -61,6 +68,11 @@ pub fn minute_text(minute: i64) -> String {
     let (month, shift) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     let of_day = minute.rem_euclid(1_440);
     format!("{:04}-{month:02}-{day:02}T{:02}:{:02}Z", era * 400 + year_of_era + shift, of_day / 60, of_day % 60)
+}
+
+/// The minute that a time lies in.
+pub fn minute_of(at: Timestamp) -> String {
+    minute_text(at.0.div_euclid(MINUTE_MS))
 }
 
 #[cfg(test)]
