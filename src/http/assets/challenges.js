@@ -82,7 +82,7 @@ async function pollChallenges() {
       byId("challenges").append(cards.get(one.id));
     }
     const state = cards.get(one.id).querySelector(".state-of");
-    state.textContent = STATES[one.status] || "";
+    state.textContent = STATES[one.status] || one.minutes + " min";
     state.className = "state-of " + (one.status || "");
   }
 }
