@@ -70,7 +70,7 @@ fn following_the_page_adds_a_stream_that_gets_records() {
     // Always the same place, so that a second run only builds what has changed.
     let folder = target.join("fifth-stream");
     let _ = fs::remove_dir_all(&folder);
-    for part in ["src", "benches", "student"] {
+    for part in ["src", "benches", "student", "challenges"] {
         copy(&root.join(part), &folder.join(part));
     }
     // Under another name: Cargo takes two packages of one name for the same, wherever they are, and would mix up what it built.
