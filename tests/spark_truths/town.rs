@@ -78,11 +78,19 @@ impl Town {
         self.records(topic).map(|record| (record.clone(), object(record))).collect()
     }
 
-    /// As many records twice as often, without a new town.
+    /// The same records again and again, each with an id of its own.
     pub fn repeated(&self, times: usize) -> Town {
+        let renamed = |record: &StoredRecord, time: usize| {
+            let mut value = record.value.clone().unwrap_or_default().to_vec();
+            // Behind `{"event_id":"`, the last letters of the id.
+            if let Some(end) = value.get_mut(34..38) {
+                end.copy_from_slice(format!("{time:04}").as_bytes());
+            }
+            StoredRecord { value: Some(value.into()), ..record.clone() }
+        };
         let repeat = |lanes: &Vec<Vec<StoredRecord>>| {
             let lane = |lane: &Vec<StoredRecord>| {
-                let all = std::iter::repeat_n(lane, times).flatten().cloned();
+                let all = (0..times).flat_map(|time| lane.iter().map(move |record| renamed(record, time)));
                 all.zip(0..).map(|(record, offset)| StoredRecord { offset: Offset(offset), ..record }).collect()
             };
             lanes.iter().map(lane).collect()

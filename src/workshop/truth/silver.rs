@@ -269,19 +269,20 @@ fn mistaken_quarantine(receipt: &Receipt, sorted: &Sorted) -> Option<Mistaken> {
 impl Silver {
     /// The rows are right and columns are not: looks at the log again, through other clocks and with fields that are null.
     fn mistaken_columns(&self, case: &Case<'_>, receipt: &Receipt, sorted: &Sorted) -> Result<Option<Mistaken>, LogError> {
-        if receipt.derived == sorted.derived && receipt.nested == sorted.nested {
+        let wrong = tally::Wrong { derived: receipt.derived != sorted.derived, nested: receipt.nested != sorted.nested };
+        if !wrong.derived && !wrong.nested {
             return Ok(None);
         }
         let nonce = &case.ticket.nonce;
         let visit = |columns: &mut tally::Columns, record: &StoredRecord| columns.put(record);
-        let parts = tables::scan_offsets(case, &self.topic, &receipt.offsets, |_| tally::Columns::new(nonce), visit)?;
+        let parts = tables::scan_offsets(case, &self.topic, &receipt.offsets, |_| tally::Columns::new(nonce, wrong), visit)?;
         let mut nested: BTreeMap<&'static str, Digest> = BTreeMap::new();
         let mut clocks: BTreeMap<tally::Calendar, Digest> = BTreeMap::new();
         for (_, part) in parts {
             part.nested().for_each(|(name, digest)| *nested.entry(name).or_default() += digest);
             part.clocks().for_each(|(calendar, digest)| *clocks.entry(calendar).or_default() += digest);
         }
-        if receipt.nested != sorted.nested
+        if wrong.nested
             && let Some((which, _)) = nested.iter().find(|(_, digest)| **digest == receipt.nested)
         {
             return Ok(Some(Mistaken::new("wrong-type-nulls").with("which", *which)));

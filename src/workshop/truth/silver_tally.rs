@@ -147,7 +147,8 @@ impl Sorted {
         if Kept::default().keeps(&class) && !class.late {
             let Some(happened) = event.timestamp.time() else { return };
             let salt = self.salt.then(&[id.as_bytes(), b""]);
-            self.derived.put(Calendar::default().checksum(&salt, happened));
+            let (hour, day) = Calendar::default().reads(happened);
+            self.derived.put(salt.of(&[hour.to_string().as_bytes(), day.to_string().as_bytes()]));
             self.nested.put(nested(&salt, &event, &[]));
         }
     }
@@ -262,7 +263,8 @@ impl Calendar {
         if rest == 0 { format!("{sign}{}", minutes / 60) } else { format!("{sign}{}:{rest:02}", minutes / 60) }
     }
 
-    fn checksum(&self, salt: &Salt, happened: Timestamp) -> u32 {
+    /// The hour, and the number of the day.
+    fn reads(&self, happened: Timestamp) -> (usize, usize) {
         let local = happened.0.saturating_add(self.minutes * 60_000);
         let (day, hour) = (local.div_euclid(86_400_000), local.rem_euclid(86_400_000) / 3_600_000);
         // 1970-01-01 was a Thursday.
@@ -271,19 +273,38 @@ impl Calendar {
             Some(first) => since_monday + i64::from(first),
             None => (since_monday + 1) % 7 + 1,
         };
-        let (mut buffer, mut end) = ([0; 4], 0);
-        for byte in [digit(hour / 10).filter(|_| hour > 9), digit(hour % 10), Some(b'|'), digit(number)].into_iter().flatten() {
-            if let Some(place) = buffer.get_mut(end) {
-                *place = byte;
-                end += 1;
-            }
-        }
-        salt.of(&[buffer.get(..end).unwrap_or_default()])
+        (usize::try_from(hour).unwrap_or_default(), usize::try_from(number).unwrap_or_default())
     }
 }
 
-fn digit(number: i64) -> Option<u8> {
-    u8::try_from(number).ok().filter(|number| *number < 10).map(|number| b'0' + number)
+/// Checksums of ids that differ in their last letters alone, `hour|day`: two ids of one length differ by what their ends differ by,
+/// whatever stands before, so that each row's beginning is looked at once for all calendars.
+struct Endings([[u32; 8]; 24]);
+
+impl Endings {
+    fn new() -> Endings {
+        Endings(std::array::from_fn(|hour| {
+            std::array::from_fn(|day| {
+                let text = format!("{hour}|{day}");
+                crc32fast::hash(text.as_bytes()) ^ crc32fast::hash(Endings::blank(hour))
+            })
+        }))
+    }
+
+    /// As long as the hour's endings are.
+    fn blank(hour: usize) -> &'static [u8] {
+        if hour > 9 { &[0; 4] } else { &[0; 3] }
+    }
+
+    /// A row's checksums with blank endings.
+    fn row(salt: &Salt) -> [u32; 2] {
+        [salt.one(Endings::blank(0)), salt.one(Endings::blank(10))]
+    }
+
+    fn checksum(&self, [short, long]: [u32; 2], (hour, day): (usize, usize)) -> u32 {
+        let ending = self.0.get(hour).and_then(|days| days.get(day)).copied().unwrap_or_default();
+        if hour > 9 { long ^ ending } else { short ^ ending }
+    }
 }
 
 /// Fields that come out null together when the schema has one wrong type for them.
@@ -297,20 +318,29 @@ const NULLED: &[(&str, &[&str])] = &[
     ("context.geo", &["country"]),
 ];
 
+/// Which columns are wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Wrong {
+    pub derived: bool,
+    pub nested: bool,
+}
+
 /// The columns of the rows that silver has, as mistakes would have filled them.
 pub struct Columns {
+    wrong: Wrong,
     salt: Salt,
     seen: Seen,
     nested: Vec<Digest>,
+    endings: Endings,
     calendars: Vec<Calendar>,
     clocks: Vec<Digest>,
 }
 
 impl Columns {
-    pub fn new(nonce: &str) -> Columns {
+    pub fn new(nonce: &str, wrong: Wrong) -> Columns {
         let calendars = Calendar::all();
-        let clocks = vec![Digest::default(); calendars.len()];
-        Columns { salt: Salt::new(nonce), seen: Seen::default(), nested: vec![Digest::default(); NULLED.len()], calendars, clocks }
+        let (clocks, nested) = (vec![Digest::default(); calendars.len()], vec![Digest::default(); NULLED.len()]);
+        Columns { wrong, salt: Salt::new(nonce), seen: Seen::default(), nested, endings: Endings::new(), calendars, clocks }
     }
 
     pub fn put(&mut self, record: &StoredRecord) {
@@ -322,11 +352,16 @@ impl Columns {
             return;
         }
         let salt = self.salt.then(&[id.as_bytes(), b""]);
-        for (digest, (_, null)) in self.nested.iter_mut().zip(NULLED) {
-            digest.put(nested(&salt, &event, null));
+        if self.wrong.nested {
+            for (digest, (_, null)) in self.nested.iter_mut().zip(NULLED) {
+                digest.put(nested(&salt, &event, null));
+            }
         }
-        for (digest, calendar) in self.clocks.iter_mut().zip(&self.calendars) {
-            digest.put(calendar.checksum(&salt, happened));
+        if self.wrong.derived {
+            let row = Endings::row(&salt);
+            for (digest, calendar) in self.clocks.iter_mut().zip(&self.calendars) {
+                digest.put(self.endings.checksum(row, calendar.reads(happened)));
+            }
         }
     }
 
@@ -336,5 +371,30 @@ impl Columns {
 
     pub fn clocks(&self) -> impl Iterator<Item = (Calendar, Digest)> {
         self.calendars.iter().copied().zip(self.clocks.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_by_its_ending_is_that_of_the_whole_id() {
+        let (endings, salt) = (Endings::new(), Salt::new("n").then(&[b"01M84103", b""]));
+        for hour in 0..24 {
+            for day in 0..8 {
+                let whole = salt.one(format!("{hour}|{day}").as_bytes());
+                assert_eq!(endings.checksum(Endings::row(&salt), (hour, day)), whole, "{hour}|{day}");
+            }
+        }
+    }
+
+    #[test]
+    fn calendars_read_hours_and_days() {
+        // Monday, 2026-01-05, 23:30.
+        let at = Timestamp(1_767_655_800_000);
+        let reads = |minutes, monday| Calendar { minutes, monday }.reads(at);
+        assert_eq!((reads(0, None), reads(60, None), reads(-1_440, None)), ((23, 2), (0, 3), (23, 1)));
+        assert_eq!((reads(0, Some(0)), reads(0, Some(1))), ((23, 0), (23, 1)));
     }
 }
