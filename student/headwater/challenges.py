@@ -91,7 +91,8 @@ def ticket(arguments) -> list[str]:
     lines = [f"Ticket {found['nonce']} for {found['challenge']}"]
     for topic, ranges in found["ranges"].items():
         lines.append(f"  {topic}")
-        lines += [f"    partition {partition}: offsets {start} to {end - 1}" for partition, (start, end) in sorted(ranges.items(), key=_index)]
+        for partition, (start, end) in sorted(ranges.items(), key=_index):
+            lines.append(f"    partition {partition}: offsets {start} to {end - 1}")
     if found.get("results"):
         lines.append(f"Write your answer to {found['results']}, each record with the header ticket={found['nonce']}")
     minutes = max(0, int((found["expires_ms"] - found["issued_ms"]) / 60000))

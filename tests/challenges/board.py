@@ -111,7 +111,8 @@ def solved(room, folder, python):
     place = student.begin("c03")
     (place / "c03.py").write_text(folder.text("solution.py"), encoding="utf-8")
     (port,) = free_ports(1)
-    command = [python, "-m", "streamlit", "run", "c03.py", "--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
+    at = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
+    command = [python, "-m", "streamlit", "run", "c03.py", *at]
     command += ["--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none"]
     with (place / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=place, env=student.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -152,7 +153,8 @@ def looked_at(student, python, place, url):
         outcome = expected(verdict, ("pass",))
         if outcome.startswith("FAIL"):
             return outcome
-        return agree(student, python, place, shown) or pressed(look) or f"{outcome}; {len(set(shown))} states of the screen agree with its snapshots"
+        states = f"{outcome}; {len(set(shown))} states of the screen agree with its snapshots"
+        return agree(student, python, place, shown) or pressed(look) or states
     finally:
         look.close()
 
@@ -174,7 +176,8 @@ def agree(student, python, place, shown):
             continue
         minute = snapshot["at"][:16] + "Z"
         whole = [revenue for of, revenue in snapshot["revenue_per_minute"].items() if of < minute]
-        wanted = [f"{snapshot['events_per_second']:.1f} /s", f"{whole[-1]:,.2f} USD", f"{sum(top['revenue'] for top in snapshot['top_products']):,.2f} USD"]
+        top = sum(product["revenue"] for product in snapshot["top_products"])
+        wanted = [f"{snapshot['events_per_second']:.1f} /s", f"{whole[-1]:,.2f} USD", f"{top:,.2f} USD"]
         missing = [figure for figure in wanted if figure not in text]
         if missing:
             return f"FAIL: at {at[1]} the screen does not show {missing}: {text[:600]}"

@@ -127,7 +127,14 @@ class Student:
         environment = {**self.environment, **more}
         try:
             done = subprocess.run(
-                [python, script.name], cwd=script.parent, env=environment, capture_output=True, text=True, timeout=limit, stdin=subprocess.DEVNULL, check=False
+                [python, script.name],
+                cwd=script.parent,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=limit,
+                stdin=subprocess.DEVNULL,
+                check=False,
             )
         except subprocess.TimeoutExpired as late:
             return None, f"did not end within {limit} s: {(late.stdout or b'')[-400:]}"

@@ -65,7 +65,12 @@ def tried(case):
 
 def shown(found):
     case, outcome, seconds = found
-    print(f"{case.challenge}  {case.name:<38} {seconds:5.1f} s  {' '.join(outcome.split())[:1200 if outcome.startswith('FAIL') else 170]}", flush=True)
+    most = 1200 if outcome.startswith("FAIL") else 170
+    print(f"{case.challenge}  {case.name:<38} {seconds:5.1f} s  {' '.join(outcome.split())[:most]}", flush=True)
+
+
+def wanted(name, words):
+    return not words or any(word in name for word in words)
 
 
 def one_town(binary, seed, dirt, words, pythons):
@@ -74,7 +79,7 @@ def one_town(binary, seed, dirt, words, pythons):
     print(f"\nseed {seed}, dirt {dirt}", flush=True)
     room = Room(binary, "--seed", str(seed), "--dirt", str(dirt))
     try:
-        chosen = [case for case in cases(room, pythons, dirt) if not words or any(word in f"{case.challenge} {case.name}" for word in words)]
+        chosen = [case for case in cases(room, pythons, dirt) if wanted(f"{case.challenge} {case.name}", words)]
         chosen.sort(key=lambda case: not case.long)
         found = []
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -119,7 +124,7 @@ def main():
     if not given.matrix:
         towns = [(int(os.environ.get("SEED", 1 + turn % 9973)), int(os.environ.get("DIRT", turn % 3)))]
     counts = [one_town(binary, seed, dirt, given.words, pythons) for seed, dirt in towns]
-    own = [tried(Case("own", name, run)) for name, run in scripts.own_challenge(binary, pythons["scripts"]) if not given.words or "own" in given.words]
+    own = [tried(Case("own", name, run)) for name, run in scripts.own_challenge(binary, pythons["scripts"]) if wanted("own", given.words)]
     for one in own:
         shown(one)
         counts.append((int(not one[1].startswith("FAIL")), int(one[1].startswith("FAIL")), 0))

@@ -126,7 +126,13 @@ def made(into):
     old, new = Folder(Path(__file__).resolve().parent.parent.parent / "challenges" / "02-high-value-purchases"), into / "50-big-carts"
     shutil.copytree(old.path, new)
     sheet, solution = old.text("challenge.toml"), old.text("solution.py")
-    for before, after in (('id = "c02"', 'id = "c50"'), ('event_type = "purchase"', 'event_type = "add_to_cart"'), ("price_over = 500", "price_over = 300"), ("every = 10", "every = 5")):
+    changes = (
+        ('id = "c02"', 'id = "c50"'),
+        ('event_type = "purchase"', 'event_type = "add_to_cart"'),
+        ("price_over = 500", "price_over = 300"),
+        ("every = 10", "every = 5"),
+    )
+    for before, after in changes:
         assert sheet.count(before) == 1, before
         sheet = sheet.replace(before, after)
     for before, after in OWN.items():
