@@ -1,6 +1,7 @@
 //! Payments in windows, by every way to count that is right, and by those that are known to be wrong.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use crate::model::{Offset, PartitionId, Timestamp};
 
@@ -17,7 +18,7 @@ const SPIKE_ROWS: usize = 3;
 pub struct Payment {
     pub happened: Timestamp,
     pub arrived: Timestamp,
-    pub country: String,
+    pub country: Arc<str>,
     /// In cents.
     pub usd: i64,
     pub raw: i64,
@@ -93,7 +94,7 @@ pub struct Windows {
 
 impl Windows {
     pub fn of(payments: &[Payment], reading: Reading) -> Windows {
-        let mut tallies: BTreeMap<Key, Tally> = BTreeMap::new();
+        let mut tallies: BTreeMap<(Timestamp, Arc<str>), Tally> = BTreeMap::new();
         let mut newest = Timestamp(i64::MIN);
         for payment in payments {
             if (payment.repeated && !reading.repeated) || (payment.raw <= 0 && !reading.negative) {
@@ -102,7 +103,7 @@ impl Windows {
             let at = if reading.by_arrival { payment.arrived } else { payment.happened };
             newest = newest.max(at);
             let start = Timestamp(at.0.div_euclid(WINDOW_MS).saturating_mul(WINDOW_MS));
-            let tally = tallies.entry(Key { start, country: payment.country.clone() }).or_default();
+            let tally = tallies.entry((start, Arc::clone(&payment.country))).or_default();
             let cents = if reading.raw { payment.raw } else { payment.usd };
             let high = payment.risk > HIGH_RISK || (reading.inclusive && payment.risk >= HIGH_RISK);
             if payment.arrived.since(at) >= ON_TIME_MS {
@@ -114,7 +115,8 @@ impl Windows {
             }
         }
         tallies.values_mut().for_each(|tally| tally.late.sort_unstable());
-        Windows { tallies, closed: newest.plus_ms(-DELAY_MS) }
+        let keyed = tallies.into_iter().map(|((start, country), tally)| (Key { start, country: country.as_ref().to_owned() }, tally));
+        Windows { tallies: keyed.collect(), closed: newest.plus_ms(-DELAY_MS) }
     }
 
     pub fn closed_keys(&self) -> impl Iterator<Item = &Key> {

@@ -49,6 +49,7 @@ use crate::workshop::TicketWish;
 use crate::workshop::verdict::{Check, CheckStatus, Judgement, Mistaken};
 
 use super::digest::{Digest, Salt};
+use super::events::{ByEvent, EventKey};
 use super::pairs::{Joined, Side, Sides, Way};
 use super::payments::PaymentEvent;
 use super::shop::{Reason, ShopEvent, Test, lateness_ms};
@@ -159,7 +160,7 @@ impl PaymentJoin {
     ) -> Result<Vec<Side>, LogError> {
         let empty = Offsets::new();
         let offsets = receipt.offsets.get(topic).unwrap_or(&empty);
-        let visit = |(known, sides): &mut (HashMap<String, usize>, Vec<Side>), record: &StoredRecord| {
+        let visit = |(known, sides): &mut (ByEvent<usize>, Vec<Side>), record: &StoredRecord| {
             let Some(Read { event_id, side }) = read(record) else { return };
             match known.get(&event_id).and_then(|place| sides.get_mut(*place)) {
                 Some(first) => first.copies += 1,
@@ -169,13 +170,17 @@ impl PaymentJoin {
                 }
             }
         };
-        let parts = tables::scan_offsets(case, topic, offsets, |_| (HashMap::new(), Vec::new()), visit)?;
+        let parts = tables::scan_offsets(case, topic, offsets, |_| (ByEvent::default(), Vec::new()), visit)?;
         Ok(parts.into_iter().flat_map(|(_, (_, sides))| sides).collect())
     }
 
     fn purchases(&self, case: &Case<'_>, receipt: &Receipt) -> Result<Vec<Side>, LogError> {
+        let purchase = memchr::memmem::Finder::new("purchase");
         self.side(case, receipt, &self.purchases, |record| {
-            let event = ShopEvent::parse(record.value.as_deref().unwrap_or_default())?;
+            let value = record.value.as_deref().unwrap_or_default();
+            // Most events are none, and need not be parsed.
+            purchase.find(value)?;
+            let event = ShopEvent::parse(value)?;
             if event.event_type.text() != Some("purchase") {
                 return None;
             }
@@ -189,7 +194,7 @@ impl PaymentJoin {
                 test: event.test() != Test::No,
                 copies: 1,
             };
-            Some(Read { event_id: event.event_id.text()?.to_owned(), side })
+            Some(Read { event_id: EventKey::of(event.event_id.text()?), side })
         })
     }
 
@@ -206,13 +211,13 @@ impl PaymentJoin {
                 test: false,
                 copies: 1,
             };
-            Some(Read { event_id: event.event_id.text()?.to_owned(), side })
+            Some(Read { event_id: EventKey::of(event.event_id.text()?), side })
         })
     }
 }
 
 struct Read {
-    event_id: String,
+    event_id: EventKey,
     side: Side,
 }
 

@@ -1,13 +1,13 @@
 //! The events of the web shop, sorted by what becomes of them: what silver holds, and what it holds after a mistake, is put together
 //! from digests of parts.
 
-use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeMap;
 
 use crate::cluster::StoredRecord;
 use crate::model::Timestamp;
 
 use super::digest::{Digest, Salt};
+use super::events::{ByEvent, EventKey};
 use super::shop::{Reason, ShopEvent, Test, lateness_ms};
 use super::tables::ON_TIME_MS;
 
@@ -206,26 +206,26 @@ impl Sorted {
 
 /// The ids that have come.
 #[derive(Default)]
-struct Seen {
-    state: RandomState,
-    hashes: HashSet<u64>,
-}
+struct Seen(ByEvent<()>);
 
 impl Seen {
-    fn again(&mut self, id: &[u8]) -> bool {
-        !self.hashes.insert(self.state.hash_one(id))
+    fn again(&mut self, id: &str) -> bool {
+        self.0.insert(EventKey::of(id), ()).is_some()
     }
 }
 
 fn class(event: Option<&ShopEvent<'_>>, value: &[u8], record: &StoredRecord, seen: &mut Seen) -> Class {
     let Some(event) = event else {
-        let repeated = seen.again(value);
+        let repeated = seen.again(&String::from_utf8_lossy(value));
         return Class { broken: Some(Reason::Malformed), test: Test::No, repeated, late: false, nulls: (false, false, false) };
     };
     Class {
         broken: event.broken(record.timestamp),
         test: event.test(),
-        repeated: seen.again(event.event_id.text().map_or(value, str::as_bytes)),
+        repeated: match event.event_id.text() {
+            Some(id) => seen.again(id),
+            None => seen.again(&String::from_utf8_lossy(value)),
+        },
         late: lateness_ms(event.timestamp.time(), record) >= ON_TIME_MS,
         nulls: (!event.is_test.is_there(), event.campaign().is_none(), !event.order_id.is_there()),
     }
