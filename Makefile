@@ -52,6 +52,7 @@ soak: build
 	$(MAKE) power-cut
 	$(MAKE) cold-reads
 	$(MAKE) history SECONDS_OF_FAULTS=900
+	HEADWATER_ALL_TOWNS=1 cargo test --locked --test spark_truths
 	python3 tests/challenges/run.py --binary $(BINARY) --matrix
 
 # Many readers of records that only a slow disk has, while another request comes every 5 ms. Needs root and cgroups of version 1.
