@@ -91,7 +91,10 @@ fn what_is_right_passes_with_copies_and_without_and_a_ranking_earns_its_star() {
             assert!(judgement.passed() && judgement.stars.is_empty(), "{}", told(town, "right", &judgement));
             assert_eq!(check(&judgement, "ranking").status, CheckStatus::Skip);
             answer.receipt = Some(ranking(&run));
-            let judgement = judged(town, &answer, Some(&wrote(run.len() + 9, 9)));
+            // What was written without waiting before this ticket is another run's.
+            let mut seen = wrote(run.len() + 9, 9);
+            seen.produced[0].unacknowledged_ms = Some(Timestamp(0));
+            let judgement = judged(town, &answer, Some(&seen));
             assert!(judgement.checks.iter().all(|check| check.status == CheckStatus::Pass), "{}", told(town, "right", &judgement));
             assert_eq!((judgement.stars, judgement.mistake), (vec!["trending"], None));
         }
