@@ -42,7 +42,8 @@ pub enum Class {
     Bot,
 }
 
-/// An event with a text. Of its fields a hash is kept, to hold others against them.
+/// An event with a text. Of those that were handed in, score and fields (as hashes) are kept to hold others against them; of what is to be
+/// kept, the post.
 #[derive(Clone, Debug)]
 pub struct Source {
     pub class: Class,
@@ -75,17 +76,19 @@ pub fn hashed_texts(texts: &Texts<'_>) -> u64 {
 /// How often a hashtag was used in a window: by all events, and without copies.
 pub type Counts = HashMap<String, (u64, u64)>;
 
-pub struct Tally {
+pub struct Tally<'a> {
     partition: PartitionId,
+    /// Events that somebody handed something in about: only theirs are looked at closely.
+    handed: &'a ByEvent<u32>,
     pub sources: ByEvent<Source>,
     pub windows: BTreeMap<i64, Counts>,
     /// The latest time at which something that is kept happened.
     pub newest_ms: Option<i64>,
 }
 
-impl Tally {
-    pub fn of(partition: PartitionId) -> Tally {
-        Tally { partition, sources: ByEvent::default(), windows: BTreeMap::new(), newest_ms: None }
+impl<'a> Tally<'a> {
+    pub fn of(partition: PartitionId, handed: &'a ByEvent<u32>) -> Tally<'a> {
+        Tally { partition, handed, sources: ByEvent::default(), windows: BTreeMap::new(), newest_ms: None }
     }
 
     pub fn visit(&mut self, offset: Offset, value: Option<&Bytes>) {
@@ -100,25 +103,26 @@ impl Tally {
             (Some("like"), false) => Class::Like,
             _ => return,
         };
-        // Fields are compared of what is kept only.
-        let of_kept = |hash: &dyn Fn() -> u64| if class == Class::Kept { hash() } else { 0 };
+        let (key, is_kept) = (EventKey::of(id), class == Class::Kept);
+        let is_handed = is_kept && self.handed.contains_key(&key);
+        let of_handed = |hash: &dyn Fn() -> u64| if is_handed { hash() } else { 0 };
         let mut again = true;
-        let source = self.sources.entry(EventKey::of(id)).or_insert_with(|| {
+        let source = self.sources.entry(key).or_insert_with(|| {
             again = false;
             Source {
                 class,
                 partition: self.partition,
                 offset,
                 copies: 0,
-                score: if class == Class::Kept { lexicon::score(text) as i32 } else { 0 },
-                post: of_kept(&|| hashed_text(&action.post_id)),
-                action: of_kept(&|| hashed_text(&action.action_type)),
-                hashtags: of_kept(&|| hashed_texts(&action.hashtags)),
-                timestamp: of_kept(&|| hashed_text(&action.timestamp)),
+                score: if is_handed { lexicon::score(text) as i32 } else { 0 },
+                post: if is_kept { hashed_text(&action.post_id) } else { 0 },
+                action: of_handed(&|| hashed_text(&action.action_type)),
+                hashtags: of_handed(&|| hashed_texts(&action.hashtags)),
+                timestamp: of_handed(&|| hashed_text(&action.timestamp)),
             }
         });
         source.copies = source.copies.saturating_add(1);
-        if class == Class::Kept {
+        if is_kept {
             self.rank(&action, again);
         }
     }
@@ -148,7 +152,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    pub fn of(tallies: impl IntoIterator<Item = Tally>) -> Feed {
+    pub fn of<'t>(tallies: impl IntoIterator<Item = Tally<'t>>) -> Feed {
         let mut feed = Feed::default();
         for tally in tallies {
             if feed.sources.is_empty() {

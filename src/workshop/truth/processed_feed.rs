@@ -136,9 +136,10 @@ impl Truth for ProcessedFeed {
     }
 
     fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError> {
-        let visit = |tally: &mut Tally, record: &crate::cluster::StoredRecord| tally.visit(record.offset, record.value.as_ref());
-        let feed = Feed::of(scan(case.log, case.ticket, self.topic.as_str(), Tally::of, visit)?.into_iter().map(|(_, tally)| tally));
         let handed = Handed::of(&case.answer.records);
+        let visit = |tally: &mut Tally<'_>, record: &crate::cluster::StoredRecord| tally.visit(record.offset, record.value.as_ref());
+        let empty = |partition| Tally::of(partition, &handed.times);
+        let feed = Feed::of(scan(case.log, case.ticket, self.topic.as_str(), empty, visit)?.into_iter().map(|(_, tally)| tally));
         let ranking = ranking::check(case.answer.receipt.as_ref(), &feed);
         let stars = if ranking.status == CheckStatus::Pass { vec!["trending"] } else { Vec::new() };
         let checks = vec![kept(&handed, &feed), sentiment(&handed, &feed), keyed(&handed, &feed), acknowledged(&handed, case), ranking];
