@@ -181,8 +181,9 @@ def agree(student, python, place, shown):
         missing = [figure for figure in wanted if figure not in text]
         if missing:
             return f"FAIL: at {at[1]} the screen does not show {missing}: {text[:600]}"
-        # Charts are drawn a moment after the numbers.
-        if all(f"{top['revenue']:,.0f}" in text and top["product_id"] in text for top in snapshot["top_products"]):
+        # Charts are drawn a moment after the numbers: on a busy machine they may still show the snapshot before.
+        drawn = [one for time, one in snapshots.items() if time <= at[1]][-3:]
+        if any(all(f"{top['revenue']:,.0f}" in text and top["product_id"] in text for top in one["top_products"]) for one in drawn):
             seen.add(at[1])
     return None if len(seen) >= 3 else f"FAIL: only {len(seen)} states of the screen agree with a snapshot: {shown[-1][:600]}"
 

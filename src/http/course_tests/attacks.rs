@@ -195,6 +195,12 @@ async fn a_team_s_second_laptop_does_not_take_the_first_one_s_answer_away() {
     let verdict = of(&first).await;
     assert_eq!((&verdict["status"], &verdict["ticket"]), (&json!("pass"), &first["nonce"]), "{verdict}");
     assert_eq!(of(&second).await["status"], "fail");
+    // What came instead is told.
+    let third = class.ticket(&pupil, "c02").await;
+    assert!(text(&of(&third).await, "message").contains("nothing has arrived"));
+    class.produce(topic, Some("nobody's"), &[json!({ "n": 1 })]);
+    let verdict = of(&third).await;
+    assert!(text(&verdict, "message").contains("nobody has been issued"), "{verdict}");
     let unknown = class.post(&pupil, "/api/check/c02", json!({ "ticket": "nobody's" })).await.json();
     assert!(text(&unknown, "message").contains("nobody has been issued"), "{unknown}");
 }

@@ -135,13 +135,17 @@ impl Reader<'_> {
             }),
             (Place::ResultsTopic | Place::OwnTopic, receipt) => {
                 let receipt = receipt.or_else(|| self.progress.receipt(&self.student.id, self.challenge.id()));
-                match self.only {
-                    Some(nonce) => match self.live(&tickets, nonce) {
-                        Ok((_, issued)) => self.under_one(issued, receipt).await,
-                        Err(missing) => Ok(Err(missing)),
-                    },
-                    None => self.in_topic(&tickets, receipt).await,
+                let Some(nonce) = self.only else { return self.in_topic(&tickets, receipt).await };
+                let issued = match self.live(&tickets, nonce) {
+                    Ok((_, issued)) => issued,
+                    Err(missing) => return Ok(Err(missing)),
+                };
+                if let Some(found) = self.under_one(issued, receipt.clone()).await? {
+                    return Ok(found);
                 }
+                // What came instead says more than that nothing of this ticket did.
+                let instead = self.in_topic(&tickets, receipt).await?;
+                Ok(Err(instead.err().unwrap_or_else(|| Missing::Empty(Box::new(issued.clone())))))
             }
         }
     }
@@ -193,24 +197,24 @@ impl Reader<'_> {
         Ok(Err(nothing()))
     }
 
-    /// Whatever else stands in the topic by now.
-    async fn under_one(&self, issued: &Issued, receipt: Option<Value>) -> Result<Result<Found, Missing>, ClusterError> {
-        let empty = || Missing::Empty(Box::new(issued.clone()));
+    /// Whatever else stands in the topic by now. `None`: something came since, but nothing of this ticket.
+    async fn under_one(&self, issued: &Issued, receipt: Option<Value>) -> Result<Option<Result<Found, Missing>>, ClusterError> {
         let topic = answer_topic(self.student, self.challenge).and_then(|name| self.cluster.topic(name.as_str()));
-        let Some(topic) = topic else { return Ok(Err(empty())) };
+        let empty = || Some(Err(Missing::Empty(Box::new(issued.clone()))));
+        let Some(topic) = topic else { return Ok(empty()) };
         let (tickets, mut kept) = ([issued.clone()], [Kept::new(self.challenge.sheet.submission.to)]);
         let until: Vec<Offset> = topic.partitions.iter().map(|partition| partition.end_offset).collect();
         let (from, mut budget) = (begins(issued, &topic), READ_BYTES_MAX);
         let segment = match self.segment(&topic, &tickets, &from, &until, &mut kept, &mut budget).await? {
             Ok(segment) => segment,
-            Err(missing) => return Ok(Err(missing)),
+            Err(missing) => return Ok(Some(Err(missing))),
         };
         let [kept] = kept;
-        if kept.records.is_empty() {
-            let without = Missing::NoHeader { records: segment.without, in_value: segment.in_value };
-            return Ok(Err(if segment.without > 0 { without } else { empty() }));
-        }
-        Ok(Ok(found(issued, kept, receipt, false)))
+        Ok(match (kept.records.len(), segment.records) {
+            (0, 0) => empty(),
+            (0, _) => None,
+            _ => Some(Ok(found(issued, kept, receipt, false))),
+        })
     }
 
     fn decide(&self, tickets: &[Issued], segment: Segment, kept: Vec<Kept>, receipt: Option<Value>) -> Result<Found, Missing> {
