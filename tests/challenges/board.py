@@ -168,7 +168,7 @@ def agree(student, python, place, shown):
         return f"FAIL: {output[-500:]}"
     told = next(line for line in output.splitlines() if line.startswith("[{"))  # librdkafka may have said something too
     snapshots = {snapshot["at"][11:19]: snapshot for snapshot in json.loads(told)}
-    seen = set()
+    seen, charts = set(), set()
     for text in shown:
         at = re.search(r"Figures of (\d\d:\d\d:\d\d) UTC", text)
         snapshot = at and snapshots.get(at[1])
@@ -184,8 +184,11 @@ def agree(student, python, place, shown):
         # Charts are drawn a moment after the numbers: on a busy machine they may still show the snapshot before.
         drawn = [one for time, one in snapshots.items() if time <= at[1]][-3:]
         if any(all(f"{top['revenue']:,.0f}" in text and top["product_id"] in text for top in one["top_products"]) for one in drawn):
-            seen.add(at[1])
-    return None if len(seen) >= 3 else f"FAIL: only {len(seen)} states of the screen agree with a snapshot: {shown[-1][:600]}"
+            charts.add(at[1])
+        seen.add(at[1])
+    if len(seen) < 3 or not charts:
+        return f"FAIL: {len(seen)} states of the screen and {len(charts)} of its chart agree with a snapshot: {shown[-1][:600]}"
+    return None
 
 
 def pressed(look):
