@@ -28,7 +28,7 @@ pub enum ReceiptError {
 }
 
 /// A receipt as somebody pasted it.
-pub fn parse(text: &str) -> Result<Value, ReceiptError> {
+fn parse(text: &str) -> Result<Value, ReceiptError> {
     if text.len() > BYTES_MAX {
         return Err(ReceiptError::TooLong);
     }
@@ -55,13 +55,14 @@ pub fn from_value(value: Value) -> Result<Value, ReceiptError> {
 }
 
 /// As a notebook prints it.
-pub fn print(receipt: &Value) -> String {
+#[cfg(test)]
+fn print(receipt: &Value) -> String {
     let encoder = GeneralPurpose::new(&URL_SAFE, GeneralPurposeConfig::new().with_encode_padding(false));
     format!("{PREFIX}{}", encoder.encode(receipt.to_string()))
 }
 
 /// The nonce that a receipt belongs to.
-pub fn ticket(receipt: &Value) -> Option<&str> {
+fn ticket(receipt: &Value) -> Option<&str> {
     receipt.get("ticket").and_then(Value::as_str).filter(|nonce| !nonce.is_empty())
 }
 

@@ -161,7 +161,12 @@ impl Challenge {
             let bytes = files.get(name).ok_or_else(|| format!("{slug}/{name} is missing"))?;
             String::from_utf8(bytes.clone()).map_err(|_| format!("{slug}/{name} is not UTF-8"))
         };
-        let sheet: Sheet = toml::from_str(&text("challenge.toml")?).map_err(|error| format!("{slug}/challenge.toml: {error}"))?;
+        let written = text("challenge.toml")?;
+        let sheet: Sheet = toml::from_str(&written).map_err(|error| {
+            let line =
+                error.span().and_then(|span| written.get(..span.start)).map_or(1, |before| before.matches('\n').count().saturating_add(1));
+            format!("{slug}/challenge.toml, line {line}: {}", error.message())
+        })?;
         let truth =
             truth::kind(&sheet.truth.kind, &sheet.truth.parameters).map_err(|error| format!("{slug}/challenge.toml, [truth]: {error}"))?;
         let (readme, submission_schema) = (text("README.md")?, text("submission.json")?);
