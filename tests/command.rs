@@ -324,6 +324,10 @@ fn eventually(running: &Running, path: &str, words: &str) {
     }
 }
 
+fn metric<'a>(page: &'a str, name: &str) -> &'a str {
+    page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap_or_else(|| panic!("no {name} in {page}"))
+}
+
 fn shown_settings() -> Vec<Shown> {
     let shown = |setting, value: &str, check| Shown { setting, value: value.to_owned(), check };
     vec![
@@ -386,8 +390,12 @@ fn shown_settings() -> Vec<Shown> {
         shown("challenges", concat!(env!("CARGO_MANIFEST_DIR"), "/challenges"), |running, _, _| {
             eventually(running, "/api/challenges", "\"id\":\"c01\"");
         }),
-        shown("disk-warn-percent", "101", |running, _, _| eventually(running, "/api/overview", "the disk is nearly full")),
-        shown("disk-floor-percent", "101", |running, _, _| eventually(running, "/healthz", "the disk is full")),
+        shown("disk-warn-percent", "0", |running, _, _| {
+            let page = running.get("/metrics").body;
+            assert_eq!(metric(&page, "headwater_disk_warning_bytes"), metric(&page, "headwater_disk_floor_bytes"));
+        }),
+        shown("disk-floor-percent", "0", |running, _, _| eventually(running, "/metrics", "\nheadwater_disk_floor_bytes 268435456\n")),
+        shown("disk-ceiling-mib", "300", |running, _, _| eventually(running, "/metrics", "\nheadwater_disk_floor_bytes 314572800\n")),
         shown("disk-floor-mib", "999999999", |running, _, _| eventually(running, "/healthz", "the disk is full")),
         shown("ballast-mib", "1", |running, _, _| eventually(running, "/metrics", "\nheadwater_disk_ballast_bytes 1048576\n")),
         shown("read-only-after", "1", |running, folder, value| {

@@ -152,6 +152,7 @@ impl Space {
         let gauge = DiskGauge {
             free_bytes,
             total_bytes,
+            warning_bytes: self.guards.warning(total_bytes),
             floor_bytes: self.guards.floor(total_bytes),
             full: level == Level::Full,
             ballast_bytes: if ballast { self.guards.ballast_bytes } else { 0 },
@@ -283,7 +284,7 @@ mod tests {
         assert!(path.path().join("ballast").exists());
         let no_room = LogError::Io(io::Error::from(io::ErrorKind::StorageFull));
         assert!(space.make_room_for(&no_room) && !space.make_room_for(&no_room));
-        let full = Space::new(Arc::clone(&space.folder), Guards { floor_percent: 101, ..space.guards }, 0);
+        let full = Space::new(Arc::clone(&space.folder), Guards { floor_percent: 101, ceiling_bytes: u64::MAX, ..space.guards }, 0);
         assert!(full.look_blocking().unwrap() && !full.look_blocking().unwrap());
         assert!(full.refusal().unwrap().starts_with("the disk is full"));
         assert!(!path.path().join("ballast").exists());

@@ -112,6 +112,7 @@ pub const SETTING_ROWS: &[SettingRow] = &[
     row("node-id", "NUMBER", "1", Kind::Number, "Number of this broker").broker("node.id"),
     row("disk-warn-percent", "PERCENT", "10", Kind::Number, "Warn when less of the disk is free"),
     row("disk-floor-percent", "PERCENT", "5", Kind::Number, "Refuse producers when less of the disk is free"),
+    row("disk-ceiling-mib", "MIB", "2048", Kind::Number, "Do not refuse producers while more is free, whatever the size of the disk"),
     row("disk-floor-mib", "MIB", "256", Kind::Number, "Refuse producers when less is free, whatever the size of the disk"),
     row("ballast-mib", "MIB", "32", Kind::Number, "Size of a file that is given up when the disk is full, so that commits and deletions still work. 0: none"),
     row("read-only-after", "NUMBER", "3", Kind::Number, "Start read-only after so many unclean starts in a row. 0: never"),
@@ -470,6 +471,7 @@ fn guards(text: impl Fn(&str) -> Text) -> Result<Guards, SettingError> {
         warn_percent: number(&text("disk-warn-percent"))?,
         floor_percent: number(&text("disk-floor-percent"))?,
         floor_bytes: mib("disk-floor-mib")?,
+        ceiling_bytes: mib("disk-ceiling-mib")?,
         ballast_bytes: mib("ballast-mib")?,
         read_only_after: u32::try_from(number(&text("read-only-after"))?).unwrap_or(u32::MAX),
     })

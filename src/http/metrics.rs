@@ -140,6 +140,7 @@ fn disk(page: &mut Page, metrics: &MetricsSnapshot) {
     let Some(disk) = metrics.disk else { return };
     page.gauge("headwater_disk_free_bytes", "Free bytes of the disk that the data folder lies on.", disk.free_bytes);
     page.gauge("headwater_disk_total_bytes", "Size of that disk.", disk.total_bytes);
+    page.gauge("headwater_disk_warning_bytes", "Free bytes below which a warning is given.", disk.warning_bytes);
     page.gauge("headwater_disk_floor_bytes", "Free bytes below which producers are refused.", disk.floor_bytes);
     page.gauge("headwater_disk_full", "1 if producers are refused because of that.", u8::from(disk.full));
     page.gauge("headwater_disk_ballast_bytes", "Bytes that are given up when the disk is full.", disk.ballast_bytes);

@@ -45,6 +45,8 @@ pub struct MetricsSnapshot {
 pub struct DiskGauge {
     pub free_bytes: u64,
     pub total_bytes: u64,
+    /// Below this a warning is given.
+    pub warning_bytes: u64,
     /// Below this producers are refused.
     pub floor_bytes: u64,
     /// Whether they are.
