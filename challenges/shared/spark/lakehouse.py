@@ -47,7 +47,7 @@ LANDED = (
 BRONZE = ("key", "value", "topic", "partition", "offset", "timestamp", "ingested_at")
 
 # A ticket's last records are produced in the seconds after it was issued.
-LIVE_SECONDS = 22
+LIVE_SECONDS = 7
 PATIENCE = 150
 
 # Where the streams come from: "kafka" on Databricks, "local" here, "volume" from files. `preflight` decides.
@@ -135,6 +135,8 @@ def _own_session():
         "spark.sql.shuffle.partitions": "2",
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.sql.session.timeZone": "UTC",
+        # On Databricks a table is a Delta table unless one says otherwise; here too.
+        "spark.sql.sources.default": "delta",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": str(warehouse()),
