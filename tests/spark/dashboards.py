@@ -1,6 +1,6 @@
 """Dashboards in `challenges/*/*.lvdash.json`: put together as Databricks wants them, and every query of theirs runs on the Delta tables.
 
-`problems(spark, file)` after the notebooks have run, with the session in which the tables are known. Alone, only the structure is looked at:
+`problems(spark, file)` after the notebooks have run, with the session that knows the tables. Alone, only the structure is looked at:
 
     python3 tests/spark/dashboards.py
 """
