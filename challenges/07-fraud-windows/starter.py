@@ -160,19 +160,15 @@ lakehouse.show(spark.sql("SELECT * FROM gold WHERE spike ORDER BY window_start")
 
 payments_of(batch).write.mode("overwrite").saveAsTable("payments_now")
 everything = spark.table("payments_now")
-windows_of(everything).createOrReplaceTempView("windows_now")
 lakehouse.show(
     spark.sql(
         "SELECT max(event_time) AS newest_payment, max(event_time) - INTERVAL 10 MINUTES AS watermark,"
         " (SELECT max(window_end) FROM gold) AS closed_up_to FROM payments_now"
     )
 )
-lakehouse.show(
-    spark.sql(
-        "SELECT window_start, window_end, count(*) AS countries, sum(payments) AS payments_so_far FROM windows_now"
-        " WHERE window_end > (SELECT max(window_end) FROM gold) GROUP BY ALL ORDER BY window_start"
-    )
-)
+closed = spark.sql("SELECT unix_seconds(max(window_end)) AS at FROM gold").first()["at"]
+still_open = windows_of(everything).where(F.unix_seconds("window_end") > closed).groupBy("window_start", "window_end")
+lakehouse.show(still_open.agg(F.count("*").alias("countries"), F.sum("payments").alias("payments_so_far")).orderBy("window_start"))
 
 # COMMAND ----------
 
