@@ -20,16 +20,17 @@ spark = lakehouse.session(globals())
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## Bronze, up to date
+# MAGIC ## Bronze
 # MAGIC
-# MAGIC The ticket names offsets; the last ones are yet to come. `update_bronze` runs C5's query until bronze has them. If you have a
-# MAGIC bronze table from C5, it goes on with that one. If not, it makes one.
+# MAGIC If you have a bronze table from C5, it will do. If not, `update_bronze` makes one with C5's query. The ticket is good for an hour:
+# MAGIC run its cell again if you come back later.
 
 # COMMAND ----------
 
 SOURCE = lakehouse.preflight("ecommerce-events")
 ticket = lakehouse.ticket("c06")
-lakehouse.update_bronze(ticket)
+if not lakehouse.exists("bronze"):
+    lakehouse.update_bronze(ticket)
 
 # COMMAND ----------
 
@@ -89,12 +90,16 @@ for schema in ("price DOUBLE", "price INT", "prize DOUBLE"):
 # MAGIC
 # MAGIC **A comparison with null is neither true nor false.** `price <= 0` is null where `price` is null, and null does not count as true.
 # MAGIC So ask for null itself, with `IS NULL`. `from_json` turns `"12.50"` into null, too.
+# MAGIC
+# MAGIC Of a value that was cut off, `from_json` may keep what stands before the cut. That is no event either, so the first rule asks
+# MAGIC whether the whole value is JSON.
 
 # COMMAND ----------
 
-# `e` is the parsed event, `arrived_at` the record's own timestamp.
+# `value` is the text, `e` the parsed event, `arrived_at` the record's own timestamp.
 RULES = {
-    "no JSON, or no event_id": "e.event_id IS NULL",
+    "no JSON": "try_parse_json(value) IS NULL",
+    "no event_id": "e.event_id IS NULL",
     "no timestamp": "e.timestamp IS NULL",
 }
 
@@ -319,7 +324,8 @@ lakehouse.show(spark.table("quarantine").groupBy("why").agg(F.count("*").alias("
 # MAGIC %md
 # MAGIC ## Once more, with what has come since
 # MAGIC
-# MAGIC Both queries go on where they stopped. Each run that writes rows is a new version of the table.
+# MAGIC The ticket names offsets, and the last of them were yet to come. `update_bronze` takes bronze up to them, then both queries go on
+# MAGIC where they stopped. Each batch is a new version of the table.
 
 # COMMAND ----------
 
