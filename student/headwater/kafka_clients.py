@@ -196,6 +196,8 @@ class KafkaPython(Reader):
                 "isolation_level": "read_committed",
                 "max_poll_records": AT_ONCE,
                 "fetch_max_wait_ms": 100,
+                "request_timeout_ms": int(ANSWER_S * 1000),
+                "bootstrap_timeout_ms": int(ANSWER_S * 1000),
                 "ssl_context": self.tls(),
             }
             if self.target.login:
