@@ -72,6 +72,13 @@ def notebook(request):
     return {"code": code or 0, "output": output.getvalue()}
 
 
+def answered(request):
+    if "clear" in request:
+        clear(Path(request["clear"]), request["schema"], request["keep"])
+        return {}
+    return call(request) if "call" in request else notebook(request)
+
+
 def call(request):
     """A function of a module beside this file: it gets the session and what the request has for it."""
     module, function = request["call"].split(".")
@@ -84,7 +91,7 @@ def main():
         request = json.loads(line)
         begin = time.monotonic()
         try:
-            answer = call(request) if "call" in request else notebook(request)
+            answer = answered(request)
         except BaseException as reason:
             answer = {"code": 1, "output": traceback.format_exc(), "outcome": f"FAIL: {type(reason).__name__}: {reason}"}
         print(json.dumps({**answer, "seconds": time.monotonic() - begin}), file=ANSWERS, flush=True)
