@@ -7,6 +7,7 @@ import json
 import time
 from pathlib import Path
 
+from headwater import settings
 from headwater.http import HttpError, Server
 from headwater.join import chosen_server, session, table
 from headwater.wire import clean
@@ -75,7 +76,22 @@ def start(arguments) -> list[str]:
         else:
             file.write_bytes(content.encode("utf-8"))
             written.append(file)
+    if arguments.client == "databricks":
+        written += _login_beside(server.base, folder)
     return _started(sheet, folder, written, kept, [target for _, target in names[: len(own)]])
+
+
+def _login_beside(base, folder) -> list:
+    """For a place where nobody can type `join`: what it kept, beside the notebook."""
+    kept = settings.load(base)
+    if kept is None:
+        return []
+    written = [folder / "headwater.json"]
+    settings.write(written[0], json.dumps({**kept, "ca": None}, indent=2) + "\n")
+    if kept.get("ca") and Path(kept["ca"]).is_file():
+        written.append(folder / "ca.pem")
+        settings.write(written[1], Path(kept["ca"]).read_text(encoding="ascii"))
+    return written
 
 
 def _started(sheet, folder, written, kept, scripts):
@@ -86,19 +102,25 @@ def _started(sheet, folder, written, kept, scripts):
     lines += [f"  kept   {file} (it was there already)" for file in kept]
     lines += ["", "Next:", f"  cd {folder}"]
     if len(scripts) > 1:
-        lines += _spark(scripts)
+        lines += _spark(scripts, folder)
     else:
         lines.append(f"  python {scripts[0]}    it runs as it is, and says what is still to do")
     lines += [f"  {program()} check {sheet['id']} --watch    in a second terminal: tells you what is right and what is not"]
     return lines
 
 
-def _spark(scripts):
+def _spark(scripts, folder):
     script, notebook = scripts
+    if (folder / "headwater.json").exists():
+        return [
+            f"  import {script} into a folder of your workspace, as a notebook, and the other files beside it",
+            "  headwater.json is your login: it stays in a folder that only you can read",
+            f"  open {script} and run the cells from the top",
+        ]
     return [
         "  python -m pip install -r requirements-spark.txt    once; Spark also needs Java 17 (`doctor` looks for both)",
         f"  python {script}    it runs as it is, and says what is still to do; or open {notebook}, the same cell by cell",
-        f"  On Databricks: import {script} as a notebook, and put the other files beside it.",
+        f"  On Databricks: `start {script.split('.')[0].split('_')[0]} --client databricks` writes what belongs there.",
     ]
 
 

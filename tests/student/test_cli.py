@@ -192,12 +192,27 @@ class Challenges(Line):
     def test_a_spark_challenge_comes_as_a_script_and_as_a_notebook(self):
         needs = ["lakehouse.py", "requirements-spark.txt"]
         self.sheet("c05", {"name": "starter.py", "client": "spark", "notebook": "starter.ipynb", "needs": needs})
-        for words in (("c05",), ("c05", "--client", "spark"), ("5", "--client", "databricks")):
+        for words in (("c05",), ("5", "--client", "spark")):
             names, out = self.start(*words)
             self.assertEqual(["c05.ipynb", "c05.py", *needs], names)
-            for text in ("pip install -r requirements-spark.txt", "Java 17", "python c05.py", "c05.ipynb", "On Databricks: import c05.py"):
+            for text in ("pip install -r requirements-spark.txt", "Java 17", "python c05.py", "c05.ipynb", "start c05 --client databricks"):
                 self.assertIn(text, out)
         self.assertEqual("this is starter.ipynb", (self.home / "c05" / "c05.ipynb").read_text())
+
+    def test_databricks_gets_the_login_beside_the_notebook(self):
+        self.at.ca = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
+        self.run_tool("join", self.at.CODE)
+        self.sheet("c05", {"name": "starter.py", "client": "spark", "notebook": "starter.ipynb", "needs": ["lakehouse.py"]})
+        names, out = self.start("c05", "--client", "databricks")
+        self.assertEqual(["c05.ipynb", "c05.py", "ca.pem", "headwater.json", "lakehouse.py"], names)
+        self.assertIn("headwater.json is your login", out)
+        self.assertNotIn("pw-quiet-otter", out)
+        folder = self.home / "c05---client-databricks"
+        kept = json.loads((folder / "headwater.json").read_text())
+        self.assertEqual(("pw-quiet-otter", None), (kept["password"], kept["ca"]))
+        self.assertEqual(self.at.ca, (folder / "ca.pem").read_text())
+        if os.name == "posix":
+            self.assertEqual(0o600, stat.S_IMODE((folder / "headwater.json").stat().st_mode))
 
     def test_a_client_s_starter_comes_with_what_it_needs_itself(self):
         python = {"name": "starter.py", "client": "confluent-kafka", "notebook": None, "needs": ["workshop.py"]}
