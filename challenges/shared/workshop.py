@@ -12,6 +12,7 @@ on this computer. HEADWATER_SERVER names another one, HEADWATER_USER and HEADWAT
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -25,6 +26,8 @@ from pathlib import Path
 USUAL_SERVER = "http://127.0.0.1:8080"
 # A check waits for records that do not exist yet when it is asked.
 PATIENCE = 120
+# Which listener to take where there are several: one in clear needs no certificate.
+PREFER_TLS = False
 
 if hasattr(sys.stdout, "reconfigure"):
     # Hashtags and texts have letters that some Windows consoles lack: a question mark is better than an end.
@@ -64,12 +67,24 @@ class Ticket:
 
 def ticket(challenge: str) -> Ticket:
     """A new ticket. Part of its records do not exist yet: a script that reads them waits for the last ones."""
-    found = _server().ask(f"/api/ticket/{challenge}")
+    return _ticket(_server().ask(f"/api/ticket/{challenge}"))
+
+
+def pasted_ticket(line: str) -> Ticket:
+    """The ticket in a line that `headwater.pyz ticket` printed, for a place that does not reach the server."""
+    coded = "".join(line.split()).strip("'\"").removeprefix("WT1.")
+    try:
+        return _ticket(json.loads(base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4))))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise WorkshopError("This is no ticket.", "Copy the whole line that begins with WT1.: python headwater.pyz ticket cNN") from None
+
+
+def _ticket(found: dict) -> Ticket:
     topics = {
         topic: {int(partition): (start, end) for partition, (start, end) in ranges.items()} for topic, ranges in found["ranges"].items()
     }
-    _tickets[challenge] = found["nonce"]
-    return Ticket(challenge, found["nonce"], topics, found.get("results"))
+    _tickets[found["challenge"]] = found["nonce"]
+    return Ticket(found["challenge"], found["nonce"], topics, found.get("results"))
 
 
 def check(challenge: str) -> dict:
@@ -110,9 +125,14 @@ def kafka_python(**more) -> dict:
     return {**settings, **more}
 
 
+def identity() -> str:
+    """Who you are in this workshop."""
+    return _server().identity
+
+
 def group(name: str) -> str:
     """A group id that is yours: another's group would take half of the records away."""
-    return f"{_server().identity}-{name}"
+    return f"{identity()}-{name}"
 
 
 def todo(what: str) -> None:
@@ -136,7 +156,7 @@ class _Server:
         self.base = kept["server"].rstrip("/")
         self.user, self.password, self.token = kept.get("user"), kept.get("password"), kept.get("token")
         self.identity = kept.get("id") or (re.sub(r"-\d+$", "", self.user) if self.user else "me")
-        self.ca, self.alone = kept.get("ca"), alone
+        self.ca, self.alone, self.kept_listeners = _authority(kept.get("ca")), alone, kept.get("listeners") or []
         context = ssl.create_default_context(cafile=self.ca) if self.base.startswith("https") else None
         # Kafka clients do not ask a proxy either.
         handlers = [urllib.request.ProxyHandler({})] + ([urllib.request.HTTPSHandler(context=context)] if context else [])
@@ -188,6 +208,12 @@ class _Server:
         return WorkshopError(f"{self.base} does not answer ({why}).", fix)
 
 
+def _authority(kept: str | None) -> str | None:
+    """The server's certificate authority: where `join` put it, or beside this file where another computer joined."""
+    beside = Path(__file__).with_name("ca.pem")
+    return kept if kept and Path(kept).is_file() else str(beside) if beside.is_file() else None
+
+
 _known: _Server | None = None
 # The last ticket of each challenge that this script took.
 _tickets: dict[str, str] = {}
@@ -226,11 +252,17 @@ def _kept(base: str | None) -> dict:
 
 
 def _listener() -> dict:
-    """The port to use: one in clear where there is one, as it needs no certificate."""
+    """The port to use."""
     server = _server()
     if not server.listeners:
-        server.listeners = server.ask("/api/server").get("listeners") or []
-        server.listeners.sort(key=lambda listener: listener["protocol"].endswith("SSL"))
+        try:
+            server.listeners = server.ask("/api/server").get("listeners") or []
+        except WorkshopError as reason:
+            # Kafka may be reached where the page is not.
+            if reason.status or not server.kept_listeners:
+                raise
+            server.listeners = list(server.kept_listeners)
+        server.listeners.sort(key=lambda listener: listener["protocol"].endswith("SSL") != PREFER_TLS)
     usable = [listener for listener in server.listeners if server.password or not listener["protocol"].startswith("SASL")]
     if not usable:
         raise WorkshopError(
