@@ -2,12 +2,12 @@
 # MAGIC %md
 # MAGIC # C8: purchases and payments
 # MAGIC
-# MAGIC Two streams tell one story. `ecommerce-events` knows who bought what, `financial-transactions` who paid how much. This notebook joins
-# MAGIC them while both go on, into the Delta table `joined`.
-# MAGIC
-# MAGIC Run it as it is: `python c08.py`, cell by cell in VS Code, or on Databricks. It ends with what is still to do, or with your verdict.
+# MAGIC Two streams tell one story: `ecommerce-events` knows who bought what, `financial-transactions` who paid how much. This notebook
+# MAGIC joins them into a Delta table named `joined`. Run the cells from the top; it ends with what is still to do, or with your verdict.
 
 # COMMAND ----------
+
+import json
 
 from pyspark.sql import functions as F
 
@@ -25,8 +25,8 @@ ticket = lakehouse.ticket("c08")
 # MAGIC %md
 # MAGIC ## The two sides
 # MAGIC
-# MAGIC Each function works on a table and on a stream alike. `..._at` is when something happened, `..._arrived_at` when the record came. The
-# MAGIC names differ on purpose: a join has both sides' columns in one row. Events that are not valid are left out, as in C6.
+# MAGIC Each of these functions takes a table or a stream. `..._at` is when something happened, `..._arrived_at` when its record came.
+# MAGIC The names differ on purpose, as a join has the columns of both sides in one row. Events that are not valid are left out, as in C6.
 
 # COMMAND ----------
 
@@ -82,16 +82,17 @@ def payments(frame):
 # COMMAND ----------
 
 
-def slice_of(topic):
-    """The first quarter of the ticket's records: those are there already."""
-    ranges = ticket.topics[topic]
-    begin = {partition: start for partition, (start, end) in ranges.items()}
-    until = {partition: start + (end - start) // 4 for partition, (start, end) in ranges.items()}
-    return lakehouse.batch(topic, startingOffsets={topic: begin}, endingOffsets={topic: until})
+def slice_of(topic, side, table):
+    """The first quarter of the ticket's records: those are there already. Kept as a table, so that they are read from the broker once."""
+    begin = {partition: start for partition, (start, end) in ticket.topics[topic].items()}
+    until = {partition: start + (end - start) // 4 for partition, (start, end) in ticket.topics[topic].items()}
+    records = lakehouse.batch(topic, startingOffsets=json.dumps({topic: begin}), endingOffsets=json.dumps({topic: until}))
+    side(records).write.mode("overwrite").saveAsTable(table)
+    return spark.table(table)
 
 
-some_purchases = purchases(slice_of("ecommerce-events"))
-some_payments = payments(slice_of("financial-transactions"))
+some_purchases = slice_of("ecommerce-events", purchases, "some_purchases")
+some_payments = slice_of("financial-transactions", payments, "some_payments")
 
 ### BEGIN SOLUTION
 BY_USER = "user_id = payer AND paid_at BETWEEN purchased_at AND purchased_at + INTERVAL 2 MINUTES"
@@ -111,8 +112,8 @@ lakehouse.show(
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC The surplus: whoever buys twice and pays twice within two minutes makes four rows, and a coffee paid at a till joins a purchase that it
-# MAGIC has nothing to do with. Look at `order_id` and `paid_order` in the rows above.
+# MAGIC The rows above are the surplus. Whoever buys twice and pays twice within two minutes makes four rows, and a coffee that is paid at
+# MAGIC a till joins a purchase with which it has nothing to do. Look at `order_id` and `paid_order`.
 
 # COMMAND ----------
 
@@ -129,10 +130,10 @@ print(f"joined with PAIR: {some_purchases.join(some_payments, F.expr(PAIR)).coun
 # MAGIC %md
 # MAGIC ## The same on streams, and what it costs to never forget
 # MAGIC
-# MAGIC A batch has all rows before it. A stream has to **remember**: a purchase waits in the query's *state* for its payment, a payment for its
-# MAGIC purchase. Look at the column of state rows: this query has no reason to forget anything, and it does not.
+# MAGIC A batch has all rows before it. A stream has to **remember**: a purchase waits in the query's *state* for its payment, and a payment
+# MAGIC for its purchase. Look at the column `rows kept`: this query has no reason to forget anything, and it does not.
 # MAGIC
-# MAGIC `maxOffsetsPerTrigger` differs, as the shop has six events for each payment: both sides then move through time side by side.
+# MAGIC `maxOffsetsPerTrigger` differs because the shop has six events for each payment: so both sides move through time side by side.
 
 # COMMAND ----------
 
@@ -150,14 +151,18 @@ COLUMNS = [
     "purchase_arrived_at",
     "payment_arrived_at",
 ]
+# Without startingOffsets a new query begins at the end. Records that retention has deleted meanwhile do not end the query.
+FROM_THE_BEGINNING = {"startingOffsets": "earliest", "failOnDataLoss": False}
 
 
 def shop():
-    return purchases(lakehouse.stream("ecommerce-events", startingOffsets="earliest", maxOffsetsPerTrigger=60_000, failOnDataLoss=False))
+    """The purchases as they come."""
+    return purchases(lakehouse.stream("ecommerce-events", maxOffsetsPerTrigger=60_000, **FROM_THE_BEGINNING))
 
 
 def bank():
-    return payments(lakehouse.stream("financial-transactions", startingOffsets="earliest", maxOffsetsPerTrigger=10_000, failOnDataLoss=False))
+    """The payments as they come."""
+    return payments(lakehouse.stream("financial-transactions", maxOffsetsPerTrigger=10_000, **FROM_THE_BEGINNING))
 
 
 lakehouse.reset("joined_for_ever")
@@ -178,20 +183,22 @@ lakehouse.reset("joined_for_ever")
 # MAGIC %md
 # MAGIC ## How long to wait: the watermark
 # MAGIC
-# MAGIC `withWatermark("paid_at", "10 minutes")` says: an event may be ten minutes late. The watermark is the newest time seen, less ten minutes,
-# MAGIC and of both sides the older one counts. What lies so far behind it that no partner can come any more leaves the state. An event that is
-# MAGIC older than the watermark when it comes is dropped.
+# MAGIC `withWatermark("paid_at", "10 minutes")` says that an event may be ten minutes late. The watermark is the newest time seen less ten
+# MAGIC minutes, and of the two sides the older one counts. What is so old that its partner cannot come any more leaves the state. An event
+# MAGIC that is behind the watermark when it comes is dropped.
 # MAGIC
-# MAGIC Three things are to be said, in this order, on each side:
+# MAGIC Each side needs, in this order:
 # MAGIC
-# MAGIC 1. `withWatermark` on the time when it happened;
-# MAGIC 2. `dropDuplicatesWithinWatermark(["event_id"])`: some events arrive twice, and two purchases with two payments would be four rows.
-# MAGIC    It remembers ids no longer than the watermark asks for;
-# MAGIC 3. then the join. `"inner"` keeps pairs. For the star, `"left_outer"` also keeps purchases that nobody paid: such a row is written when
-# MAGIC    the watermark has passed the end of its two minutes. Spark refuses it without watermark and without both bounds: it could never be sure.
+# MAGIC 1. `withWatermark`, on the time when it happened;
+# MAGIC 2. `dropDuplicatesWithinWatermark(["event_id"])`: some events arrive twice, and a purchase with two copies of a payment is two rows.
+# MAGIC    Of the ids, too, it forgets what is behind the watermark;
+# MAGIC 3. then the join. `"inner"` keeps pairs. `"left_outer"`, for the star, keeps purchases that nobody paid as well: such a row is
+# MAGIC    written when the watermark has passed the end of its two minutes. Without a watermark or without an upper bound Spark refuses
+# MAGIC    it, as it could never be sure.
 # MAGIC
-# MAGIC A query with state cannot be changed under its checkpoint, so this cell begins anew each time it is run. Without the line with `reset`
-# MAGIC it goes on where it ended.
+# MAGIC A query that remembers cannot be changed under its checkpoint. So the cell begins anew each time; without the line with `reset` it
+# MAGIC goes on where it ended. `reset` drops the table and its checkpoint, both: that is also what to do when the instructor has let the
+# MAGIC streams begin anew.
 
 # COMMAND ----------
 
@@ -226,7 +233,9 @@ def run():
     lakehouse.progress(query)
 
 
-#> workshop.todo("give both sides a watermark of ten minutes and drop repeated events, then take this line out")
+### BEGIN SOLUTION
+#> workshop.todo("give both sides a watermark of ten minutes and drop repeated events; then take this line out")
+### END SOLUTION
 lakehouse.reset("joined")
 # Until the ticket's last records are in it. Each run goes on where the one before ended.
 lakehouse.until_complete(ticket, run, covered="joined")
@@ -234,7 +243,8 @@ lakehouse.until_complete(ticket, run, covered="joined")
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC The state rows now stay about where they are: what is ten minutes old is gone. Compare with the query above.
+# MAGIC Now `rows kept` stays about where it is, and falls at the end, as what is old enough is forgotten. Compare it with the query above,
+# MAGIC which did not even remember the ids of events. The watermark of a line is the one that its batch began with.
 # MAGIC
 # MAGIC ## What the analysts get
 
