@@ -29,7 +29,7 @@ SOURCE = lakehouse.preflight("ecommerce-events")
 # MAGIC %md
 # MAGIC ## The ticket
 # MAGIC
-# MAGIC It says which records the check will look at: some lie in the past, the last ones are produced in the next 20 seconds. Your
+# MAGIC It says which records the check will look at: some lie in the past, the last ones are produced in the next seconds. Your
 # MAGIC table may hold more than them. Where this notebook does not reach the server: `lakehouse.ticket("c05", "WT1....")`, with the line that
 # MAGIC `python headwater.pyz ticket c05` prints on your computer.
 

@@ -10,8 +10,8 @@ use super::HttpState;
 use super::answer::{InPath, Refused};
 use super::caller::Caller;
 use super::course::{course, own};
-use crate::workshop::challenge::markers;
-use crate::workshop::{Challenge, Role};
+use crate::workshop::challenge::{markers, notebook};
+use crate::workshop::{Challenge, Challenges, Role};
 
 /// What a list shows.
 fn row(challenge: &Challenge, status: Option<&str>) -> Value {
@@ -42,8 +42,12 @@ pub(super) async fn one(
     let challenge = course.challenge(&id)?;
     let sheet = &challenge.sheet;
     let status = own(&state, &caller).map(|student| course.status(&student, challenge));
-    let starters: Vec<Value> =
-        sheet.solutions.values().zip(challenge.starters()).map(|(client, name)| json!({ "name": name, "client": client })).collect();
+    let starters: Vec<Value> = sheet
+        .solutions
+        .values()
+        .zip(challenge.starters())
+        .map(|(client, name)| starter(course.challenges(), challenge, client, &name))
+        .collect();
     let choices: Vec<&str> = sheet.explain.choices.iter().map(|choice| choice.text.as_str()).collect();
     let schema: Value = serde_json::from_str(&challenge.submission_schema).unwrap_or_default();
     let mut told = row(challenge, status);
@@ -56,7 +60,6 @@ pub(super) async fn one(
         "stars": sheet.stars,
         "hints": sheet.hints.len(),
         "starters": starters,
-        "needs": course.challenges().needs(challenge),
         "prompts": sheet.prompts,
         "self_checks": sheet.self_checks,
         "explain": { "question": sheet.explain.question, "choices": choices },
@@ -67,6 +70,13 @@ pub(super) async fn one(
     Ok(Json(told))
 }
 
+/// With the files that go beside it; `notebook` is the same for those who open no Databricks source.
+fn starter(challenges: &Challenges, challenge: &Challenge, client: &str, name: &str) -> Value {
+    let notebook = name.strip_suffix(".py").map(|stem| format!("{stem}.ipynb"));
+    let notebook = notebook.filter(|notebook| challenge.starter_notebook(notebook).is_some());
+    json!({ "name": name, "client": client, "notebook": notebook, "needs": challenges.needs(challenge, client) })
+}
+
 /// A starter, a file that all scripts share, or for the instructor a solution.
 pub(super) async fn file(
     State(state): State<HttpState>,
@@ -75,15 +85,17 @@ pub(super) async fn file(
 ) -> Result<impl IntoResponse, Refused> {
     let course = course(&state)?;
     let challenge = course.challenge(&id)?;
-    let text = if challenge.sheet.solutions.contains_key(&name) {
+    let solution = name.strip_suffix(".ipynb").map_or_else(|| name.clone(), |stem| format!("{stem}.py"));
+    let text = if challenge.sheet.solutions.contains_key(&solution) {
         if caller.role != Role::Instructor {
             return Err(Refused::new(StatusCode::FORBIDDEN, "a solution is for the instructor", "begin with the starter"));
         }
-        let solution = challenge.file(&name).and_then(|bytes| std::str::from_utf8(bytes).ok());
-        solution.and_then(|solution| markers::shown(solution).ok())
+        let text = challenge.file(&solution).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let shown = text.and_then(|text| markers::shown(text).ok());
+        if solution == name { shown } else { shown.and_then(|text| notebook::ipynb(&text)) }
     } else {
         let beside = || String::from_utf8(course.challenges().beside(challenge, &name)?.to_vec()).ok();
-        challenge.starter(&name).or_else(beside)
+        challenge.starter(&name).or_else(|| challenge.starter_notebook(&name)).or_else(beside)
     };
     let nothing = || {
         let fix = format!("GET /api/challenges/{} names the starters", challenge.id());

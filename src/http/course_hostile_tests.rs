@@ -62,7 +62,7 @@ async fn what_a_student_sends_cannot_hurt() {
     // Nothing of what is for later.
     let sheet = class.get(&pupil, "/api/challenges/c01").await;
     assert!(!sheet.body.contains("\"one\"") && !sheet.body.contains("\"right\"") && !sheet.body.contains("\"why\":"), "{}", sheet.body);
-    assert_eq!(sheet.json()["needs"], json!(["words.json"]));
+    assert_eq!(sheet.json()["starters"][0]["needs"], json!(["words.json"]));
     // A ticket that a student made up and wrote to the own topic is none.
     let forged = TopicName::new(&format!("ws.{}.tickets", pupil.id));
     let ticket = json!({ "nonce": "mine", "student": pupil.id, "challenge": "c01" }).to_string();

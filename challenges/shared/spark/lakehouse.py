@@ -47,7 +47,7 @@ LANDED = (
 BRONZE = ("key", "value", "topic", "partition", "offset", "timestamp", "ingested_at")
 
 # A ticket's last records are produced in the seconds after it was issued.
-LIVE_SECONDS = 22
+LIVE_SECONDS = 7
 PATIENCE = 150
 
 # Where the streams come from: "kafka" on Databricks, "local" here, "volume" from files. `preflight` decides.
@@ -137,6 +137,8 @@ def _own_session():
         # Each reader that Spark keeps is two connections of the hundred that a student may have. Usually it keeps 64.
         "spark.kafka.consumer.cache.capacity": "16",
         "spark.sql.session.timeZone": "UTC",
+        # On Databricks a table is a Delta table unless one says otherwise; here too.
+        "spark.sql.sources.default": "delta",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.sources.default": "delta",

@@ -5,12 +5,15 @@ use std::path::Path;
 
 use include_dir::{Dir, DirEntry, include_dir};
 
-use super::Challenge;
+use super::{Challenge, SPARK};
 
 static OWN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/challenges");
 
 /// The folder with what the scripts of all challenges import.
 const SHARED: &str = "shared";
+/// Those of them that go beside notebooks only, and the one that does not: it is for scripts.
+const SHARED_SPARK: &str = "spark/";
+const REQUIREMENTS: &str = "requirements.txt";
 
 #[derive(Default)]
 pub struct Challenges {
@@ -71,14 +74,19 @@ impl Challenges {
         challenge.files().any(|own| own == name && is_beside(own)).then(|| challenge.file(name)).flatten().or_else(|| self.shared(name))
     }
 
-    /// The names of those files.
-    pub fn needs(&self, challenge: &Challenge) -> BTreeSet<String> {
+    /// The names of those files, for a starter written for a client.
+    pub fn needs(&self, challenge: &Challenge, client: &str) -> BTreeSet<String> {
         let own = challenge.files().filter(|name| is_beside(name)).map(str::to_owned);
-        self.shared.keys().cloned().chain(own).collect()
+        let shared = self.shared.keys().filter_map(|name| match (name.strip_prefix(SHARED_SPARK), client) {
+            (Some(name), SPARK) => Some(name),
+            (None, SPARK) => (name != REQUIREMENTS).then_some(name.as_str()),
+            (inner, _) => inner.is_none().then_some(name.as_str()),
+        });
+        shared.map(str::to_owned).chain(own).collect()
     }
 
     pub fn shared(&self, name: &str) -> Option<&[u8]> {
-        self.shared.get(name).map(Vec::as_slice)
+        self.shared.get(name).or_else(|| self.shared.get(&format!("{SHARED_SPARK}{name}"))).map(Vec::as_slice)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod book;
 pub mod markers;
+pub mod notebook;
 
 use std::collections::BTreeMap;
 
@@ -59,6 +60,9 @@ pub enum Track {
     Python,
     Spark,
 }
+
+/// The client of a notebook.
+pub const SPARK: &str = "spark";
 
 /// Which kind of truth, and its parameters.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -199,6 +203,16 @@ impl Challenge {
     pub fn starter(&self, name: &str) -> Option<String> {
         let solution = self.sheet.solutions.keys().find(|solution| solution.replacen("solution", "starter", 1) == name)?;
         markers::starter(std::str::from_utf8(self.file(solution)?).ok()?).ok()
+    }
+
+    /// `starter.ipynb`: a starter that is a notebook, for what opens no Databricks source.
+    pub fn starter_notebook(&self, name: &str) -> Option<String> {
+        notebook::ipynb(&self.starter(&format!("{}.py", name.strip_suffix(".ipynb")?))?)
+    }
+
+    /// Whether any of it is for Spark.
+    pub fn has_spark(&self) -> bool {
+        self.sheet.solutions.values().any(|client| client == SPARK)
     }
 
     /// The texts of the folder and the ids of the kind of truth belong together.

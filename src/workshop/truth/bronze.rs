@@ -44,6 +44,7 @@ use crate::workshop::TicketWish;
 use crate::workshop::verdict::{Check, Judgement, Mistaken};
 
 use super::digest::{Digest, Salt};
+use super::parameters::Parameters;
 use super::tables::{self, Offsets, Version};
 use super::{Case, LogError, Truth};
 
@@ -59,10 +60,17 @@ pub const COLUMNS: &[(&str, &str)] = &[
 
 const CHECKS: &[&str] = &["receipt", "schema", "covers", "complete", "unique", "unchanged", "history"];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Bronze {
     topic: TopicName,
+    wish: TicketWish,
+}
+
+pub fn make(table: &toml::Table) -> Result<Box<dyn Truth>, String> {
+    let parameters = Parameters::of(table);
+    let topic = parameters.topic("topic")?;
+    let wish = parameters.wish(vec![topic.clone()], 20..40, 5)?;
+    parameters.finish()?;
+    Ok(Box::new(Bronze { topic, wish }))
 }
 
 #[derive(Deserialize)]
@@ -113,7 +121,7 @@ pub fn is_object(value: &[u8]) -> bool {
 
 impl Truth for Bronze {
     fn wish(&self) -> TicketWish {
-        TicketWish { topics: vec![self.topic.clone()], history_ms: 1_200_000..2_400_000, live_ms: 20_000 }
+        self.wish.clone()
     }
 
     fn checks(&self) -> &'static [&'static str] {

@@ -52,15 +52,23 @@ use crate::workshop::verdict::{Check, CheckStatus, Judgement, Mistaken};
 
 use super::events::{ByEvent, EventKey};
 use super::gold::{Key, Payment, Reading, Row, WINDOW_MS, Windows};
+use super::parameters::Parameters;
 use super::payments::PaymentEvent;
 use super::tables::{self, DELAY_MS, Offsets};
 use super::times::{minute_of, time};
 use super::{Case, LogError, Truth};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FraudWindows {
     topic: TopicName,
+    wish: TicketWish,
+}
+
+pub fn make(table: &toml::Table) -> Result<Box<dyn Truth>, String> {
+    let parameters = Parameters::of(table);
+    let topic = parameters.topic("topic")?;
+    let wish = parameters.wish(vec![topic.clone()], 60..90, 5)?;
+    parameters.finish()?;
+    Ok(Box::new(FraudWindows { topic, wish }))
 }
 
 #[derive(Deserialize)]
@@ -78,7 +86,7 @@ type ReceiptRow = (Option<String>, Option<String>, u64, Option<f64>, u64, Option
 
 impl Truth for FraudWindows {
     fn wish(&self) -> TicketWish {
-        TicketWish { topics: vec![self.topic.clone()], history_ms: 3_600_000..5_400_000, live_ms: 20_000 }
+        self.wish.clone()
     }
 
     fn checks(&self) -> &'static [&'static str] {

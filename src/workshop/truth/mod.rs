@@ -86,14 +86,14 @@ type Maker = fn(&toml::Table) -> Result<Box<dyn Truth>, String>;
 
 /// All kinds, by the names that folders give.
 const KINDS: &[(&str, Maker)] = &[
-    ("bronze", made::<bronze::Bronze>),
+    ("bronze", bronze::make),
     ("first-records", first_records::make),
-    ("fraud-windows", made::<fraud_windows::FraudWindows>),
+    ("fraud-windows", fraud_windows::make),
     ("live-board", live_board::make),
-    ("payment-join", made::<payment_join::PaymentJoin>),
+    ("payment-join", payment_join::make),
     ("processed-feed", processed_feed::make),
     ("running-totals", running_totals::make),
-    ("silver", made::<silver::Silver>),
+    ("silver", silver::make),
     ("threshold-alerts", threshold_alerts::make),
 ];
 
@@ -105,9 +105,4 @@ pub fn kind(name: &str, parameters: &toml::Table) -> Result<Box<dyn Truth>, Stri
         .find(|(known, _)| *known == name)
         .ok_or_else(|| format!("there is no kind of truth named {name:?}; there are {}", known()))?;
     make(parameters).map_err(|error| format!("{name}: {error}"))
-}
-
-fn made<T: Truth + serde::de::DeserializeOwned + 'static>(parameters: &toml::Table) -> Result<Box<dyn Truth>, String> {
-    let made: T = parameters.clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
-    Ok(Box::new(made))
 }

@@ -51,6 +51,7 @@ use crate::workshop::verdict::{Check, CheckStatus, Judgement, Mistaken};
 use super::digest::{Digest, Salt};
 use super::events::{ByEvent, EventKey};
 use super::pairs::{Joined, Side, Sides, Way};
+use super::parameters::Parameters;
 use super::payments::PaymentEvent;
 use super::shop::{Reason, ShopEvent, Test, lateness_ms};
 use super::tables::{self, DELAY_MS, ON_TIME_MS, Offsets};
@@ -75,11 +76,19 @@ pub const COLUMNS: &[(&str, &str)] = &[
 /// How much behind the watermark the end of a purchase's two minutes has to be for the purchase to be given up for certain.
 const SURELY_MS: i64 = 60_000;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PaymentJoin {
     purchases: TopicName,
     payments: TopicName,
+    wish: TicketWish,
+}
+
+pub fn make(table: &toml::Table) -> Result<Box<dyn Truth>, String> {
+    let parameters = Parameters::of(table);
+    let purchases = parameters.topic("purchases")?;
+    let payments = parameters.topic("payments")?;
+    let wish = parameters.wish(vec![purchases.clone(), payments.clone()], 30..60, 5)?;
+    parameters.finish()?;
+    Ok(Box::new(PaymentJoin { purchases, payments, wish }))
 }
 
 #[derive(Deserialize)]
@@ -97,7 +106,7 @@ struct Receipt {
 
 impl Truth for PaymentJoin {
     fn wish(&self) -> TicketWish {
-        TicketWish { topics: vec![self.purchases.clone(), self.payments.clone()], history_ms: 1_800_000..3_600_000, live_ms: 20_000 }
+        self.wish.clone()
     }
 
     fn checks(&self) -> &'static [&'static str] {

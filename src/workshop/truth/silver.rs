@@ -54,6 +54,7 @@ use crate::workshop::TicketWish;
 use crate::workshop::verdict::{Check, Judgement, Mistaken};
 
 use super::digest::Digest;
+use super::parameters::Parameters;
 use super::silver_tally::{self as tally, Kept, Sorted};
 use super::tables::{self, Offsets, Version};
 use super::{Case, LogError, Truth};
@@ -75,10 +76,17 @@ pub const COLUMNS: &[(&str, &str)] = &[
     ("day_of_week", "int"),
 ];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Silver {
     topic: TopicName,
+    wish: TicketWish,
+}
+
+pub fn make(table: &toml::Table) -> Result<Box<dyn Truth>, String> {
+    let parameters = Parameters::of(table);
+    let topic = parameters.topic("topic")?;
+    let wish = parameters.wish(vec![topic.clone()], 20..40, 5)?;
+    parameters.finish()?;
+    Ok(Box::new(Silver { topic, wish }))
 }
 
 #[derive(Deserialize)]
@@ -98,7 +106,7 @@ struct Receipt {
 
 impl Truth for Silver {
     fn wish(&self) -> TicketWish {
-        TicketWish { topics: vec![self.topic.clone()], history_ms: 1_200_000..2_400_000, live_ms: 20_000 }
+        self.wish.clone()
     }
 
     fn checks(&self) -> &'static [&'static str] {
