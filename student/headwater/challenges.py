@@ -60,7 +60,7 @@ def start(arguments) -> list[str]:
     folder = Path(arguments.folder or sheet["slug"])
     folder.mkdir(parents=True, exist_ok=True)
     starter = wanted[0]["name"]
-    names = [(starter, starter.replace("starter", sheet["id"], 1))] + [(extra, extra) for extra in sheet.get("needs", [])]
+    names = [(starter, starter.replace("starter", sheet["id"], 1))] + [(extra, extra) for extra in wanted[0].get("needs", [])]
     written, kept = [], []
     for source, target in names:
         content = server.ask(f"/api/challenges/{name}/{source}").text()
