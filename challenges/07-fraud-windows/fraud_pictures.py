@@ -28,7 +28,7 @@ def rows_of(gold):
         "high_risk",
         "coalesce(spike, false) AS spike",
     )
-    found = [row.asDict() for row in gold.selectExpr("unix_seconds(window_start) AS seconds", *columns).collect()]
+    found = [row.asDict() for row in gold.selectExpr("unix_seconds(window_start) DIV 300 * 300 AS seconds", *columns).collect()]
     return [{**row, "window_start": datetime.fromtimestamp(row["seconds"], timezone.utc)} for row in found]
 
 
