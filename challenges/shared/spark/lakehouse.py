@@ -134,11 +134,14 @@ def _own_session():
         # The usual 200 tasks a shuffle are for clusters: with this much data they only take time.
         "spark.sql.shuffle.partitions": "2",
         "spark.databricks.delta.snapshotPartitions": "2",
+        # Each reader that Spark keeps is two connections of the hundred that a student may have. Usually it keeps 64.
+        "spark.kafka.consumer.cache.capacity": "16",
         "spark.sql.session.timeZone": "UTC",
         # On Databricks a table is a Delta table unless one says otherwise; here too.
         "spark.sql.sources.default": "delta",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.sources.default": "delta",
         "spark.sql.warehouse.dir": str(warehouse()),
         # Spark keeps its consumers for the next run, twelve connections for a topic with six partitions: not for minutes.
         "spark.kafka.consumer.cache.timeout": "10s",
@@ -384,12 +387,8 @@ def offsets_of(table: str) -> dict[int, tuple[int, int]]:
 def offsets_read(name: str) -> dict[str, dict[int, tuple[int, int]]]:
     """What a query has read, from its checkpoint: by topic and partition the first offset, and the one after the last."""
     folder = Path(checkpoint(name))
-    commits = sorted(int(file.name) for file in (folder / "commits").glob("*") if file.name.isdigit()) if folder.is_dir() else []
-    if not commits:
-        return {}
-    ends = _lines(folder / "offsets" / str(commits[-1]))[2:]
     read: dict = {}
-    for number, line in enumerate(ends):
+    for number, line in enumerate(_last_batch(name)[2:]):
         end = json.loads(line) if line.startswith("{") else {}
         if "logOffset" in end:
             _from_files(folder / "sources" / str(number), end["logOffset"], read)
@@ -402,6 +401,19 @@ def offsets_read(name: str) -> dict[str, dict[int, tuple[int, int]]]:
     return read
 
 
+def watermark_of(name: str) -> str | None:
+    """The watermark that a query's last batch began with, from its checkpoint. None: it has none."""
+    millis = json.loads((_last_batch(name) or ["", "{}"])[1]).get("batchWatermarkMs")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(millis // 1000)) if millis else None
+
+
+def _last_batch(name: str) -> list[str]:
+    """What a checkpoint notes of the last batch that is done: a version, the batch, and for each source where it ends."""
+    folder = Path(checkpoint(name))
+    commits = [int(file.name) for file in (folder / "commits").glob("*") if file.name.isdigit()] if folder.is_dir() else []
+    return (folder / "offsets" / str(max(commits))).read_text(encoding="utf-8").splitlines() if commits else []
+
+
 def _from_files(folder: Path, last: int, read: dict) -> None:
     """The bridge writes into a file's name what is in it."""
     for log in folder.glob("*"):
@@ -412,10 +424,6 @@ def _from_files(folder: Path, last: int, read: dict) -> None:
             ranges, partition = read.setdefault(topic, {}), int(partition)
             low, high = ranges.get(partition, (int(start), int(end)))
             ranges[partition] = (min(low, int(start)), max(high, int(end)))
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").splitlines()
 
 
 def submit(ticket: workshop.Ticket, receipt: dict) -> dict | None:
@@ -486,9 +494,8 @@ def picture(figure, name: str) -> None:
     if display is not None:
         display(figure)
         return
-    file = HERE / f"{name}.png"
-    figure.savefig(file, dpi=110)
-    print(f"picture: {file}")
+    figure.savefig(HERE / f"{name}.png", dpi=110)
+    print(f"picture: {HERE / name}.png")
 
 
 def _display():

@@ -54,8 +54,7 @@ def gold(ticket: workshop.Ticket, dashboard: dict | None = None) -> dict:
     return {**receipt, "dashboard": dashboard} if dashboard else receipt
 
 
-def joined(ticket: workshop.Ticket, query=None) -> dict:
-    """`query` is the one that wrote the table: its progress has the watermark."""
+def joined(ticket: workshop.Ticket) -> dict:
     times = ("purchased_at", "paid_at", "purchase_arrived_at", "payment_arrived_at")
     _need("joined", "order_id", "transaction_id", *times)
     purchase = LATE.format(arrived="purchase_arrived_at", happened="purchased_at")
@@ -66,17 +65,10 @@ def joined(ticket: workshop.Ticket, query=None) -> dict:
         "offsets": _offsets("joined"),
         "on_time": _one(ticket, f"{matched} AND NOT {late}", "order_id", "transaction_id"),
         "late": _checksums(ticket, f"{matched} AND {late}", "order_id", "transaction_id"),
-        "watermark": _watermark(query),
+        "watermark": lakehouse.watermark_of("joined"),
     }
     unmatched = _checksums(ticket, "joined WHERE transaction_id IS NULL", "order_id")
     return {**receipt, "unmatched": unmatched} if unmatched else receipt
-
-
-def _watermark(query):
-    marks = [(one.eventTime or {}).get("watermark") for one in query.recentProgress] if query is not None else []
-    # Without a watermark Spark says nothing, or the beginning of 1970.
-    marks = [mark for mark in marks if mark and not mark.startswith("1970")]
-    return marks[-1] if marks else None
 
 
 def _about(table: str) -> dict:
