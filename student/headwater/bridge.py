@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 
 from headwater import databricks, kafka_clients, landing, target
 from headwater.http import HttpError
@@ -110,7 +110,8 @@ class Bridge:
         partitions = self.reader.partitions(topic)
         if not partitions:
             raise HttpError(
-                f"There is no topic {topic} that you may read.", "`doctor` lists what there is: doctor --topic NAME finds one that is misspelt."
+                f"There is no topic {topic} that you may read.",
+                "`doctor` lists what there is: doctor --topic NAME finds one that is misspelt.",
             )
         bounds = self.reader.bounds(topic, partitions)
         if topic not in self.opened:
@@ -267,7 +268,10 @@ def add_arguments(command) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0.5 <= seconds <= 3600:
-        raise ValueError
+        raise ArgumentTypeError("0.5 to 3600 seconds")
     return seconds

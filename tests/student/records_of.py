@@ -13,7 +13,7 @@ import time
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-ODD = [b"\xff\xfe\x00", b"", None, "\u00e4\u2028\n\r\"\\".encode(), b"\xed\xa0\x80", b'{"a": 1}', "\U0001f9a6".encode()]
+ODD = [b"\xff\xfe\x00", b"", None, '\u00e4\u2028\n\r"\\'.encode(), b"\xed\xa0\x80", b'{"a": 1}', "\U0001f9a6".encode()]
 
 
 def write(broker, topic, count, seed, pause):

@@ -147,7 +147,9 @@ class Writing(Folders):
         self.log.add(50)
         with mock.patch.object(bridge, "MOST_BYTES", 1000):
             self.copy()
-        self.assertTrue(all(file.stat().st_size <= 1000 for file in (self.root / "landing" / TOPIC).glob("p*") if int(file.name[5:17]) >= 50))
+        self.assertTrue(
+            all(file.stat().st_size <= 1000 for file in (self.root / "landing" / TOPIC).glob("p*") if int(file.name[5:17]) >= 50)
+        )
         self.log.add(40)
         self.log.add(140, partition=1)
         with mock.patch.object(bridge, "MOST_HELD", 2000):

@@ -191,7 +191,11 @@ class Words(Case):
     def test_hosts_as_they_are_copied(self):
         for given in ("https://dbc-1.cloud.databricks.com/?o=12#x", "dbc-1.cloud.databricks.com", " https://dbc-1.cloud.databricks.com/ "):
             self.assertEqual("https://dbc-1.cloud.databricks.com", host_of(given))
-        for given, told in ((None, "is not known"), ("http://dbc-1.cloud.databricks.com", "not sent over http"), ("https://", "no address")):
+        for given, told in (
+            (None, "is not known"),
+            ("http://dbc-1.cloud.databricks.com", "not sent over http"),
+            ("https://", "no address"),
+        ):
             with self.assertRaisesRegex(HttpError, told):
                 host_of(given)
 
@@ -201,4 +205,3 @@ class Words(Case):
                 databricks.volume("/Volumes/a/b/c", "https://x", None, None, print, print)
             with self.assertRaisesRegex(HttpError, "letters"):
                 databricks.volume("/Volumes/a/b/c", "https://x", "dapi\u2026", None, print, print)
-
