@@ -1,7 +1,7 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs crowd challenges
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs crowd challenges spark
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -34,6 +34,10 @@ docs:
 challenges: build
 	python3 tests/challenges/run.py --binary $(BINARY)
 
+# Python with PySpark, and the jars of Kafka and Delta, below .cache, as the Spark challenges want them. A second time it costs seconds.
+spark:
+	python3 tests/spark/stack.py
+
 # Ten thousand connections over TLS and SCRAM, idle, and back after a kill -9.
 crowd:
 	CROWD=10000 cargo test --release --locked --test crowd -- --nocapture
@@ -54,6 +58,7 @@ soak: build
 	$(MAKE) history SECONDS_OF_FAULTS=900
 	HEADWATER_ALL_TOWNS=1 cargo test --locked --test spark_truths
 	python3 tests/challenges/run.py --binary $(BINARY) --matrix
+	python3 tests/spark/run.py --binary $(BINARY) --all
 
 # Many readers of records that only a slow disk has, while another request comes every 5 ms. Needs root and cgroups of version 1.
 cold-reads: build

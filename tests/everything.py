@@ -41,6 +41,7 @@ PARTS = (
     Part("security", (sys.executable, "tests/clients/security/run.py", "--binary", str(BINARY)), needs_binary=True),
     Part("student", (sys.executable, "tests/student/run.py", "--binary", str(BINARY)), needs_binary=True),
     Part("challenges", (sys.executable, "tests/challenges/run.py", "--binary", str(BINARY)), needs_binary=True),
+    Part("spark", (sys.executable, "tests/spark/run.py", "--binary", str(BINARY)), needs_binary=True),
     Part("doors", (sys.executable, "tests/clients/doors.py", "--binary", str(BINARY)), needs_binary=True),
     Part("budget", (sys.executable, "tests/budget/instructions.py", "--binary", str(BINARY)), needs_binary=True),
     Part("kill9", (sys.executable, "tests/durability/kill9.py", "--binary", str(BINARY)), needs_binary=True),
@@ -94,7 +95,7 @@ def can_mount():
 
 
 def install_clients():
-    for part in ("clients", "challenges"):
+    for part in ("clients", "challenges", "spark"):
         subprocess.run([sys.executable, f"tests/{part}/run.py", "--install-only"], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
 
 

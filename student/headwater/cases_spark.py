@@ -1,4 +1,4 @@
-"""PySpark on a laptop, and Databricks. No step of doctor sees these: they happen in another program or another place."""
+"""PySpark on a laptop, Databricks, and the bridge between them. Doctor sees what is on this computer; the rest happens in another place."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ SPARK = (
             Cause(
                 "python-worker",
                 "Spark starts another Python than yours for its workers, or cannot reach it by the name of your computer (macOS, VPN).",
-                "Before the session: import os, sys; os.environ['PYSPARK_PYTHON'] = sys.executable; os.environ['SPARK_LOCAL_IP'] ="
-                " '127.0.0.1'",
+                "Take PYSPARK_PYTHON out of your environment: lakehouse.session sets it. In a program of your own, before the session:"
+                " import os, sys; os.environ['PYSPARK_PYTHON'] = sys.executable; os.environ['SPARK_LOCAL_IP'] = '127.0.0.1'",
                 'python -c "import sys; print(sys.executable)"',
+                "PySpark",
             ),
         ),
     ),
@@ -31,8 +32,60 @@ SPARK = (
             Cause(
                 "spark-jar",
                 "Spark's Kafka source is a package of its own, and its version has to be that of Spark.",
-                ".config('spark.jars.packages', '{coordinate}') for PySpark 4.2.0, before the first session of this Python is made",
+                "spark = lakehouse.session(globals()) brings it. In a program of your own: .config('spark.jars.packages', '{coordinate}')"
+                " for PySpark 4.2.0, before the first session of this Python is made",
                 'python -c "import pyspark; print(pyspark.__version__)"',
+            ),
+            Cause(
+                "spark-jars-missing",
+                "lakehouse.py looks for six jars in HEADWATER_SPARK_JARS, else in ~/.headwater/spark-jars. Where Delta's is not there, it"
+                " lets Maven fetch all of them, and without Maven Spark.",
+                "Delete {file} and take HEADWATER_SPARK_JARS out of your environment: the next start fetches them. Without the Internet:"
+                " copy the folder from someone who has it.",
+                "{hw} doctor",
+                "jars",
+            ),
+        ),
+    ),
+    Case(
+        "spark-versions",
+        "PySpark: classes or methods that do not exist",
+        (
+            "java.lang.NoSuchMethodError: org.apache.spark",
+            "java.lang.NoClassDefFoundError: org/apache/spark",
+            "NoClassDefFoundError: scala/",
+            "java.lang.IncompatibleClassChangeError",
+            "ServiceConfigurationError: org.apache.spark.sql.sources.DataSourceRegister",
+        ),
+        (
+            Cause(
+                "spark-version",
+                "The notebooks and their jars are for PySpark 4.2.0: Delta and the Kafka source exist for one version of Spark each.",
+                'python -m pip install "pyspark[connect,sql]==4.2.0"',
+                'python -c "import pyspark; print(pyspark.__version__)"',
+                "PySpark",
+            ),
+            Cause(
+                "spark-jar-versions",
+                "A jar of another version of Spark, Scala or Delta is among those that Spark loads: {names}.",
+                "Delete {file}: the next start fetches the right ones (Kafka source 4.2.0, kafka-clients 3.9.2, Delta 4.4.0, Scala 2.13).",
+                "{hw} doctor",
+                "jars",
+                {"names": "kafka-clients-3.4.1.jar, delta-spark_2.13-4.0.0.jar, ...", "file": "~/.headwater/spark-jars"},
+            ),
+            Cause(
+                "spark-home",
+                "SPARK_HOME names another Spark than the one in PySpark. Python then speaks to a Spark of another version.",
+                "Take SPARK_HOME out of your environment, and open the terminal again.",
+                'python -c "import os; print(os.environ.get(\'SPARK_HOME\'))"',
+                "PySpark",
+            ),
+            Cause(
+                "databricks-connect",
+                "databricks-connect replaces PySpark by one that only speaks to a workspace.",
+                "A virtual environment of its own for the workshop: python -m venv spark, then pip install -r requirements-spark.txt in it",
+                "python -m pip list",
+                "PySpark",
             ),
         ),
     ),
@@ -63,8 +116,8 @@ SPARK = (
                 "databricks-egress",
                 "A free workspace may reach only a short list of addresses on the Internet, and an address of the classroom's network"
                 " not at all.",
-                'SOURCE="volume" in the notebook: files brought into a volume take the broker\'s place. Run the preflight cell to see'
-                " which works.",
+                "{hw} bridge --topic {topic} --to /Volumes/workspace/ws_YOU/ws on a computer that reaches the broker, then run the"
+                ' preflight cell again: it finds the files (SOURCE = "volume").',
                 "%sh nslookup {host}",
             ),
         ),
@@ -171,8 +224,52 @@ SPARK = (
             Cause(
                 "databricks-quota",
                 "A free workspace has so much compute a day. What you stored stays.",
-                'Open the same notebook file in PySpark on your laptop (SOURCE="local"), or pair up with someone.',
+                'Run the same file on your laptop, "python c05.py" (SOURCE = "local"), or pair up with someone.',
                 "java -version (PySpark on a laptop needs 17)",
+            ),
+        ),
+    ),
+    Case(
+        "bridge",
+        "The bridge, and files in the broker's place",
+        (
+            "PATH_NOT_FOUND /Volumes/workspace/ws_YOU/ws/landing",
+            "There is no volume /Volumes/",
+            "Databricks does not accept the token",
+            "Databricks knows the token and refuses",
+            "was made anew since it was copied",
+            "No Kafka client is installed in this Python",
+            "the records of the ticket have not arrived (SOURCE = volume)",
+        ),
+        (
+            Cause(
+                "bridge-idle",
+                "The bridge makes a folder for a topic when it starts, and a file when there are records. The notebook reads what is there"
+                " when it runs; the last records of a ticket come a round later.",
+                "Let the bridge run with the notebook's topics, into the notebook's volume (the preflight cell prints the line), and run the"
+                " cell again.",
+                "{hw} bridge --topic {topic} --to /Volumes/workspace/ws_YOU/ws --once",
+            ),
+            Cause(
+                "bridge-token",
+                "A token belongs to one workspace and ends some day; its owner needs rights on the volume. Volumes are not made by writing"
+                " to them.",
+                "Make a token in the workspace (Settings, Developer, Access tokens); set DATABRICKS_HOST and DATABRICKS_TOKEN anew. The first"
+                " cell of a notebook makes the volume.",
+                "GRANT READ VOLUME, WRITE VOLUME ON VOLUME workspace.ws_YOU.ws TO `you@example.org`",
+            ),
+            Cause(
+                "bridge-anew",
+                "The instructor has reset the streams, or somebody deleted the topic: its offsets begin at 0 again, and the files are of"
+                " before.",
+                "Delete the folder landing/TOPIC, lakehouse.reset(...) for all tables made from it, then start the bridge again.",
+                "{hw} bridge --topic {topic} --to PLACE --once",
+            ),
+            Cause(
+                "bridge-client",
+                "The bridge reads with the Kafka client of the Python that runs it, and this one has none.",
+                "python -m pip install confluent-kafka, with the same python that you start headwater.pyz with",
+                "{hw} doctor",
             ),
         ),
     ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from pathlib import Path
 
+from headwater import settings
 from headwater.http import HttpError, Server
 from headwater.join import chosen_server, session, table
 from headwater.wire import clean
@@ -53,14 +55,18 @@ def start(arguments) -> list[str]:
     server, name = _server(arguments), _known(arguments)
     sheet = server.ask(f"/api/challenges/{name}").json()
     starters = sheet.get("starters") or []
-    wanted = [one for one in starters if arguments.client in (None, one.get("client"))][:1]
+    # a notebook is for both: Spark on this computer and Databricks
+    asked = "spark" if arguments.client == "databricks" else arguments.client
+    wanted = [one for one in starters if asked in (None, one.get("client"))][:1]
     if not wanted:
         clients = ", ".join(one.get("client", "?") for one in starters)
         raise HttpError(f"There is no starter of {name} for {arguments.client}.", f"There is one for {clients}." if clients else "")
     folder = Path(arguments.folder or sheet["slug"])
     folder.mkdir(parents=True, exist_ok=True)
-    starter = wanted[0]["name"]
-    names = [(starter, starter.replace("starter", sheet["id"], 1))] + [(extra, extra) for extra in wanted[0].get("needs", [])]
+    chosen = wanted[0]
+    own = [name for name in (chosen["name"], chosen.get("notebook")) if name]
+    names = [(starter, starter.replace("starter", sheet["id"], 1)) for starter in own]
+    names += [(extra, extra) for extra in chosen.get("needs", sheet.get("needs", []))]
     written, kept = [], []
     for source, target in names:
         content = server.ask(f"/api/challenges/{name}/{source}").text()
@@ -70,18 +76,52 @@ def start(arguments) -> list[str]:
         else:
             file.write_bytes(content.encode("utf-8"))
             written.append(file)
-    return _started(sheet, folder, written, kept, names[0][1])
+    if arguments.client == "databricks":
+        written += _login_beside(server.base, folder)
+    return _started(sheet, folder, written, kept, [target for _, target in names[: len(own)]])
 
 
-def _started(sheet, folder, written, kept, script):
+def _login_beside(base, folder) -> list:
+    """For a place where nobody can type `join`: what it kept, beside the notebook."""
+    kept = settings.load(base)
+    if kept is None:
+        return []
+    written = [folder / "headwater.json"]
+    settings.write(written[0], json.dumps({**kept, "ca": None}, indent=2) + "\n")
+    if kept.get("ca") and Path(kept["ca"]).is_file():
+        written.append(folder / "ca.pem")
+        settings.write(written[1], Path(kept["ca"]).read_text(encoding="ascii"))
+    return written
+
+
+def _started(sheet, folder, written, kept, scripts):
     from headwater.cli import program
 
     lines = [f"{sheet['title']} ({sheet['minutes']} minutes for two)", ""]
     lines += [f"  wrote  {file}" for file in written]
     lines += [f"  kept   {file} (it was there already)" for file in kept]
-    lines += ["", "Next:", f"  cd {folder}", f"  python {script}    it runs as it is, and says what is still to do"]
+    lines += ["", "Next:", f"  cd {folder}"]
+    if len(scripts) > 1:
+        lines += _spark(scripts, folder)
+    else:
+        lines.append(f"  python {scripts[0]}    it runs as it is, and says what is still to do")
     lines += [f"  {program()} check {sheet['id']} --watch    in a second terminal: tells you what is right and what is not"]
     return lines
+
+
+def _spark(scripts, folder):
+    script, notebook = scripts
+    if (folder / "headwater.json").exists():
+        return [
+            f"  import {script} into a folder of your workspace, as a notebook, and the other files beside it",
+            "  headwater.json is your login: it stays in a folder that only you can read",
+            f"  open {script} and run the cells from the top",
+        ]
+    return [
+        "  python -m pip install -r requirements-spark.txt    once; Spark also needs Java 17 (`doctor` looks for both)",
+        f"  python {script}    it runs as it is, and says what is still to do; or open {notebook}, the same cell by cell",
+        f"  On Databricks: `start {script.split('.')[0].split('_')[0]} --client databricks` writes what belongs there.",
+    ]
 
 
 def ticket(arguments) -> list[str]:
@@ -96,7 +136,14 @@ def ticket(arguments) -> list[str]:
     if found.get("results"):
         lines.append(f"Write your answer to {found['results']}, each record with the header ticket={found['nonce']}")
     minutes = max(0, int((found["expires_ms"] - found["issued_ms"]) / 60000))
-    return lines + [f"It is good for {minutes} minutes. The last offsets do not exist yet: they are coming in now."]
+    lines.append(f"It is good for {minutes} minutes. The last offsets do not exist yet: they are coming in now.")
+    return lines + ["", f'For a notebook that cannot reach this server: lakehouse.ticket("{found["challenge"]}", "...") with this line', pasted(found)]
+
+
+def pasted(found: dict) -> str:
+    """The whole ticket as one word that a mail or a chat leaves as it is. lakehouse.ticket reads it."""
+    text = json.dumps(found, separators=(",", ":")).encode()
+    return "WT1." + base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
 def _index(item):

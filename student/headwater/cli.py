@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-from headwater import __version__, challenges, doctor, join, target
+from headwater import __version__, bridge, challenges, doctor, join, target
 from headwater.clientconfig import ConfigError
 from headwater.http import HttpError
 from headwater.wire import clean
@@ -58,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     looking.add_argument("--group", help="the group.id that you read with")
     looking.add_argument("--json", action="store_true", help="print the result as JSON")
     _challenge_commands(command)
+    copying = command("bridge", lambda arguments: bridge.run(arguments, lambda line: _print([line])), "Copy topics to where Spark can read them")
+    bridge.add_arguments(copying)
     return parser
 
 

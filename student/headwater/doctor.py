@@ -1,10 +1,11 @@
-"""Looks for what keeps a student from working, from the broker's name to the Java on their computer."""
+"""Looks for what keeps a student from working, from the broker's name to the Spark on their computer."""
 
 from __future__ import annotations
 
 from headwater.look_machine import Machine
 from headwater.look_network import TIMEOUT, Network
 from headwater.look_records import Records
+from headwater.look_spark import SparkHere
 from headwater.steps import Fault, Report, Runner
 from headwater.target import Target
 
@@ -24,6 +25,8 @@ STEPS = (
     "clock",
     "packages",
     "Java",
+    "PySpark",
+    "jars",
 )
 
 
@@ -47,7 +50,7 @@ def look(target: Target, program: str, say=lambda line: None, timeout: float = T
     runner = Runner(target.address, known, say)
     note = lambda step, fault: runner.find(step, fault, "note")  # noqa: E731
     network = Network(target, known, timeout)
-    records, machine = Records(network, note), Machine(network, note)
+    records, machine, spark = Records(network, note), Machine(network, note), SparkHere(note)
 
     def read_settings():
         for mistake in target.mistakes:
@@ -73,6 +76,8 @@ def look(target: Target, program: str, say=lambda line: None, timeout: float = T
     runner.run("clock", machine.clock)
     runner.run("packages", machine.packages)
     runner.run("Java", machine.java)
+    runner.run("PySpark", spark.pyspark)
+    runner.run("jars", spark.jars)
     return runner.report
 
 

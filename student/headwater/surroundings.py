@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import re
@@ -13,6 +14,8 @@ import sysconfig
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
+
+from headwater import settings
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 9), (3, 14)
 OLDEST_JAVA, JAVA_FOR_SPARK = 17, (17, 21)
@@ -132,3 +135,40 @@ def inside() -> str | None:
     except OSError:
         pass
     return None
+
+
+class SparkJars(NamedTuple):
+    folder: str
+    names: tuple
+    named: bool  # by HEADWATER_SPARK_JARS
+    maven: bool
+
+
+def spark_jars() -> SparkJars:
+    """Where the notebooks' lakehouse.py looks for jars, and what is there."""
+    named = os.environ.get("HEADWATER_SPARK_JARS")
+    place = Path(named or settings.folder() / "spark-jars")
+    names = tuple(sorted(file.name for file in place.glob("*.jar")))
+    return SparkJars(str(place), names, bool(named), bool(shutil.which("mvn")))
+
+
+def other_worker_python() -> str | None:
+    """The Python that Spark would start for its workers, if it is not this one."""
+    given = os.environ.get("PYSPARK_PYTHON")
+    if not given:
+        return None
+    found = shutil.which(given) or given
+    # a link is what makes a virtual environment, so links are not followed; python and python3 beside each other are the same
+    here, there = (os.path.normcase(os.path.abspath(path)) for path in (sys.executable, found))
+    same = here == there or (os.path.dirname(here) == os.path.dirname(there) and os.path.realpath(here) == os.path.realpath(there))
+    return None if same else given
+
+
+def other_spark_home() -> str | None:
+    """A Spark that PySpark would run in place of its own."""
+    given = os.environ.get("SPARK_HOME")
+    if not given:
+        return None
+    own = importlib.util.find_spec("pyspark")
+    places = own.submodule_search_locations if own and own.submodule_search_locations else []
+    return None if any(os.path.realpath(place) == os.path.realpath(given) for place in places) else given

@@ -39,8 +39,9 @@ def in_ci(binary, room, folder, wanted):
     code, told = run(binary, room, "check", "--all", "--junit", str(file))
     suites = ElementTree.parse(file).getroot()
     failures, skipped = int(suites.get("failures")), int(suites.get("skipped"))
-    counted = "1 passed, 0 failed, 5 not tried" if wanted == 0 else "0 passed, 1 failed, 5 not tried"
-    if code != wanted or counted not in told or (failures > 0) != (wanted != 0) or skipped < 5:
+    others = len(room.ask("/api/challenges")) - 1
+    counted = ("1 passed, 0 failed" if wanted == 0 else "0 passed, 1 failed") + f", {others} not tried"
+    if code != wanted or counted not in told or (failures > 0) != (wanted != 0) or skipped < others:
         return f"FAIL: check --all ends with {code}, {failures} failures, {skipped} skipped: {told[-1500:]}"
     code, told = run(binary, room, "check", "c01")
     if code != 1 or "there is no ticket for c01 yet" not in told:

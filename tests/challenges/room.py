@@ -68,10 +68,16 @@ class Room:
 
     def reset(self):
         """Lets the streams begin anew, as the instructor does."""
-        secret = re.search(r"user instructor, password (\S+)", self.log.read_text(errors="replace"))[1]
-        token = self.ask("/api/login", {"user": "instructor", "password": secret})["token"]
+        token = self.instructor()
         word = self.ask("/api/reset", {}, token)["confirm"]
-        self.ask("/api/reset", {"confirm": word, "secret": secret}, token)
+        self.ask("/api/reset", {"confirm": word, "secret": self.secret()}, token)
+
+    def secret(self):
+        return re.search(r"user instructor, password (\S+)", self.log.read_text(errors="replace"))[1]
+
+    def instructor(self):
+        """A session of the instructor's."""
+        return self.ask("/api/login", {"user": "instructor", "password": self.secret()})["token"]
 
     def ask(self, path, body=None, token=None):
         """An answer of the HTTP API; an error's text too."""

@@ -17,7 +17,6 @@ HERE = Path(__file__).resolve().parent
 CACHE = (HERE.parent.parent / ".cache" / "clients").resolve()
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 LIMIT = 600
-PYSPARK = "4.2.0"
 
 
 class Missing(Exception):
@@ -78,21 +77,6 @@ def python_command(tested):
 
     stamped(folder, digest(sys.version, str(folder), *tested.requirements), install)
     return [str(python), str(HERE / tested.folder / "client.py")]
-
-
-def pyspark():
-    """A Python with PySpark, whose jars come from Maven at the first start of a session."""
-    need("java")
-    folder = CACHE / f"pyspark-{PYSPARK}"
-    python = folder / "bin" / "python"
-
-    def install(_, log):
-        run([sys.executable, "-m", "venv", str(folder)], log)
-        run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", f"pyspark=={PYSPARK}"], log)
-
-    with only_one_installs():
-        stamped(folder, digest(sys.version, str(folder), PYSPARK), install)
-    return str(python)
 
 
 def node_command(tested):

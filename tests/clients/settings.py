@@ -16,9 +16,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import environments
-from broker import free_ports
-from table import CLIENTS
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "spark"))
+
+import environments  # noqa: E402  (the path must be known first)
+import stack  # noqa: E402
+from broker import free_ports  # noqa: E402
+from table import CLIENTS  # noqa: E402
 
 CODE = "otter-4821"
 LIMIT = 90
@@ -65,7 +68,7 @@ def command(client, folder, found):
         return (["sh", "first.sh"], "first.sh") if shutil.which("kcat") else "kcat is not installed"
     if client == "spark":
         try:
-            return [environments.pyspark(), "first.py"], "first.py"
+            return [stack.stack().python, "first.py"], "first.py"
         except environments.Missing as reason:
             return str(reason)
     if client == "databricks":

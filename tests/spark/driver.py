@@ -31,7 +31,7 @@ def clear(folder, schema, keep):
     """Drops the tables of a student but those to keep, with their checkpoints."""
     if "pyspark" in sys.modules and session().catalog.databaseExists(schema):
         for row in session().sql(f"SHOW TABLES IN {schema}").collect():
-            if row["tableName"] not in keep:
+            if row["tableName"] not in keep and not row["isTemporary"]:
                 session().sql(f"DROP TABLE {schema}.{row['tableName']}")
     for place in (folder / "warehouse", folder / "warehouse" / "_ckpt"):
         for path in list(place.glob("*")):
@@ -72,6 +72,13 @@ def notebook(request):
     return {"code": code or 0, "output": output.getvalue()}
 
 
+def answered(request):
+    if "clear" in request:
+        clear(Path(request["clear"]), request["schema"], request["keep"])
+        return {}
+    return call(request) if "call" in request else notebook(request)
+
+
 def call(request):
     """A function of a module beside this file: it gets the session and what the request has for it."""
     module, function = request["call"].split(".")
@@ -84,7 +91,7 @@ def main():
         request = json.loads(line)
         begin = time.monotonic()
         try:
-            answer = call(request) if "call" in request else notebook(request)
+            answer = answered(request)
         except BaseException as reason:
             answer = {"code": 1, "output": traceback.format_exc(), "outcome": f"FAIL: {type(reason).__name__}: {reason}"}
         print(json.dumps({**answer, "seconds": time.monotonic() - begin}), file=ANSWERS, flush=True)

@@ -75,24 +75,38 @@ class Desk:
         self.room, self.folder, self.driver, self.found = room, folder, driver, found
         self.student = room.student()
         self.place = self.student.begin(folder.id, SPARK)
-        self.schema = "ws_" + re.sub(r"\W", "_", self.student.ask("/api/me")["id"])
+        self.id = self.student.ask("/api/me")["id"]
+        self.schema = "ws_" + re.sub(r"\W", "_", self.id)
         # C6 works on what C5 made.
         self.keep = ["bronze"] if folder.id == "c06" else []
         (self.solution,) = [name for name, client in folder.sheet["solutions"].items() if client == SPARK]
+        # C9's Spark half reads what its Python half has written.
+        self.first_half = next((name for name, client in folder.sheet["solutions"].items() if client != SPARK), None)
 
     def script(self):
         return self.place / self.solution.replace("solution", self.folder.id, 1)
 
-    def run(self, text=None, driver=None):
+    def run(self, text=None, driver=None, **more):
         """What became of a notebook; without a text of what the student's tool has put there."""
         if text is not None:
             self.script().write_text(text, encoding="utf-8")
         environment = {name: value for name, value in self.student.environment.items() if os.environ.get(name) != value}
-        request = {"script": str(self.script()), "environment": environment, "schema": self.schema, "keep": self.keep}
+        request = {"script": str(self.script()), "environment": {**environment, **more}, "schema": self.schema, "keep": self.keep}
         return (driver or self.driver).ask(**request)
 
-    def verdict(self, text, driver=None):
-        ended = self.run(text, driver)
+    def begin(self):
+        """What has to be there before a notebook can do its work."""
+        if self.first_half:
+            script = self.place / "first_half.py"
+            script.write_text(self.folder.text(self.first_half), encoding="utf-8")
+            code, output = self.student.run(self.found.python, script)
+            if code != 0:
+                raise RuntimeError(f"{self.first_half} ended with {code}: {output[-500:]}")
+            self.first_half = None
+
+    def verdict(self, text, driver=None, **more):
+        self.begin()
+        ended = self.run(text, driver, **more)
         if ended["code"]:
             return {"error": f"ended with {ended['code']}: {ended['output'][-900:]}"}
         return self.student.ask(f"/api/verdict/{self.folder.id}")
@@ -128,11 +142,62 @@ def mistaken(desk, wrong, dirt):
     return expected(verdict, ("fail", "partial"), wrong.mistake or None, also_pass=wrong.rare or (wrong.dirt and dirt == 0))
 
 
+def shows(desk):
+    """The dashboards beside the notebook, on the tables that the solution has written."""
+    files = sorted(desk.folder.path.glob("*.lvdash.json"))
+    found = [problem for file in files for problem in desk.driver.ask(call="dashboards.problems", arguments={"file": str(file)})["outcome"]]
+    return f"FAIL: {'; '.join(found)}" if found else f"pass: every query of {', '.join(file.name for file in files)} has rows to show"
+
+
 def from_files(desk, binary):
     """The broker's machine reads the tables themselves, after the solution has written them."""
-    command = [binary, "check", desk.folder.id, "--server", desk.room.base, "--path", str(desk.student.folder / "warehouse"), "--junit"]
-    done = subprocess.run(command, env=desk.student.environment, capture_output=True, text=True, timeout=120, check=False)
-    return f"{'ok' if done.returncode == 0 else 'FAIL'}: {(done.stdout + done.stderr)[-400:]}"
+    words = ["--http", desk.room.base.removeprefix("http://"), "--secret", desk.room.secret(), "--student", desk.id]
+    command = [binary, "check", desk.folder.id, *words, "--path", str(desk.student.folder / "warehouse")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    told = (done.stdout + done.stderr)[-900:]
+    return f"pass: {told.strip().splitlines()[-1]}" if done.returncode == 0 else f"FAIL: {told}"
+
+
+def as_jupyter(desk):
+    """The notebook that the instructor gets, in a kernel of its own."""
+    desk.begin()
+    name = desk.solution.replace(".py", ".ipynb")
+    book = desk.room.ask(f"/api/challenges/{desk.folder.id}/{name}", token=desk.room.instructor())
+    file = desk.place / name
+    file.write_text(json.dumps(book), encoding="utf-8")
+    desk.driver.ask(clear=str(desk.student.folder), schema=desk.schema, keep=desk.keep)
+    environment = {**desk.student.environment, "HEADWATER_SPARK_JARS": desk.found.jars}
+    command = [desk.found.python, str(HERE / "jupyter.py"), str(file)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False)
+    if done.returncode:
+        return f"FAIL: {(done.stdout + done.stderr)[-1200:]}"
+    outcome = expected(desk.student.ask(f"/api/verdict/{desk.folder.id}"), ("pass",))
+    return f"{outcome} ({done.stdout.strip()})"
+
+
+def bridged(desk):
+    """The broker is out of reach: its records come as files that the student's tool writes, while the notebook runs."""
+    words = [word for topic in desk.folder.sheet["topics"] for word in ("--topic", topic)]
+    command = [desk.found.python, str(stack.ROOT / "student"), "bridge", "--server", desk.room.base, *words, "--to", str(desk.student.folder)]
+    log = desk.student.folder / "bridge.log"
+    with log.open("wb") as out:
+        bridge = subprocess.Popen([*command, "--every", "2"], env=desk.student.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        end = time.monotonic() + 60
+        while not all(any((desk.student.folder / "landing" / topic).glob("*.ndjson")) for topic in desk.folder.sheet["topics"]):
+            if time.monotonic() > end or bridge.poll() is not None:
+                return f"FAIL: the bridge brings nothing: {log.read_text(errors='replace')[-600:]}"
+            time.sleep(0.2)
+        verdict = desk.verdict(desk.folder.text(desk.solution), HEADWATER_SOURCE="volume")
+    finally:
+        bridge.terminate()
+        bridge.wait(30)
+    # Spark reads no record from the broker, so the broker has seen the bridge's client alone.
+    return expected(verdict, ("pass",))
+
+
+def connected(desk, remote):
+    return solved(desk, remote())
 
 
 def linted():
@@ -167,14 +232,27 @@ def turning(items, count, turn):
     return [items[(turn * count + number) % len(items)] for number in range(count)]
 
 
-def cases(room, driver, found, everything, turn, dirt, binary):
+def cases(room, driver, remote, found, everything, turn, dirt, binary):
+    desks = []
     for folder, solution in notebooks():
         desk = Desk(room, folder, driver, found)
+        desks.append(desk)
         yield Case(folder.id, "starter", partial(untouched, desk))
         yield Case(folder.id, "solution", partial(solved, desk))
+        if folder.sheet["track"] == SPARK:
+            yield Case(folder.id, "its tables, read by the broker", partial(from_files, desk, binary))
+        if any(folder.path.glob("*.lvdash.json")):
+            yield Case(folder.id, "dashboard", partial(shows, desk))
         wrong = own_wrong(folder, solution)
         for one in wrong if everything else turning(wrong, WRONG_A_RUN, turn):
             yield Case(folder.id, f"wrong: {one.name}", partial(mistaken, desk, one, dirt))
+    for desk in desks if everything else turning(desks, 1, turn):
+        yield Case(desk.folder.id, "solution, Spark Connect", partial(connected, desk, remote))
+    reads_streams = [desk for desk in desks if desk.folder.sheet["track"] == SPARK]
+    for desk in reads_streams if everything else turning(reads_streams, 1, turn + 2):
+        yield Case(desk.folder.id, "solution, from the bridge's files", partial(bridged, desk))
+    for desk in desks if everything else turning(desks, 1, turn + 1):
+        yield Case(desk.folder.id, "solution, as Jupyter runs it", partial(as_jupyter, desk))
 
 
 def shown(case, outcome, seconds):
@@ -217,15 +295,23 @@ def run(given, found):
     wanted = lambda case: not given.words or any(word in f"{case.challenge} {case.name}" for word in given.words)  # noqa: E731
     results = [tried(Case("all", "lint", linted))] if wanted(Case("all", "lint", linted)) else []
     room = Room(binary, "--seed", str(seed), "--dirt", str(dirt))
-    driver = Driver(found, room.folder / "spark.log")
+    drivers = [Driver(found, room.folder / "spark.log")]
+
+    def remote():
+        """Spark Connect has a JVM of its own, which starts when it is needed."""
+        if len(drivers) == 1:
+            drivers.append(Driver(found, room.folder / "connect.log", HEADWATER_SPARK_REMOTE="local[2]"))
+        return drivers[1]
+
     try:
-        for case in filter(wanted, cases(room, driver, found, given.all, turn, dirt, binary)):
+        for case in filter(wanted, cases(room, drivers[0], remote, found, given.all, turn, dirt, binary)):
             results.append(tried(case))
         if room.problem():
             results.append((f"FAIL: {room.problem()}", Case("all", "broker", linted), 0.0))
             print(results[-1][0])
     finally:
-        driver.close()
+        for driver in drivers:
+            driver.close()
         room.close()
     return results
 

@@ -318,6 +318,8 @@ class Page(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Asked)
         self.listeners, self.ahead, self.ca, self.api = list(listeners), ahead, ca, api
         self.students, self.tokens, self.attempts = {}, {}, 0
+        # what else there is: an answer by path
+        self.more = {}
         self.base = f"http://127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -370,6 +372,8 @@ class Asked(http.server.BaseHTTPRequestHandler):
             self.answer(200, "<html>Welcome to the hotel's Wi-Fi</html>", "text/html")
         elif path == "/api/server":
             self.answer(200, page.about())
+        elif path in page.more:
+            self.answer(200, page.more[path])
         elif path == "/ca.pem" and page.ca:
             self.answer(200, page.ca, "application/x-pem-file")
         elif path == "/api/me":

@@ -7,7 +7,10 @@ classroom mode. The second class is left out where `serve --help` knows no `--cl
 import contextlib
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -16,6 +19,7 @@ from pathlib import Path
 
 import certificates
 import rig
+import test_bridge
 from doubles import LoginDoor, Page, TlsDoor, free_port
 from rig import Broker, Case
 
@@ -190,9 +194,6 @@ class WithClassroom(Contract, Case):
     make_room = staticmethod(RealRoom)
 
     def test_the_server_hands_out_the_tool_with_its_address_in_it(self):
-        import subprocess
-        import sys
-
         place = self.home / "headwater.pyz"
         with urllib.request.urlopen(f"{self.room.base}/headwater.pyz", timeout=10) as answer:
             place.write_bytes(answer.read())
@@ -201,3 +202,19 @@ class WithClassroom(Contract, Case):
         )
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertIn("You are ", done.stdout)
+
+    def test_the_bridge_logs_in_as_the_student(self):
+        self.join()
+        for client, python in test_bridge.PYTHONS.items():
+            if not python.exists():
+                continue
+            for listener in ("plain", "tls"):
+                to = self.home / f"{client}-{listener}"
+                words = ["bridge", "--client", client, "--listener", listener, "--topic", "iot-sensor-data", "--to", str(to)]
+                for _ in range(2):
+                    environment = {**os.environ, "PYTHONPATH": str(rig.STUDENT)}
+                    command = [str(python), "-m", "headwater", *words, "--once", "--from", "latest", "--server", self.room.base]
+                    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+                    self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+                    time.sleep(1)
+                self.assertTrue(list((to / "landing" / "iot-sensor-data").glob("p*.ndjson")), client)

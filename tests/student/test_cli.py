@@ -1,5 +1,6 @@
 """Joining and the command line, against the HTTP contract kept in memory; and the archive as a student runs it."""
 
+import base64
 import contextlib
 import io
 import json
@@ -166,6 +167,73 @@ class Joined(Line):
         self.assertEqual(["refused"], [finding["cause"] for finding in found["findings"]])
         self.assertEqual("FAIL", next(step["status"] for step in found["steps"] if step["step"] == "TCP"))
         self.assertIn("no listener other", self.run_tool("doctor", "--listener", "other")[2])
+
+
+class Challenges(Line):
+    """What `start` and `ticket` make of the server's answers."""
+
+    def setUp(self):
+        super().setUp()
+        self.at = self.page()
+        self.run_tool("join", self.at.CODE, "--server", self.at.base)
+
+    def sheet(self, name, *starters):
+        self.at.more[f"/api/challenges/{name}"] = {"id": name, "slug": f"{name}-x", "title": "X", "minutes": 30, "starters": list(starters)}
+        for starter in starters:
+            for file in (starter["name"], starter.get("notebook"), *starter["needs"]):
+                self.at.more[f"/api/challenges/{name}/{file}"] = f"this is {file}"
+
+    def start(self, *words):
+        folder = self.home / "-".join(words)
+        code, out, err = self.run_tool("start", *words, "--folder", str(folder))
+        self.assertEqual((0, ""), (code, err))
+        return sorted(file.name for file in folder.iterdir()), out
+
+    def test_a_spark_challenge_comes_as_a_script_and_as_a_notebook(self):
+        needs = ["lakehouse.py", "requirements-spark.txt"]
+        self.sheet("c05", {"name": "starter.py", "client": "spark", "notebook": "starter.ipynb", "needs": needs})
+        for words in (("c05",), ("5", "--client", "spark")):
+            names, out = self.start(*words)
+            self.assertEqual(["c05.ipynb", "c05.py", *needs], names)
+            for text in ("pip install -r requirements-spark.txt", "Java 17", "python c05.py", "c05.ipynb", "start c05 --client databricks"):
+                self.assertIn(text, out)
+        self.assertEqual("this is starter.ipynb", (self.home / "c05" / "c05.ipynb").read_text())
+
+    def test_databricks_gets_the_login_beside_the_notebook(self):
+        self.at.ca = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
+        self.run_tool("join", self.at.CODE)
+        self.sheet("c05", {"name": "starter.py", "client": "spark", "notebook": "starter.ipynb", "needs": ["lakehouse.py"]})
+        names, out = self.start("c05", "--client", "databricks")
+        self.assertEqual(["c05.ipynb", "c05.py", "ca.pem", "headwater.json", "lakehouse.py"], names)
+        self.assertIn("headwater.json is your login", out)
+        self.assertNotIn("pw-quiet-otter", out)
+        folder = self.home / "c05---client-databricks"
+        kept = json.loads((folder / "headwater.json").read_text())
+        self.assertEqual(("pw-quiet-otter", None), (kept["password"], kept["ca"]))
+        self.assertEqual(self.at.ca, (folder / "ca.pem").read_text())
+        if os.name == "posix":
+            self.assertEqual(0o600, stat.S_IMODE((folder / "headwater.json").stat().st_mode))
+
+    def test_a_client_s_starter_comes_with_what_it_needs_itself(self):
+        python = {"name": "starter.py", "client": "confluent-kafka", "notebook": None, "needs": ["workshop.py"]}
+        spark = {"name": "starter_spark.py", "client": "spark", "notebook": "starter_spark.ipynb", "needs": ["lakehouse.py"]}
+        self.sheet("c09", python, spark)
+        names, out = self.start("c09")
+        self.assertEqual(["c09.py", "workshop.py"], names)
+        self.assertNotIn("requirements-spark", out)
+        self.assertEqual(["c09_spark.ipynb", "c09_spark.py", "lakehouse.py"], self.start("c09", "--client", "spark")[0])
+        self.assertIn("There is no starter of c09 for java.", self.run_tool("start", "c09", "--client", "java")[2])
+
+    def test_a_ticket_ends_in_a_line_for_a_notebook_that_cannot_reach_the_server(self):
+        ticket = {"challenge": "c05", "nonce": "n0\u00e9", "ranges": {"t": {"0": [5, 9]}}, "results": None, "issued_ms": 0, "expires_ms": 60000}
+        self.at.more["/api/ticket/c05"] = ticket
+        code, out, _ = self.run_tool("ticket", "c05")
+        before, line = out.splitlines()[-2:]
+        self.assertEqual((0, True, True), (code, line.startswith("WT1."), 'lakehouse.ticket("c05", "...")' in before))
+        self.assertRegex(line, r"^WT1\.[A-Za-z0-9_-]+$")
+        text = line[4:]
+        self.assertEqual(ticket, json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))))
+        self.assertEqual(ticket, json.loads(self.run_tool("ticket", "c05", "--json")[1]))
 
 
 class Archive(Case):

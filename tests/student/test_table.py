@@ -17,9 +17,9 @@ ALL_CAUSES = [cause for case in cases.CASES for cause in case.causes]
 
 
 class Table(unittest.TestCase):
-    def test_the_table_has_28_cases_with_names_of_their_own(self):
-        self.assertEqual(28, len(cases.CASES))
-        self.assertEqual(28, len({case.id for case in cases.CASES}))
+    def test_the_cases_have_names_of_their_own(self):
+        self.assertGreaterEqual(len(cases.CASES), 28)
+        self.assertEqual(len(cases.CASES), len({case.id for case in cases.CASES}))
         self.assertEqual(len(ALL_CAUSES), len({cause.id for cause in ALL_CAUSES}))
 
     def test_every_case_has_texts_to_search_for_and_every_cause_a_fix_and_a_probe(self):

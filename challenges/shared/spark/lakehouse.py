@@ -134,15 +134,16 @@ def _own_session():
         # The usual 200 tasks a shuffle are for clusters: with this much data they only take time.
         "spark.sql.shuffle.partitions": "2",
         "spark.databricks.delta.snapshotPartitions": "2",
-        # Each reader that Spark keeps is two connections of the hundred that a student may have. Usually it keeps 64.
-        "spark.kafka.consumer.cache.capacity": "16",
         "spark.sql.session.timeZone": "UTC",
         # On Databricks a table is a Delta table unless one says otherwise; here too.
         "spark.sql.sources.default": "delta",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.sql.sources.default": "delta",
         "spark.sql.warehouse.dir": str(warehouse()),
+        # Each reader that Spark keeps for the next run is two connections of the hundred that a student may have: not 64, not for minutes.
+        "spark.kafka.consumer.cache.capacity": "16",
+        "spark.kafka.consumer.cache.timeout": "10s",
+        "spark.kafka.consumer.cache.evictorThreadRunInterval": "5s",
         "spark.log.level": "ERROR",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={(HERE / 'log4j2.properties').as_uri()}"
         " -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=160m",
