@@ -145,7 +145,7 @@ def _own_session():
         "spark.kafka.consumer.cache.evictorThreadRunInterval": "5s",
         "spark.log.level": "ERROR",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={(HERE / 'log4j2.properties').as_uri()}"
-        " -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+        " -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=160m",
     }
     found = jars()
     if found:
