@@ -31,7 +31,7 @@ def clear(folder, schema, keep):
     """Drops the tables of a student but those to keep, with their checkpoints."""
     if "pyspark" in sys.modules and session().catalog.databaseExists(schema):
         for row in session().sql(f"SHOW TABLES IN {schema}").collect():
-            if row["tableName"] not in keep:
+            if row["tableName"] not in keep and not row["isTemporary"]:
                 session().sql(f"DROP TABLE {schema}.{row['tableName']}")
     for place in (folder / "warehouse", folder / "warehouse" / "_ckpt"):
         for path in list(place.glob("*")):

@@ -80,6 +80,8 @@ class Desk:
         # C6 works on what C5 made.
         self.keep = ["bronze"] if folder.id == "c06" else []
         (self.solution,) = [name for name, client in folder.sheet["solutions"].items() if client == SPARK]
+        # C9's Spark half reads what its Python half has written.
+        self.first_half = next((name for name, client in folder.sheet["solutions"].items() if client != SPARK), None)
 
     def script(self):
         return self.place / self.solution.replace("solution", self.folder.id, 1)
@@ -92,7 +94,18 @@ class Desk:
         request = {"script": str(self.script()), "environment": {**environment, **more}, "schema": self.schema, "keep": self.keep}
         return (driver or self.driver).ask(**request)
 
+    def begin(self):
+        """What has to be there before a notebook can do its work."""
+        if self.first_half:
+            script = self.place / "first_half.py"
+            script.write_text(self.folder.text(self.first_half), encoding="utf-8")
+            code, output = self.student.run(self.found.python, script)
+            if code != 0:
+                raise RuntimeError(f"{self.first_half} ended with {code}: {output[-500:]}")
+            self.first_half = None
+
     def verdict(self, text, driver=None, **more):
+        self.begin()
         ended = self.run(text, driver, **more)
         if ended["code"]:
             return {"error": f"ended with {ended['code']}: {ended['output'][-900:]}"}
@@ -129,6 +142,13 @@ def mistaken(desk, wrong, dirt):
     return expected(verdict, ("fail", "partial"), wrong.mistake or None, also_pass=wrong.rare or (wrong.dirt and dirt == 0))
 
 
+def shows(desk):
+    """The dashboards beside the notebook, on the tables that the solution has written."""
+    files = sorted(desk.folder.path.glob("*.lvdash.json"))
+    found = [problem for file in files for problem in desk.driver.ask(call="dashboards.problems", arguments={"file": str(file)})["outcome"]]
+    return f"FAIL: {'; '.join(found)}" if found else f"pass: every query of {', '.join(file.name for file in files)} has rows to show"
+
+
 def from_files(desk, binary):
     """The broker's machine reads the tables themselves, after the solution has written them."""
     words = ["--http", desk.room.base.removeprefix("http://"), "--secret", desk.room.secret(), "--student", desk.id]
@@ -140,6 +160,7 @@ def from_files(desk, binary):
 
 def as_jupyter(desk):
     """The notebook that the instructor gets, in a kernel of its own."""
+    desk.begin()
     name = desk.solution.replace(".py", ".ipynb")
     book = desk.room.ask(f"/api/challenges/{desk.folder.id}/{name}", token=desk.room.instructor())
     file = desk.place / name
@@ -220,6 +241,8 @@ def cases(room, driver, remote, found, everything, turn, dirt, binary):
         yield Case(folder.id, "solution", partial(solved, desk))
         if folder.sheet["track"] == SPARK:
             yield Case(folder.id, "its tables, read by the broker", partial(from_files, desk, binary))
+        if any(folder.path.glob("*.lvdash.json")):
+            yield Case(folder.id, "dashboard", partial(shows, desk))
         wrong = own_wrong(folder, solution)
         for one in wrong if everything else turning(wrong, WRONG_A_RUN, turn):
             yield Case(folder.id, f"wrong: {one.name}", partial(mistaken, desk, one, dirt))

@@ -140,9 +140,12 @@ def _own_session():
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": str(warehouse()),
+        # Spark keeps its consumers for the next run, two connections for each partition that a query has read: not for minutes.
+        "spark.kafka.consumer.cache.timeout": "10s",
+        "spark.kafka.consumer.cache.evictorThreadRunInterval": "5s",
         "spark.log.level": "ERROR",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={(HERE / 'log4j2.properties').as_uri()}"
-        " -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+        " -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=160m",
     }
     found = jars()
     if found:
@@ -381,12 +384,8 @@ def offsets_of(table: str) -> dict[int, tuple[int, int]]:
 def offsets_read(name: str) -> dict[str, dict[int, tuple[int, int]]]:
     """What a query has read, from its checkpoint: by topic and partition the first offset, and the one after the last."""
     folder = Path(checkpoint(name))
-    commits = sorted(int(file.name) for file in (folder / "commits").glob("*") if file.name.isdigit()) if folder.is_dir() else []
-    if not commits:
-        return {}
-    ends = _lines(folder / "offsets" / str(commits[-1]))[2:]
     read: dict = {}
-    for number, line in enumerate(ends):
+    for number, line in enumerate(_last_batch(name)[2:]):
         end = json.loads(line) if line.startswith("{") else {}
         if "logOffset" in end:
             _from_files(folder / "sources" / str(number), end["logOffset"], read)
@@ -399,6 +398,19 @@ def offsets_read(name: str) -> dict[str, dict[int, tuple[int, int]]]:
     return read
 
 
+def watermark_of(name: str) -> str | None:
+    """The watermark that a query's last batch began with, from its checkpoint. None: it has none."""
+    millis = json.loads((_last_batch(name) or ["", "{}"])[1]).get("batchWatermarkMs")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(millis // 1000)) if millis else None
+
+
+def _last_batch(name: str) -> list[str]:
+    """What a checkpoint notes of the last batch that is done: a version, the batch, and for each source where it ends."""
+    folder = Path(checkpoint(name))
+    commits = [int(file.name) for file in (folder / "commits").glob("*") if file.name.isdigit()] if folder.is_dir() else []
+    return (folder / "offsets" / str(max(commits))).read_text(encoding="utf-8").splitlines() if commits else []
+
+
 def _from_files(folder: Path, last: int, read: dict) -> None:
     """The bridge writes into a file's name what is in it."""
     for log in folder.glob("*"):
@@ -409,10 +421,6 @@ def _from_files(folder: Path, last: int, read: dict) -> None:
             ranges, partition = read.setdefault(topic, {}), int(partition)
             low, high = ranges.get(partition, (int(start), int(end)))
             ranges[partition] = (min(low, int(start)), max(high, int(end)))
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").splitlines()
 
 
 def submit(ticket: workshop.Ticket, receipt: dict) -> dict | None:
@@ -483,9 +491,8 @@ def picture(figure, name: str) -> None:
     if display is not None:
         display(figure)
         return
-    file = HERE / f"{name}.png"
-    figure.savefig(file, dpi=110)
-    print(f"picture: {file}")
+    figure.savefig(HERE / f"{name}.png", dpi=110)
+    print(f"picture: {HERE / name}.png")
 
 
 def _display():
