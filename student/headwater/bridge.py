@@ -136,7 +136,7 @@ class Bridge:
         first = self.next.setdefault(at, low)
         topic, partition = at
         if first > high:
-            raise self._made_anew(topic, f"partition {partition} ends at {high}, and {first} records of it have been copied")
+            raise self._made_anew(topic, f"partition {partition} ends at {high}, and it has been copied up to {first}")
         if first < low:
             if at in self.last:
                 self.say(f"{topic}, partition {partition}: offsets {first} to {low - 1} were deleted before they could be copied.")

@@ -1,10 +1,13 @@
 """The bridge's calls of the Files API, against a stand-in that fails as networks and workspaces do."""
 
+import os
 import socket
 import time
 from email.utils import formatdate
 from unittest import mock
 
+import certificates
+from doubles import Port, TlsDoor, exactly, join_both
 from files_api import FilesApi
 from rig import Case
 from test_bridge import TOPIC, Log
@@ -169,6 +172,56 @@ class Refusing(Volumes):
         unknown = mock.patch.object(socket, "create_connection", side_effect=socket.gaierror(-2, "Name or service not known"))
         with unknown:
             self.refused("is not known", "DATABRICKS_HOST", host="https://dbc-nowhere.cloud.databricks.com")
+        self.assertEqual([], self.pauses)
+
+
+class Proxy(Port):
+    """Connects on, as a school's proxy does."""
+
+    def __init__(self):
+        self.asked = []
+        super().__init__()
+
+    def serve(self, connection):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += exactly(connection, 1)
+        self.asked.append(head.split(b"\r\n")[0].decode())
+        host, _, port = self.asked[-1].split(" ")[1].rpartition(":")
+        with socket.create_connection((host, int(port))) as inner:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            join_both(connection, inner)
+
+
+class Encrypted(Volumes):
+    def setUp(self):
+        super().setUp()
+        try:
+            authority = certificates.Authority(self.home, "ours")
+        except certificates.Missing as reason:
+            if os.environ.get("CI"):
+                raise
+            self.skipTest(str(reason))
+        door = TlsDoor(authority.certificate("workspace", "DNS:localhost"), self.api.server_address[1])
+        self.addCleanup(door.__exit__)
+        self.host = f"https://localhost:{door.port}"
+        self.trusted = {"SSL_CERT_FILE": str(authority.pem), "https_proxy": "", "HTTPS_PROXY": "", "no_proxy": "", "NO_PROXY": ""}
+        self.log.add(30)
+
+    def test_over_https_and_through_a_proxy(self):
+        with mock.patch.dict(os.environ, self.trusted):
+            self.copy(host=self.host)
+            self.assertEqual([NAME], self.api.names(TOPIC))
+            self.log.add(5)
+            with Proxy() as proxy, mock.patch.dict(os.environ, {"https_proxy": f"http://127.0.0.1:{proxy.port}"}):
+                self.copy(host=self.host)
+                self.assertEqual(
+                    [f"CONNECT {self.host[len('https://') :]} HTTP/1.1"], [line.replace("HTTP/1.0", "HTTP/1.1") for line in proxy.asked]
+                )
+            self.assertEqual(list(range(35)), self.lines())
+
+    def test_a_certificate_that_is_not_trusted_is_told_at_once(self):
+        self.refused("not trusted", "SSL_CERT_FILE", host=self.host)
         self.assertEqual([], self.pauses)
 
 
