@@ -42,7 +42,7 @@ COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp", "headers
 # Lines of JSON that `headwater.pyz bridge` writes. Bytes that are no text are in the columns that end in _base64.
 LANDED = (
     "key string, value string, key_base64 string, value_base64 string, topic string, partition int, offset bigint,"
-    " timestamp timestamp, headers array<struct<key: string, value: string>>"
+    " timestamp timestamp, headers array<struct<key: string, value: string, value_base64: string>>"
 )
 BRONZE = ("key", "value", "topic", "partition", "offset", "timestamp", "ingested_at")
 
@@ -65,9 +65,10 @@ def session(names: dict | None = None):
     """The Spark session: the one that is there, or a new one. `names` is globals(): what a notebook offers, such as display()."""
     global _spark, _names
     _names = names or {}
-    if (HERE / "headwater.json").is_file():
-        os.environ.setdefault("HEADWATER_HOME", str(HERE))
     if ON_DATABRICKS:
+        if (HERE / "headwater.json").is_file():
+            # What `join` wrote down on a computer of yours.
+            os.environ.setdefault("HEADWATER_HOME", str(HERE))
         from pyspark.sql import SparkSession
 
         workshop.PREFER_TLS = True
@@ -259,7 +260,8 @@ def _as_from_kafka(landed):
         "partition",
         "offset",
         "timestamp",
-        "transform(headers, header -> struct(header.key AS key, cast(header.value AS binary) AS value)) AS headers",
+        "transform(headers, header -> struct(header.key AS key,"
+        " coalesce(unbase64(header.value_base64), cast(header.value AS binary)) AS value)) AS headers",
     )
 
 
