@@ -310,7 +310,8 @@ history = spark.sql("DESCRIBE HISTORY silver").selectExpr(
     "version", "timestamp", "operation", "operationMetrics['numOutputRows'] AS rows"
 )
 lakehouse.show(history.orderBy("version"), 20)
-filled = history.where("CAST(rows AS BIGINT) > 0").agg(F.min("version")).first()[0]
+# The first version with rows in it; the one before made the empty table.
+filled = history.where("CAST(rows AS BIGINT) > 0").agg(F.min("version")).first()[0] or 0
 then = spark.sql(f"SELECT count(*) AS rows, max(arrived_at) AS latest FROM silver VERSION AS OF {filled}").first()
 now = spark.sql("SELECT count(*) AS rows, max(arrived_at) AS latest FROM silver").first()
 print(f"version {filled}: {then['rows']} rows, the latest of {then['latest']}")

@@ -77,7 +77,7 @@ SPARK = (
                 "spark-home",
                 "SPARK_HOME names another Spark than the one in PySpark. Python then speaks to a Spark of another version.",
                 "Take SPARK_HOME out of your environment, and open the terminal again.",
-                'python -c "import os; print(os.environ.get(\'SPARK_HOME\'))"',
+                "python -c \"import os; print(os.environ.get('SPARK_HOME'))\"",
                 "PySpark",
             ),
             Cause(
@@ -246,16 +246,16 @@ SPARK = (
                 "bridge-idle",
                 "The bridge makes a folder for a topic when it starts, and a file when there are records. The notebook reads what is there"
                 " when it runs; the last records of a ticket come a round later.",
-                "Let the bridge run with the notebook's topics, into the notebook's volume (the preflight cell prints the line), and run the"
-                " cell again.",
+                "Let the bridge run with the notebook's topics, into the notebook's volume (the preflight cell prints the line), and run"
+                " the cell again.",
                 "{hw} bridge --topic {topic} --to /Volumes/workspace/ws_YOU/ws --once",
             ),
             Cause(
                 "bridge-token",
                 "A token belongs to one workspace and ends some day; its owner needs rights on the volume. Volumes are not made by writing"
                 " to them.",
-                "Make a token in the workspace (Settings, Developer, Access tokens); set DATABRICKS_HOST and DATABRICKS_TOKEN anew. The first"
-                " cell of a notebook makes the volume.",
+                "Make a token in the workspace (Settings, Developer, Access tokens); set DATABRICKS_HOST and DATABRICKS_TOKEN anew. The"
+                " first cell of a notebook makes the volume.",
                 "GRANT READ VOLUME, WRITE VOLUME ON VOLUME workspace.ws_YOU.ws TO `you@example.org`",
             ),
             Cause(

@@ -50,7 +50,8 @@ def gold(ticket: workshop.Ticket, dashboard: dict | None = None) -> dict:
     _need("gold", "window_start", "country", "payments", "average_usd", "high_risk", "spike")
     rows = lakehouse.sql(
         "SELECT date_format(window_start, \"yyyy-MM-dd'T'HH:mm'Z'\"), country, payments, cast(average_usd AS double), high_risk, spike"
-        " FROM gold"
+        # A ticket goes back no further than an hour and a half, and a receipt should stay small enough to paste.
+        " FROM gold WHERE window_start >= (SELECT max(window_start) FROM gold) - INTERVAL 3 HOURS OR window_start IS NULL"
     ).collect()
     receipt = {**_about("gold"), "offsets": _offsets("gold").get(ticket.topic, {}), "windows": [list(row) for row in rows]}
     return {**receipt, "dashboard": dashboard} if dashboard else receipt
