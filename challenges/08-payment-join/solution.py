@@ -131,8 +131,8 @@ print(f"joined with PAIR: {some_purchases.join(some_payments, F.expr(PAIR)).coun
 # MAGIC ## The same on streams, and what it costs to never forget
 # MAGIC
 # MAGIC A batch has all rows before it. A stream has to **remember**: a purchase waits in the query's *state* for its payment, and a payment
-# MAGIC for its purchase. Some events arrive twice, and a purchase with two copies of its payment is two rows: `dropDuplicates` lets one copy
-# MAGIC through and remembers its id.
+# MAGIC for its purchase. Some events arrive twice, and a purchase with two copies of its payment is two rows: `dropDuplicates` lets one
+# MAGIC copy through and remembers its id.
 # MAGIC
 # MAGIC Look at the column `rows kept`: this query has no reason to forget anything, and it does not.
 # MAGIC
