@@ -13,6 +13,7 @@ import workshop
 LATE = "(unix_millis({arrived}) - unix_millis({happened}) >= 570000)"
 # The server takes 64 KiB.
 UNMATCHED_MAX = 4_500
+WINDOWS_MAX = 600
 
 
 def bronze(ticket: workshop.Ticket) -> dict:
@@ -50,8 +51,8 @@ def gold(ticket: workshop.Ticket, dashboard: dict | None = None) -> dict:
     _need("gold", "window_start", "country", "payments", "average_usd", "high_risk", "spike")
     rows = lakehouse.sql(
         "SELECT date_format(window_start, \"yyyy-MM-dd'T'HH:mm'Z'\"), country, payments, cast(average_usd AS double), high_risk, spike"
-        # A ticket goes back no further than an hour and a half, and a receipt should stay small enough to paste.
-        " FROM gold WHERE window_start >= (SELECT max(window_start) FROM gold) - INTERVAL 3 HOURS OR window_start IS NULL"
+        # A ticket goes back no further than an hour and a half. Where windows are there several times, the one with the most counts.
+        f" FROM gold ORDER BY window_start DESC NULLS FIRST, country, payments DESC LIMIT {WINDOWS_MAX}"
     ).collect()
     receipt = {**_about("gold"), "offsets": _offsets("gold").get(ticket.topic, {}), "windows": [list(row) for row in rows]}
     return {**receipt, "dashboard": dashboard} if dashboard else receipt
