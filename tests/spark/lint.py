@@ -55,14 +55,15 @@ def problems(text: str) -> list[str]:
 
 def unended(text: str) -> list[str]:
     """Streams without a trigger that ends, or that nobody waits for."""
-    found = []
-    for node in ast.walk(ast.parse(text)):
+    found, tree = [], ast.parse(text)
+    called = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    for node in ast.walk(tree):
         if not isinstance(node, ast.stmt) or isinstance(node, (ast.FunctionDef, ast.If, ast.For, ast.While, ast.With, ast.Try)):
             continue
         words = ast.unparse(node)
         if ".writeStream" in words and "availableNow=True" not in words:
             found.append(f"line {node.lineno}: a stream without .trigger(availableNow=True) has no end on serverless compute")
-    if text.count(".writeStream") > text.count("awaitTermination("):
+    if called.count("writeStream") > called.count("awaitTermination"):
         found.append("a stream is started that nobody waits for with awaitTermination()")
     return found
 

@@ -297,6 +297,7 @@ def main():
     parser.add_argument("--binary", default="target/release/headwater")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--install-only", action="store_true")
+    parser.add_argument("--challenges", help="a folder of challenges in the place of those that the binary was built with")
     parser.add_argument("words", nargs="*")
     given = parser.parse_args()
     try:
@@ -316,7 +317,8 @@ def run(given, found):
     print(f"seed {seed}, dirt {dirt}", flush=True)
     wanted = lambda case: not given.words or any(word in f"{case.challenge} {case.name}" for word in given.words)  # noqa: E731
     results = [tried(case) for case in (Case("all", "lint", linted),) if wanted(case)]
-    room = Room(binary, "--seed", str(seed), "--dirt", str(dirt))
+    more = ("--challenges", str(Path(given.challenges).resolve())) if given.challenges else ()
+    room = Room(binary, "--seed", str(seed), "--dirt", str(dirt), *more)
     drivers = [Driver(found, room.folder / "spark.log")]
 
     def remote():
