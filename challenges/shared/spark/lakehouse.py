@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+import io
 import json
 import os
 import re
@@ -490,8 +491,16 @@ def show(frame, n: int = 10) -> None:
 def picture(figure, name: str) -> None:
     """A picture in a notebook; a file beside the script otherwise."""
     display = _display()
-    if display is not None:
+    if display is not None and ON_DATABRICKS:
         display(figure)
+        return
+    if display is not None:
+        # Jupyter knows how to show a figure only after pyplot was imported.
+        from IPython.display import Image
+
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=110)
+        display(Image(drawn.getvalue()))
         return
     figure.savefig(HERE / f"{name}.png", dpi=110)
     print(f"picture: {HERE / name}.png")
