@@ -112,7 +112,7 @@ fn a_sheet_says_all_that_a_student_needs() {
         let (sheet, slug) = (&challenge.sheet, &challenge.slug);
         assert_eq!(sheet.points, if sheet.core { 100 } else { 150 }, "{slug}");
         assert!(sheet.stars.iter().all(|star| star.points == 25), "{slug}");
-        assert!((3..=5).contains(&sheet.hints.len()), "{slug} has {} hints", sheet.hints.len());
+        assert!((3..=6).contains(&sheet.hints.len()), "{slug} has {} hints", sheet.hints.len());
         assert_eq!(sheet.explain.choices.iter().filter(|choice| choice.right).count(), 1, "{slug}");
         let headings = [
             "Scenario",

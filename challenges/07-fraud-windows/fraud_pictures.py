@@ -21,8 +21,14 @@ def figure(gold):
 
 def rows_of(gold):
     """As dicts. Times of collect() are those of the computer's own time zone, seconds are the same everywhere."""
-    columns = ("country", "payments", "cast(average_usd AS double) AS average_usd", "high_risk", "spike")
-    found = [row.asDict() for row in gold.selectExpr("unix_seconds(window_start) AS seconds", *columns).collect()]
+    columns = (
+        "coalesce(country, 'none') AS country",
+        "payments",
+        "coalesce(cast(average_usd AS double), 0) AS average_usd",
+        "high_risk",
+        "coalesce(spike, false) AS spike",
+    )
+    found = [row.asDict() for row in gold.selectExpr("unix_seconds(window_start) DIV 300 * 300 AS seconds", *columns).collect()]
     return [{**row, "window_start": datetime.fromtimestamp(row["seconds"], timezone.utc)} for row in found]
 
 

@@ -226,9 +226,8 @@ place = spark.sql("SELECT current_catalog() AS catalog, current_schema() AS sche
 for dataset in dashboard["datasets"]:
     dataset.update(place)
 (lakehouse.HERE / "my-fraud.lvdash.json").write_text(json.dumps(dashboard, indent=2), encoding="utf-8")
-for dataset in dashboard["datasets"]:
-    print(dataset["displayName"])
-    lakehouse.show(spark.sql("".join(dataset["queryLines"])), 3)
+spikes = next(dataset for dataset in dashboard["datasets"] if dataset["name"] == "spikes")
+lakehouse.show(spark.sql("".join(spikes["queryLines"])))
 
 # COMMAND ----------
 

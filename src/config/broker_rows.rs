@@ -181,7 +181,7 @@ pub(super) const BROKER_ROWS: &[ConfigDef] = &[
     row("headwater.request.read.timeout.ms", Long, Some("30000"), AtLeast(1), ReadOnly, Yes, "Time from a request's first byte to its last."),
     row("headwater.scrub.bytes.per.second", Long, Some("4194304"), AtLeast(0), ClusterWide, Yes, "Bytes a second of closed segments that are read from the disk again to find damage. 0: none."),
     row("headwater.scrub.interval.ms", Long, Some("3600000"), AtLeast(100), ClusterWide, Yes, "Time from the beginning of one pass over all closed segments to the next, if the pass is over by then."),
-    row("headwater.user.connections.max", Int, Some("100"), AtLeast(1), ClusterWide, Yes, "Most connections that one user may have open. The instructor is exempt, here and below."),
+    row("headwater.user.connections.max", Int, Some("200"), AtLeast(1), ClusterWide, Yes, "Most connections that one user may have open. The instructor is exempt, here and below."),
     row("headwater.user.fetch.byte.rate", Long, Some("52428800"), AtLeast(0), ClusterWide, Yes, "Bytes of records a second that a user may fetch for whom no quota is set. 0: as many as there are."),
     row("headwater.user.partitions.max", Int, Some("100"), AtLeast(0), ClusterWide, Yes, "Most partitions of the topics under one student's prefix, together."),
     row("headwater.user.produce.byte.rate", Long, Some("20971520"), AtLeast(0), ClusterWide, Yes, "Bytes of records a second that a user may send for whom no quota is set. 0: as many as fit."),

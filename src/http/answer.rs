@@ -13,7 +13,7 @@ use crate::model::ErrorCode;
 use crate::workshop::Refusal;
 
 /// More is no body of a request to these pages.
-pub(super) const BODY_BYTES_MAX: usize = 64 << 10;
+pub(super) const BODY_BYTES_MAX: usize = 256 << 10;
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// `{"error", "fix"}` with a status.

@@ -237,7 +237,7 @@ async fn bodies_are_small_and_json() {
     }
     assert_eq!(post(&[], &body).await, 415);
     assert_eq!(post(&[("content-type", "application/json; charset=utf-8")], &body).await, 200);
-    let huge = format!("{{\"code\":\"{}\"}}", "x".repeat(70_000));
+    let huge = format!("{{\"code\":\"{}\"}}", "x".repeat(270_000));
     assert_eq!(post(&[json], &huge).await, 413);
     let chunked = format!("{:x}\r\n{huge}\r\n0\r\n\r\n", huge.len());
     let mut socket = TcpStream::connect(class.address).await.unwrap();

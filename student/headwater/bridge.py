@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 
 from headwater import databricks, kafka_clients, landing, target
 from headwater.http import HttpError
@@ -110,7 +110,8 @@ class Bridge:
         partitions = self.reader.partitions(topic)
         if not partitions:
             raise HttpError(
-                f"There is no topic {topic} that you may read.", "`doctor` lists what there is: doctor --topic NAME finds one that is misspelt."
+                f"There is no topic {topic} that you may read.",
+                "`doctor` lists what there is: doctor --topic NAME finds one that is misspelt.",
             )
         bounds = self.reader.bounds(topic, partitions)
         if topic not in self.opened:
@@ -135,7 +136,7 @@ class Bridge:
         first = self.next.setdefault(at, low)
         topic, partition = at
         if first > high:
-            raise self._made_anew(topic, f"partition {partition} ends at {high}, and {first} records of it have been copied")
+            raise self._made_anew(topic, f"partition {partition} ends at {high}, and it has been copied up to {first}")
         if first < low:
             if at in self.last:
                 self.say(f"{topic}, partition {partition}: offsets {first} to {low - 1} were deleted before they could be copied.")
@@ -267,7 +268,10 @@ def add_arguments(command) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0.5 <= seconds <= 3600:
-        raise ValueError
+        raise ArgumentTypeError("0.5 to 3600 seconds")
     return seconds

@@ -77,7 +77,7 @@ SPARK = (
                 "spark-home",
                 "SPARK_HOME names another Spark than the one in PySpark. Python then speaks to a Spark of another version.",
                 "Take SPARK_HOME out of your environment, and open the terminal again.",
-                'python -c "import os; print(os.environ.get(\'SPARK_HOME\'))"',
+                "python -c \"import os; print(os.environ.get('SPARK_HOME'))\"",
                 "PySpark",
             ),
             Cause(
@@ -166,6 +166,43 @@ SPARK = (
         ),
     ),
     Case(
+        "spark-anew",
+        "Spark: the topic began anew, or records are gone",
+        (
+            "offset was changed from",
+            "Some data may have been lost because they are not available in Kafka any more",
+            "report available offset which is less than end offset during running query with Trigger.AvailableNow",
+            "Cannot fetch offset",
+            "org.apache.kafka.common.errors.UnknownTopicOrPartitionException",
+            "a query reads nothing since the streams were reset",
+            "rows from before and after a reset in one table",
+        ),
+        (
+            Cause(
+                "streams-reset",
+                "The instructor let the streams begin anew: the topics are new ones, whose offsets begin at 0, and the checkpoint is about"
+                " the old ones. Restarting the query does not help.",
+                'lakehouse.reset("bronze") with the names of all tables that came of the topic: it drops them and their checkpoints. Then'
+                " run the notebook from the top, for a new ticket.",
+                'print(lakehouse.offsets_read("bronze"))',
+            ),
+            Cause(
+                "streams-reset-unseen",
+                "Where the new topic has more records than the checkpoint had read, or with failOnDataLoss=False, there is no error: the"
+                " query goes on in the middle of the new topic, or waits for it to grow. The table has rows of both, and the check fails.",
+                'lakehouse.reset("bronze") here too, whenever the instructor has reset the streams',
+                "SELECT partition, offset, count(*) FROM bronze GROUP BY ALL HAVING count(*) > 1",
+            ),
+            Cause(
+                "retention",
+                "Retention has deleted records that the query had not read yet.",
+                ".option('failOnDataLoss', False) goes on with the first record that is left. Where all are wanted: lakehouse.reset and"
+                " startingOffsets=earliest give those that there are.",
+                'print(lakehouse.offsets_read("bronze"))',
+            ),
+        ),
+    ),
+    Case(
         "databricks-windows",
         "Databricks: the last windows are missing",
         ("the last window is missing", "append mode prints nothing", "windowed aggregation is empty", "fewer windows than expected"),
@@ -209,16 +246,16 @@ SPARK = (
                 "bridge-idle",
                 "The bridge makes a folder for a topic when it starts, and a file when there are records. The notebook reads what is there"
                 " when it runs; the last records of a ticket come a round later.",
-                "Let the bridge run with the notebook's topics, into the notebook's volume (the preflight cell prints the line), and run the"
-                " cell again.",
+                "Let the bridge run with the notebook's topics, into the notebook's volume (the preflight cell prints the line), and run"
+                " the cell again.",
                 "{hw} bridge --topic {topic} --to /Volumes/workspace/ws_YOU/ws --once",
             ),
             Cause(
                 "bridge-token",
                 "A token belongs to one workspace and ends some day; its owner needs rights on the volume. Volumes are not made by writing"
                 " to them.",
-                "Make a token in the workspace (Settings, Developer, Access tokens); set DATABRICKS_HOST and DATABRICKS_TOKEN anew. The first"
-                " cell of a notebook makes the volume.",
+                "Make a token in the workspace (Settings, Developer, Access tokens); set DATABRICKS_HOST and DATABRICKS_TOKEN anew. The"
+                " first cell of a notebook makes the volume.",
                 "GRANT READ VOLUME, WRITE VOLUME ON VOLUME workspace.ws_YOU.ws TO `you@example.org`",
             ),
             Cause(

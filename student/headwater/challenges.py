@@ -137,7 +137,11 @@ def ticket(arguments) -> list[str]:
         lines.append(f"Write your answer to {found['results']}, each record with the header ticket={found['nonce']}")
     minutes = max(0, int((found["expires_ms"] - found["issued_ms"]) / 60000))
     lines.append(f"It is good for {minutes} minutes. The last offsets do not exist yet: they are coming in now.")
-    return lines + ["", f'For a notebook that cannot reach this server: lakehouse.ticket("{found["challenge"]}", "...") with this line', pasted(found)]
+    return lines + [
+        "",
+        f'For a notebook that cannot reach this server: lakehouse.ticket("{found["challenge"]}", "...") with this line',
+        pasted(found),
+    ]
 
 
 def pasted(found: dict) -> str:

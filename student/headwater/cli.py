@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     looking.add_argument("--group", help="the group.id that you read with")
     looking.add_argument("--json", action="store_true", help="print the result as JSON")
     _challenge_commands(command)
-    copying = command("bridge", lambda arguments: bridge.run(arguments, lambda line: _print([line])), "Copy topics to where Spark can read them")
+    copying = command(
+        "bridge", lambda arguments: bridge.run(arguments, lambda line: _print([line])), "Copy topics to where Spark can read them"
+    )
     bridge.add_arguments(copying)
     return parser
 

@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 def volume_path(given: str) -> str | None:
-    """/Volumes/CATALOG/SCHEMA/VOLUME/... of what was typed, or None for a folder on this computer. Raises HttpError where parts are missing."""
+    """/Volumes/CATALOG/SCHEMA/VOLUME/... of what was typed; None for a folder of this computer. HttpError where parts are missing."""
     path = re.sub(r"^dbfs:", "", given.replace("\\", "/"))
     # Git's bash on Windows puts its own folder before a path that begins with a slash.
     path = re.sub(r"^[A-Za-z]:/.*?Git(?:/usr)?(?=/Volumes/)", "", path)
@@ -48,7 +48,9 @@ def volume_path(given: str) -> str | None:
         return None
     parts = [part for part in path.split("/") if part]
     if len(parts) < 4:
-        raise HttpError(f"{clean(given)} is no volume.", "A volume is /Volumes/CATALOG/SCHEMA/VOLUME, for example /Volumes/workspace/ws_me/ws")
+        raise HttpError(
+            f"{clean(given)} is no volume.", "A volume is /Volumes/CATALOG/SCHEMA/VOLUME, for example /Volumes/workspace/ws_me/ws"
+        )
     return "/" + "/".join(parts)
 
 
@@ -96,7 +98,9 @@ class FilesApi:
             except (OSError, http.client.HTTPException) as reason:
                 self._hang_up()
                 if isinstance(reason, socket.gaierror) and not self.answered:
-                    raise HttpError(f"{self.host} is not known ({plain(reason)}).", "Compare DATABRICKS_HOST with the browser's address.") from reason
+                    raise HttpError(
+                        f"{self.host} is not known ({plain(reason)}).", "Compare DATABRICKS_HOST with the browser's address."
+                    ) from reason
                 told = f"does not answer ({plain(reason)})"
             pause = max(wait * random.uniform(0.75, 1.25), after)
             if self.patience is not None and time.monotonic() + pause - begun > self.patience:
@@ -165,7 +169,9 @@ class FilesApi:
                 404,
             )
         if 300 <= answer.status < 400:
-            return HttpError(f"{self.host} sends elsewhere ({why}): it is no workspace.", "Take DATABRICKS_HOST from the browser.", answer.status)
+            return HttpError(
+                f"{self.host} sends elsewhere ({why}): it is no workspace.", "Take DATABRICKS_HOST from the browser.", answer.status
+            )
         return HttpError(f"Databricks refuses {method} {clean(path)} ({why}).", "Look at the path after --to.", answer.status)
 
 

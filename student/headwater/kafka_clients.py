@@ -343,7 +343,9 @@ class Aiokafka(Reader):
 
 def _found(fetched, positions):
     records = [
-        Record(at.topic, at.partition, one.offset, one.timestamp if one.timestamp_type in (0, 1) else -1, one.key, one.value, list(one.headers))
+        Record(
+            at.topic, at.partition, one.offset, one.timestamp if one.timestamp_type in (0, 1) else -1, one.key, one.value, list(one.headers)
+        )
         for at, found in fetched.items()
         for one in found
     ]

@@ -17,7 +17,7 @@ class Rule(NamedTuple):
 
 
 RULES = (
-    Rule("processing-time", r"processingTime|continuous\s*=|once\s*=\s*True", "serverless compute allows availableNow alone", '.trigger(processingTime="5 seconds")'),
+    Rule("processing-time", r"processingTime|continuous\s*=|once\s*=\s*True", "serverless compute allows availableNow alone", 'w.trigger(processingTime="5 seconds")'),
     Rule("cache", r"\.cache\(", "not on serverless compute", "frame.cache()"),
     Rule("persist", r"\.persist\(", "not on serverless compute", "frame.persist()"),
     Rule("spark-context", r"sparkContext|\bsc\.", "there is none under Spark Connect", "spark.sparkContext.parallelize([])"),
@@ -26,11 +26,11 @@ RULES = (
     Rule("delta-table", r"\bDeltaTable\b", "its server part cannot be had for Spark Connect; SQL does the same", "DeltaTable.forName(spark, name)"),
     Rule("dbfs", r"dbfs:|/dbfs/|/FileStore", "the DBFS root is off", '"dbfs:/tables/bronze"'),
     Rule("driver-folder", r"[\"'](?:file:)?/(?:tmp|var/tmp|local_disk0)\b", "only the driver sees it", '"/tmp/checkpoint"'),
-    Rule("infer-schema", r"inferSchema|schema_of_json", "every column of JSON would be text, or another type tomorrow", '.option("inferSchema", True)'),
+    Rule("infer-schema", r"inferSchema|schema_of_json", "every column of JSON would be text, or another type tomorrow", 'r.option("inferSchema", True)'),
     Rule("password", r"(?i)password\s*=\s*[\"'][^\"'{]", "a notebook is shown to others", "password='s3cret'"),
     Rule("sql-cell", r"# MAGIC %(?!md\b)", "a plain script has only Python", "# MAGIC %sql SELECT 1"),
     Rule("global-temp", r"GlobalTemp|global_temp", "not on serverless compute", "frame.createGlobalTempView('x')"),
-    Rule("group-id", r"kafka\.group\.id", "two queries with one group each see a part", '.option("kafka.group.id", "mine")'),
+    Rule("group-id", r"kafka\.group\.id", "two queries with one group each see a part", 'r.option("kafka.group.id", "mine")'),
     Rule("java-udf", r"registerJava|spark\.jars", "no jars on serverless compute", 'config("spark.jars", "x.jar")'),
 )
 VOLUME = re.compile(r"/Volumes/[^\"'\s`)]*")
@@ -55,14 +55,15 @@ def problems(text: str) -> list[str]:
 
 def unended(text: str) -> list[str]:
     """Streams without a trigger that ends, or that nobody waits for."""
-    found = []
-    for node in ast.walk(ast.parse(text)):
+    found, tree = [], ast.parse(text)
+    called = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    for node in ast.walk(tree):
         if not isinstance(node, ast.stmt) or isinstance(node, (ast.FunctionDef, ast.If, ast.For, ast.While, ast.With, ast.Try)):
             continue
         words = ast.unparse(node)
         if ".writeStream" in words and "availableNow=True" not in words:
             found.append(f"line {node.lineno}: a stream without .trigger(availableNow=True) has no end on serverless compute")
-    if text.count(".writeStream") > text.count("awaitTermination("):
+    if called.count("writeStream") > called.count("awaitTermination"):
         found.append("a stream is started that nobody waits for with awaitTermination()")
     return found
 

@@ -255,9 +255,31 @@ def cases(room, driver, remote, found, everything, turn, dirt, binary):
         yield Case(desk.folder.id, "solution, as Jupyter runs it", partial(as_jupyter, desk))
 
 
+def in_the_jvm(driver, function, **arguments):
+    return driver.ask(call=function, arguments=arguments)["outcome"]
+
+
+def at_the_broker(driver, binary, folder):
+    """What happens to a query when the broker is killed, and when its topics begin anew."""
+    arguments = {"binary": binary, "folder": str(folder)}
+    yield Case("broker", "killed and started again under a query", partial(in_the_jvm, driver, "restarts.restarted", **arguments))
+    yield Case("broker", "reset under a query", partial(in_the_jvm, driver, "restarts.reset_under_query", **arguments))
+
+
+def connector(driver, binary, folder):
+    """What Spark's connector asks, case by case."""
+    outcomes = in_the_jvm(driver, "connector.through", binary=binary, folder=str(folder))
+    if isinstance(outcomes, str):
+        outcomes = [("connector", outcomes, 0.0)]
+    for name, outcome, seconds in outcomes:
+        case = Case("connector", name, None)
+        shown(case, outcome, seconds)
+        yield outcome, case, seconds
+
+
 def shown(case, outcome, seconds):
     most = 1500 if outcome.startswith("FAIL") else 190
-    print(f"{case.challenge}  {case.name:<32} {seconds:5.1f} s  {' '.join(outcome.split())[:most]}", flush=True)
+    print(f"{case.challenge:<9}  {case.name:<38} {seconds:5.1f} s  {' '.join(outcome.split())[:most]}", flush=True)
 
 
 def tried(case):
@@ -275,6 +297,7 @@ def main():
     parser.add_argument("--binary", default="target/release/headwater")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--install-only", action="store_true")
+    parser.add_argument("--challenges", help="a folder of challenges in the place of those that the binary was built with")
     parser.add_argument("words", nargs="*")
     given = parser.parse_args()
     try:
@@ -293,8 +316,9 @@ def run(given, found):
     seed, dirt = int(os.environ.get("SEED", 1 + turn % 9973)), int(os.environ.get("DIRT", turn % 3))
     print(f"seed {seed}, dirt {dirt}", flush=True)
     wanted = lambda case: not given.words or any(word in f"{case.challenge} {case.name}" for word in given.words)  # noqa: E731
-    results = [tried(Case("all", "lint", linted))] if wanted(Case("all", "lint", linted)) else []
-    room = Room(binary, "--seed", str(seed), "--dirt", str(dirt))
+    results = [tried(case) for case in (Case("all", "lint", linted),) if wanted(case)]
+    more = ("--challenges", str(Path(given.challenges).resolve())) if given.challenges else ()
+    room = Room(binary, "--seed", str(seed), "--dirt", str(dirt), *more)
     drivers = [Driver(found, room.folder / "spark.log")]
 
     def remote():
@@ -306,8 +330,12 @@ def run(given, found):
     try:
         for case in filter(wanted, cases(room, drivers[0], remote, found, given.all, turn, dirt, binary)):
             results.append(tried(case))
+        for case in filter(wanted, at_the_broker(drivers[0], binary, room.folder)):
+            results.append(tried(case))
+        if wanted(Case("connector", "", None)):
+            results += connector(drivers[0], binary, room.folder)
         if room.problem():
-            results.append((f"FAIL: {room.problem()}", Case("all", "broker", linted), 0.0))
+            results.append((f"FAIL: {room.problem()}", Case("all", "broker", None), 0.0))
             print(results[-1][0])
     finally:
         for driver in drivers:

@@ -101,7 +101,9 @@ class Asked(http.server.BaseHTTPRequestHandler):
             return self.answer(404, {"error_code": "NOT_FOUND", "message": "The directory being accessed is not found."})
         names = sorted(one[len(path) + 1 :] for one in list(server.files) if one.startswith(path + "/"))
         first = int(query.get("page_token", "0"))
-        found = {"contents": [{"name": name, "path": f"{path}/{name}", "is_directory": False} for name in names[first : first + server.PAGE]]}
+        found = {
+            "contents": [{"name": name, "path": f"{path}/{name}", "is_directory": False} for name in names[first : first + server.PAGE]]
+        }
         if first + server.PAGE < len(names):
             found["next_page_token"] = str(first + server.PAGE)
         return self.answer(200, found)

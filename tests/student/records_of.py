@@ -1,6 +1,7 @@
 """Writes records of all kinds into a topic, or tells what is in one: run by a Python that has confluent-kafka.
 
 records_of.py write BROKER TOPIC COUNT SEED PAUSE    some hundred at a time, with a pause of so many seconds
+records_of.py transact BROKER TOPIC                  transactions that are committed and aborted; the last one is left open for a minute
 records_of.py read BROKER TOPIC                      a line of JSON for each record, as the bridge should have written it
 """
 
@@ -13,7 +14,7 @@ import time
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-ODD = [b"\xff\xfe\x00", b"", None, "\u00e4\u2028\n\r\"\\".encode(), b"\xed\xa0\x80", b'{"a": 1}', "\U0001f9a6".encode()]
+ODD = [b"\xff\xfe\x00", b"", None, '\u00e4\u2028\n\r"\\'.encode(), b"\xed\xa0\x80", b'{"a": 1}', "\U0001f9a6".encode()]
 
 
 def write(broker, topic, count, seed, pause):
@@ -29,6 +30,25 @@ def write(broker, topic, count, seed, pause):
             producer.flush()
             time.sleep(float(pause))
     producer.flush()
+
+
+def transact(broker, topic):
+    producer = Producer({"bootstrap.servers": broker, "transactional.id": topic, "transaction.timeout.ms": 60000})
+    producer.init_transactions()
+    for end in (producer.commit_transaction, producer.abort_transaction, producer.commit_transaction, producer.abort_transaction):
+        producer.begin_transaction()
+        for number in range(10):
+            producer.produce(topic, f"{end.__name__} {number}", partition=0)
+        producer.flush()
+        end()
+        print("ended", flush=True)
+        if sys.stdin.readline() == "open\n":
+            producer.begin_transaction()
+            producer.produce(topic, "open", partition=0)
+            producer.flush()
+            print("open", flush=True)
+            sys.stdin.readline()
+            return
 
 
 def told(name, data):
@@ -66,4 +86,4 @@ def read(broker, topic):
 
 
 if __name__ == "__main__":
-    {"write": write, "read": read}[sys.argv[1]](*sys.argv[2:])
+    {"write": write, "transact": transact, "read": read}[sys.argv[1]](*sys.argv[2:])

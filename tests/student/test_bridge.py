@@ -35,6 +35,7 @@ bridge.MOST_RECORDS, databricks.FIRST_PAUSE, kafka_clients.ANSWER_S = 150, 0.02,
 sys.exit(cli.main(sys.argv[1:]))
 """
 LIMIT = 120
+ADD_PARTITIONS_TO_TXN = 24
 
 
 class Log(kafka_clients.Reader):
@@ -147,7 +148,9 @@ class Writing(Folders):
         self.log.add(50)
         with mock.patch.object(bridge, "MOST_BYTES", 1000):
             self.copy()
-        self.assertTrue(all(file.stat().st_size <= 1000 for file in (self.root / "landing" / TOPIC).glob("p*") if int(file.name[5:17]) >= 50))
+        self.assertTrue(
+            all(file.stat().st_size <= 1000 for file in (self.root / "landing" / TOPIC).glob("p*") if int(file.name[5:17]) >= 50)
+        )
         self.log.add(40)
         self.log.add(140, partition=1)
         with mock.patch.object(bridge, "MOST_HELD", 2000):
@@ -361,17 +364,35 @@ class Real(Case):
             again = len(api.stored) - len(api.files)
             print(f"volume: killed {kills} times, {len(files)} files, {again} of them sent twice as the answer was lost", flush=True)
 
+    def test_transactions_with_each_client(self):
+        """What was aborted is left out, an open one is not waited for, and marks at a topic's end keep nobody waiting."""
+        with wire.Connection(wire.dial("127.0.0.1", self.broker.port, 5), 5) as asked:
+            if ADD_PARTITIONS_TO_TXN not in asked.api_versions():
+                self.skipTest("this broker has no transactions")
+        topic = self.topic(1)
+        command = [self.python("confluent-kafka"), str(HERE / "records_of.py"), "transact", self.broker.address, topic]
+        writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        begun = time.monotonic()
+        for answer in ("\n", "\n", "open\n", "end\n"):
+            writer.stdout.readline()
+            for client in PYTHONS:
+                code, told = self.once(client, topic, self.home / client)
+                self.assertEqual((0, True), (code, "does not answer" not in told), told)
+                self.same(topic, self.files(self.home / client, topic))
+            writer.stdin.write(answer)
+        writer.communicate(timeout=LIMIT)
+        self.assertLess(time.monotonic() - begun, LIMIT)
+
     def test_a_reset_is_noticed_with_each_client(self):
-        for client in PYTHONS:
-            for count in (50, 2000):
-                topic, to = self.topic(1), self.home / f"{client}-{count}"
-                self.write(topic, 1000).wait(LIMIT)
-                self.assertEqual(0, self.once(client, topic, to)[0])
-                self.make(topic, 1, delete=True)
-                self.write(topic, count, 2).wait(LIMIT)
-                code, told = self.once(client, topic, to)
-                self.assertEqual(2, code, told)
-                self.assertIn(f"{topic} was made anew since it was copied", told)
+        for client, count in (("confluent-kafka", 50), *((client, 2000) for client in PYTHONS)):
+            topic, to = self.topic(1), self.home / f"{client}-{count}"
+            self.write(topic, 1000).wait(LIMIT)
+            self.assertEqual(0, self.once(client, topic, to)[0])
+            self.make(topic, 1, delete=True)
+            self.write(topic, count, 2).wait(LIMIT)
+            code, told = self.once(client, topic, to)
+            self.assertEqual(2, code, told)
+            self.assertIn(f"{topic} was made anew since it was copied", told)
 
     def test_a_reset_under_a_running_bridge_ends_it(self):
         topic, to = self.topic(1), self.home / "lake"

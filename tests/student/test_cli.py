@@ -225,7 +225,14 @@ class Challenges(Line):
         self.assertIn("There is no starter of c09 for java.", self.run_tool("start", "c09", "--client", "java")[2])
 
     def test_a_ticket_ends_in_a_line_for_a_notebook_that_cannot_reach_the_server(self):
-        ticket = {"challenge": "c05", "nonce": "n0\u00e9", "ranges": {"t": {"0": [5, 9]}}, "results": None, "issued_ms": 0, "expires_ms": 60000}
+        ticket = {
+            "challenge": "c05",
+            "nonce": "n0\u00e9",
+            "ranges": {"t": {"0": [5, 9]}},
+            "results": None,
+            "issued_ms": 0,
+            "expires_ms": 60000,
+        }
         self.at.more["/api/ticket/c05"] = ticket
         code, out, _ = self.run_tool("ticket", "c05")
         before, line = out.splitlines()[-2:]

@@ -1,10 +1,13 @@
 """The bridge's calls of the Files API, against a stand-in that fails as networks and workspaces do."""
 
+import os
 import socket
 import time
 from email.utils import formatdate
 from unittest import mock
 
+import certificates
+from doubles import Port, TlsDoor, exactly, join_both
 from files_api import FilesApi
 from rig import Case
 from test_bridge import TOPIC, Log
@@ -172,6 +175,56 @@ class Refusing(Volumes):
         self.assertEqual([], self.pauses)
 
 
+class Proxy(Port):
+    """Connects on, as a school's proxy does."""
+
+    def __init__(self):
+        self.asked = []
+        super().__init__()
+
+    def serve(self, connection):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += exactly(connection, 1)
+        self.asked.append(head.split(b"\r\n")[0].decode())
+        host, _, port = self.asked[-1].split(" ")[1].rpartition(":")
+        with socket.create_connection((host, int(port))) as inner:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            join_both(connection, inner)
+
+
+class Encrypted(Volumes):
+    def setUp(self):
+        super().setUp()
+        try:
+            authority = certificates.Authority(self.home, "ours")
+        except certificates.Missing as reason:
+            if os.environ.get("CI"):
+                raise
+            self.skipTest(str(reason))
+        door = TlsDoor(authority.certificate("workspace", "DNS:localhost"), self.api.server_address[1])
+        self.addCleanup(door.__exit__)
+        self.host = f"https://localhost:{door.port}"
+        self.trusted = {"SSL_CERT_FILE": str(authority.pem), "https_proxy": "", "HTTPS_PROXY": "", "no_proxy": "", "NO_PROXY": ""}
+        self.log.add(30)
+
+    def test_over_https_and_through_a_proxy(self):
+        with mock.patch.dict(os.environ, self.trusted):
+            self.copy(host=self.host)
+            self.assertEqual([NAME], self.api.names(TOPIC))
+            self.log.add(5)
+            with Proxy() as proxy, mock.patch.dict(os.environ, {"https_proxy": f"http://127.0.0.1:{proxy.port}"}):
+                self.copy(host=self.host)
+                self.assertEqual(
+                    [f"CONNECT {self.host[len('https://') :]} HTTP/1.1"], [line.replace("HTTP/1.0", "HTTP/1.1") for line in proxy.asked]
+                )
+            self.assertEqual(list(range(35)), self.lines())
+
+    def test_a_certificate_that_is_not_trusted_is_told_at_once(self):
+        self.refused("not trusted", "SSL_CERT_FILE", host=self.host)
+        self.assertEqual([], self.pauses)
+
+
 class Words(Case):
     def test_volumes_as_they_are_copied(self):
         for given, path in (
@@ -191,7 +244,11 @@ class Words(Case):
     def test_hosts_as_they_are_copied(self):
         for given in ("https://dbc-1.cloud.databricks.com/?o=12#x", "dbc-1.cloud.databricks.com", " https://dbc-1.cloud.databricks.com/ "):
             self.assertEqual("https://dbc-1.cloud.databricks.com", host_of(given))
-        for given, told in ((None, "is not known"), ("http://dbc-1.cloud.databricks.com", "not sent over http"), ("https://", "no address")):
+        for given, told in (
+            (None, "is not known"),
+            ("http://dbc-1.cloud.databricks.com", "not sent over http"),
+            ("https://", "no address"),
+        ):
             with self.assertRaisesRegex(HttpError, told):
                 host_of(given)
 
@@ -201,4 +258,3 @@ class Words(Case):
                 databricks.volume("/Volumes/a/b/c", "https://x", None, None, print, print)
             with self.assertRaisesRegex(HttpError, "letters"):
                 databricks.volume("/Volumes/a/b/c", "https://x", "dapi\u2026", None, print, print)
-

@@ -75,9 +75,13 @@ class Spark(Case):
             ("delta-storage", "delta-storage-4.4.1-SNAPSHOT.jar"),
         ):
             self.assertIn(other, self.noted(self.spark(jars=with_(name, other)), "jars", "spark-jar-versions"))
-        self.assertIn("kafka-clients-3.4.1.jar", self.noted(self.spark(jars=(*RIGHT, "kafka-clients-3.4.1.jar")), "jars", "spark-jar-versions"))
+        self.assertIn(
+            "kafka-clients-3.4.1.jar", self.noted(self.spark(jars=(*RIGHT, "kafka-clients-3.4.1.jar")), "jars", "spark-jar-versions")
+        )
         self.assertIn("commons-pool2", self.noted(self.spark(jars=with_("commons-pool2")), "jars", "spark-jars-missing"))
-        self.noted(self.spark(jars=(*with_("commons-pool2"), "kafka-clients-4.0.0.jar")), "jars", "spark-jar-versions", "spark-jars-missing")
+        self.noted(
+            self.spark(jars=(*with_("commons-pool2"), "kafka-clients-4.0.0.jar")), "jars", "spark-jar-versions", "spark-jars-missing"
+        )
         self.noted(self.spark(jars=(*RIGHT, "postgresql-42.7.3.jar", "kafka-schema-registry-client-7.8.0.jar")), "jars")
 
 

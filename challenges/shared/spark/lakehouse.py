@@ -42,7 +42,7 @@ COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp", "headers
 # Lines of JSON that `headwater.pyz bridge` writes. Bytes that are no text are in the columns that end in _base64.
 LANDED = (
     "key string, value string, key_base64 string, value_base64 string, topic string, partition int, offset bigint,"
-    " timestamp timestamp, headers array<struct<key: string, value: string>>"
+    " timestamp timestamp, headers array<struct<key: string, value: string, value_base64: string>>"
 )
 BRONZE = ("key", "value", "topic", "partition", "offset", "timestamp", "ingested_at")
 
@@ -65,9 +65,10 @@ def session(names: dict | None = None):
     """The Spark session: the one that is there, or a new one. `names` is globals(): what a notebook offers, such as display()."""
     global _spark, _names
     _names = names or {}
-    if (HERE / "headwater.json").is_file():
-        os.environ.setdefault("HEADWATER_HOME", str(HERE))
     if ON_DATABRICKS:
+        if (HERE / "headwater.json").is_file():
+            # What `join` wrote down on a computer of yours.
+            os.environ.setdefault("HEADWATER_HOME", str(HERE))
         from pyspark.sql import SparkSession
 
         workshop.PREFER_TLS = True
@@ -134,21 +135,18 @@ def _own_session():
         # The usual 200 tasks a shuffle are for clusters: with this much data they only take time.
         "spark.sql.shuffle.partitions": "2",
         "spark.databricks.delta.snapshotPartitions": "2",
-        # Each reader that Spark keeps is two connections of the hundred that a student may have. Usually it keeps 64.
-        "spark.kafka.consumer.cache.capacity": "16",
         "spark.sql.session.timeZone": "UTC",
         # On Databricks a table is a Delta table unless one says otherwise; here too.
         "spark.sql.sources.default": "delta",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.sql.sources.default": "delta",
         "spark.sql.warehouse.dir": str(warehouse()),
-        # Spark keeps its consumers for the next run, twelve connections for a topic with six partitions: not for minutes.
+        # Spark keeps its consumers for the next run, two connections for each partition that a query has read: not for minutes.
         "spark.kafka.consumer.cache.timeout": "10s",
         "spark.kafka.consumer.cache.evictorThreadRunInterval": "5s",
         "spark.log.level": "ERROR",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={(HERE / 'log4j2.properties').as_uri()}"
-        " -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+        " -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=160m",
     }
     found = jars()
     if found:
@@ -262,7 +260,8 @@ def _as_from_kafka(landed):
         "partition",
         "offset",
         "timestamp",
-        "transform(headers, header -> struct(header.key AS key, cast(header.value AS binary) AS value)) AS headers",
+        "transform(headers, header -> struct(header.key AS key,"
+        " coalesce(unbase64(header.value_base64), cast(header.value AS binary)) AS value)) AS headers",
     )
 
 
