@@ -102,7 +102,7 @@ def _volume() -> Path:
 
 def checkpoint(name: str) -> str:
     """Where a query keeps how far it has read. It and the table that the query writes are one: reset both or neither."""
-    return str((_volume() if ON_DATABRICKS else warehouse()) / "_ckpt" / name)
+    return ((_volume() if ON_DATABRICKS else warehouse()) / "_ckpt" / name).as_posix()
 
 
 def landing(topic: str) -> Path:
