@@ -345,9 +345,9 @@ def run(given, found):
     drivers = [Driver(found, room.folder / "spark.log")]
 
     def remote():
-        """Spark Connect has a JVM of its own, which starts when it is needed."""
+        """Spark Connect has a JVM of its own, which starts when it is needed; for tests Spark lets it choose its port."""
         if len(drivers) == 1:
-            drivers.append(Driver(found, room.folder / "connect.log", HEADWATER_SPARK_REMOTE="local[2]"))
+            drivers.append(Driver(found, room.folder / "connect.log", HEADWATER_SPARK_REMOTE="local[2]", SPARK_TESTING="1"))
         return drivers[1]
 
     try:

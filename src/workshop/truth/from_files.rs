@@ -9,6 +9,7 @@
 //!
 //! Gold has the columns `window_start`, `country`, `payments`, `average_usd`, `high_risk` and `spike`.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -20,6 +21,9 @@ use crate::tables::{Cell, QueryCheckpoint, Table, TableError};
 use super::digest::{Digest, Salt};
 use super::tables::ON_TIME_MS;
 use super::times::{minute_of, time};
+
+/// Of gold, the newest: a ticket goes back an hour and a half, and a receipt has to stay small.
+const ROWS_MAX: usize = 600;
 
 /// Computes a receipt for a ticket from the tables in a folder. The error is for the one who gave the path.
 pub fn receipt_of(folder: &Path, kind: &str, nonce: &str) -> Result<Value, String> {
@@ -163,16 +167,20 @@ fn silver(folder: &Path, salt: &Salt) -> Result<Value, TableError> {
 fn gold(folder: &Path) -> Result<Value, TableError> {
     let wanted = ["window_start", "country", "payments", "average_usd", "high_risk", "spike"];
     let table = with_columns(folder, "gold", &wanted)?;
-    let mut windows = Vec::new();
+    let mut rows = Vec::new();
     table.rows(&wanted, &mut |row| {
         let [start, country, payments, average, high, spike] = row else { return };
         let country = country.text().map(|text| String::from_utf8_lossy(&text).into_owned());
         let count = |cell: &Cell| cell.int().unwrap_or_default();
-        windows.push(json!([at(start).map(minute_of), country, count(payments), average.real(), count(high), spike.bool()]));
+        let (start, payments) = (at(start), count(payments));
+        let shown = json!([start.map(minute_of), country, payments, average.real(), count(high), spike.bool()]);
+        rows.push((start.map(Reverse), country, Reverse(payments), shown));
     })?;
+    rows.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
+    let windows: Vec<Value> = rows.into_iter().take(ROWS_MAX).map(|(.., shown)| shown).collect();
     let checkpoint = QueryCheckpoint::open(&folder.join("_ckpt").join("gold"))?;
     let offsets = read(&checkpoint).as_object().and_then(|topics| topics.values().next().cloned()).unwrap_or_else(|| json!({}));
-    Ok(with(about("gold", &table), vec![("offsets", offsets), ("windows", Value::Array(windows))]))
+    Ok(with(about("gold", &table), vec![("offsets", offsets), ("windows", json!(windows))]))
 }
 
 /// What a query read, by topic.
