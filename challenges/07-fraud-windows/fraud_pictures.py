@@ -12,10 +12,11 @@ from matplotlib.patches import Rectangle
 INK, CALM, QUIET, ALARM = "#1b2a41", "#4a6fa5", "#b8c4d6", "#d55e00"
 SHADES = LinearSegmentedColormap.from_list("shades", ["#f4f6f9", "#dfe6ef", "#8ea9cc", CALM, INK])
 WINDOW = timedelta(minutes=5)
+SHOWN = timedelta(hours=3)
 
 
 def figure(gold):
-    """All countries by windows, and below them the high risks and the average of all."""
+    """The last three hours: all countries by windows, and below them the high risks and the average of all."""
     return drawn_from(rows_of(gold))
 
 
@@ -29,6 +30,8 @@ def rows_of(gold):
         "coalesce(spike, false) AS spike",
     )
     found = [row.asDict() for row in gold.selectExpr("unix_seconds(window_start) DIV 300 * 300 AS seconds", *columns).collect()]
+    newest = max(row["seconds"] for row in found)
+    found = [row for row in found if row["seconds"] > newest - SHOWN.total_seconds()]
     return [{**row, "window_start": datetime.fromtimestamp(row["seconds"], timezone.utc)} for row in found]
 
 

@@ -175,6 +175,8 @@ def update():
 
 # Waits for the ticket's last records. This second run goes on where the first one stopped.
 lakehouse.until_complete(ticket, update, covered="gold")
+if spark.table("gold").isEmpty():
+    raise workshop.WorkshopError("gold is empty: no window has been closed.", "Are window and watermark over event_time?")
 lakehouse.show(spark.sql("SELECT * FROM gold WHERE spike ORDER BY window_start"), 20)
 
 # COMMAND ----------

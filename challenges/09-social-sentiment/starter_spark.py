@@ -23,10 +23,15 @@ spark = lakehouse.session(globals())
 
 # COMMAND ----------
 
-SOURCE = lakehouse.preflight("social-media-feed")
-# It says how your topic is named; nothing is answered to this ticket. Where the server is out of reach: lakehouse.ticket("c09", "WT1....")
+# The ticket says how your topic is named; nothing is answered to it. Without the server: lakehouse.ticket("c09", "WT1....")
 asked = lakehouse.ticket("c09")
-print(f"the Python half writes to {asked.results}")
+FIRST_HALF = f"run the first half: python c09.py makes {asked.results} and fills it; then run this notebook again"
+try:
+    SOURCE = lakehouse.preflight(asked.results)
+except workshop.WorkshopError as reason:
+    if "does not host this topic" not in str(reason):
+        raise
+    workshop.todo(FIRST_HALF)
 
 # COMMAND ----------
 
@@ -43,20 +48,15 @@ RUN = "cast(get(filter(headers, header -> header.key = 'ticket'), 0).value AS st
 
 
 def runs():
-    """The runs of the Python half, the newest first. None before the first."""
-    try:
-        records = lakehouse.batch(asked.results, startingOffsets="earliest").withColumn("run", F.expr(RUN)).where("run IS NOT NULL")
-        found = records.groupBy("run").agg(F.count("*").alias("records"), F.max("timestamp").alias("newest"))
-        return found.orderBy("newest", ascending=False).collect()
-    except Exception as reason:  # whatever Spark makes of a topic that is not there
-        if "UnknownTopicOrPartition" not in str(reason) and "PATH_NOT_FOUND" not in str(reason):
-            raise
-        return []
+    """The runs of the Python half, the newest first."""
+    records = lakehouse.batch(asked.results, startingOffsets="earliest").withColumn("run", F.expr(RUN)).where("run IS NOT NULL")
+    found = records.groupBy("run").agg(F.count("*").alias("records"), F.max("timestamp").alias("newest"))
+    return found.orderBy("newest", ascending=False).collect()
 
 
 found = runs()
 if not found:
-    workshop.todo(f"run the first half: python c09.py makes {asked.results} and fills it; then run this notebook again")
+    workshop.todo(FIRST_HALF)
 for run in found[:5]:
     print(f"  run {run['run']}: {run['records']} records")
 newest = found[0]["run"]

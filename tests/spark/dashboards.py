@@ -28,14 +28,16 @@ def dashboards():
     return sorted(ROOT.glob("challenges/*/*.lvdash.json"))
 
 
-def problems(spark, file) -> list[str]:
-    """What is wrong with a dashboard. Without `spark` its queries are not run."""
+def problems(spark, file, schema=None) -> list[str]:
+    """What is wrong with a dashboard. Without `spark` its queries are not run; `schema` is where its tables are."""
     try:
         board = json.loads(Path(file).read_text(encoding="utf-8"))
         found = structure(board)
     except (ValueError, KeyError, TypeError) as reason:
         return [f"{Path(file).name}: {type(reason).__name__}: {reason}"]
     if spark is not None and not found:
+        if schema:
+            spark.sql(f"USE {schema}")
         found = results(spark, board)
     return [f"{Path(file).name}: {problem}" for problem in found]
 
