@@ -82,6 +82,11 @@ def answered(request):
 def call(request):
     """A function of a module beside this file: it gets the session and what the request has for it."""
     module, function = request["call"].split(".")
+    if "pyspark" not in sys.modules:
+        # No notebook has been run, so no session has the jars.
+        from own_session import own_session
+
+        own_session(Path(request["arguments"]["folder"]))
     return {"outcome": getattr(importlib.import_module(module), function)(session(), **request["arguments"])}
 
 
