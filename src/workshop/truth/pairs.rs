@@ -108,17 +108,24 @@ impl Joined {
 
     /// Whether a digest is that of these pairs, with any of those that are not valid or without.
     pub fn is(&self, found: Digest, times: Times) -> bool {
+        self.different(found, times).is_some()
+    }
+
+    /// If it is: how many different pairs those are.
+    pub fn different(&self, found: Digest, times: Times) -> Option<u64> {
         let which = usize::from(times.purchases) + 2 * usize::from(times.payments);
-        let all: Vec<(_, Digest)> =
-            self.digests.iter().map(|(broken, digests)| (*broken, digests.get(which).copied().unwrap_or_default())).collect();
-        let purchases = sets(all.iter().map(|((purchase, _), _)| *purchase));
-        let payments = sets(all.iter().map(|((_, payment), _)| *payment));
-        purchases.iter().any(|purchases| {
-            payments.iter().any(|payments| {
-                let kept = all.iter().filter(|((purchase, payment), _)| {
+        let digest = |digests: &[Digest; 4], which: usize| digests.get(which).copied().unwrap_or_default();
+        let all: Vec<(_, Digest, u64)> =
+            self.digests.iter().map(|(broken, digests)| (*broken, digest(digests, which), digest(digests, 0).count)).collect();
+        let purchases = sets(all.iter().map(|((purchase, _), ..)| *purchase));
+        let payments = sets(all.iter().map(|((_, payment), ..)| *payment));
+        purchases.iter().find_map(|purchases| {
+            payments.iter().find_map(|payments| {
+                let kept = all.iter().filter(|((purchase, payment), ..)| {
                     purchase.is_none_or(|reason| purchases.contains(&reason)) && payment.is_none_or(|reason| payments.contains(&reason))
                 });
-                kept.map(|(_, digest)| *digest).sum::<Digest>() == found
+                let (digest, once) = kept.fold((Digest::default(), 0), |(sum, count), (_, digest, once)| (sum + *digest, count + once));
+                (digest == found).then_some(once)
             })
         })
     }

@@ -285,8 +285,8 @@ fn mistake(receipt: &Receipt, sides: &Sides, right: &Joined, salt: &Salt) -> Opt
     }
     let most = right.counts().1;
     for (times, which) in [(Joined::BOTH, "both"), (Joined::LEFT, "purchases"), (Joined::RIGHT, "payments")] {
-        if right.is(found, times) {
-            return Some(Mistaken::new("duplicates-doubled").with("twice", found.count.saturating_sub(most)).with("which", which));
+        if let Some(once) = right.different(found, times) {
+            return Some(Mistaken::new("duplicates-doubled").with("twice", found.count.saturating_sub(once)).with("which", which));
         }
     }
     let any = [Joined::ONCE, Joined::BOTH, Joined::LEFT, Joined::RIGHT];
