@@ -16,7 +16,7 @@ import receipts
 import workshop
 
 spark = lakehouse.session(globals())
-SOURCE = lakehouse.preflight("ecommerce-events")
+SOURCE = lakehouse.preflight("ecommerce-events", "financial-transactions")
 # Which records the challenge is about. The last ones are yet to come.
 ticket = lakehouse.ticket("c08")
 

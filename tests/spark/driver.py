@@ -14,7 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
-MODULES = ("lakehouse", "receipts", "workshop")
+MODULES = ("checkpoints", "lakehouse", "receipts", "workshop")
 # What a notebook prints is for the answer; Spark's own words go to stderr.
 ANSWERS = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)

@@ -25,6 +25,7 @@ import sys
 import time
 from pathlib import Path
 
+import checkpoints
 import workshop
 
 HERE = Path(__file__).resolve().parent
@@ -89,7 +90,7 @@ def session(names: dict | None = None):
 
 def schema() -> str:
     """The schema that is yours."""
-    return "ws_" + re.sub(r"\W", "_", workshop.identity())
+    return "ws_" + re.sub(r"\W", "_", workshop.identity(), flags=re.ASCII)
 
 
 def warehouse() -> Path:
@@ -189,8 +190,9 @@ def _open_warehouse() -> None:
     warehouse().mkdir(parents=True, exist_ok=True)
     _spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema()} LOCATION '{_quoted(warehouse())}'")
     _spark.sql(f"USE {schema()}")
-    for log in sorted(warehouse().glob("*/_delta_log")):
-        _spark.sql(f"CREATE TABLE IF NOT EXISTS `{log.parent.name}` USING delta LOCATION '{_quoted(log.parent)}'")
+    # A table whose first commit was interrupted has an empty log: it is none.
+    for table in sorted({commit.parent.parent for commit in warehouse().glob("*/_delta_log/*.json")}):
+        _spark.sql(f"CREATE TABLE IF NOT EXISTS `{table.name}` USING delta LOCATION '{_quoted(table)}'")
 
 
 def _quoted(path: Path) -> str:
@@ -212,6 +214,9 @@ def reset(*tables: str) -> None:
         if not ON_DATABRICKS:
             shutil.rmtree(warehouse() / name, ignore_errors=True)
         shutil.rmtree(checkpoint(name), ignore_errors=True)
+        if Path(checkpoint(name)).exists():
+            sentence = f"The checkpoint {checkpoint(name)} could not be deleted."
+            raise workshop.WorkshopError(sentence, "Delete it by hand, then run the cell again.")
 
 
 # Where the records come from
@@ -225,7 +230,8 @@ def kafka_options() -> dict[str, str]:
         options["kafka.security.protocol"] = known["security.protocol"]
     if "sasl.mechanism" in known:
         module = "scram.ScramLoginModule" if known["sasl.mechanism"].startswith("SCRAM") else "plain.PlainLoginModule"
-        login = f'username="{known["sasl.username"]}" password="{known["sasl.password"]}"'
+        user, password = (known[f"sasl.{what}"].replace("\\", "\\\\").replace('"', '\\"') for what in ("username", "password"))
+        login = f'username="{user}" password="{password}"'
         options["kafka.sasl.mechanism"] = known["sasl.mechanism"]
         options["kafka.sasl.jaas.config"] = f"{LOGIN}.{module} required {login};"
     if "ssl.ca.location" in known:
@@ -236,19 +242,19 @@ def kafka_options() -> dict[str, str]:
 
 def stream(topic: str, **options):
     """A topic as a stream. The options are those of Spark's Kafka source."""
-    if SOURCE == "volume":
-        return _as_from_kafka(_spark.readStream.schema(LANDED).json(str(landing(topic))))
-    reader = _spark.readStream.format("kafka").options(**kafka_options()).option("subscribe", topic)
-    # The names of Spark's groups begin with yours: others may not use them.
-    reader = reader.option("groupIdPrefix", workshop.group("spark")).option("includeHeaders", True)
-    return reader.options(**options).load().select(*COLUMNS)
+    return _records(_spark.readStream, topic, options)
 
 
 def batch(topic: str, **options):
     """The same records as a table of now. It does not grow while it is read."""
+    return _records(_spark.read, topic, options)
+
+
+def _records(reader, topic: str, options: dict):
     if SOURCE == "volume":
-        return _as_from_kafka(_spark.read.schema(LANDED).json(str(landing(topic))))
-    reader = _spark.read.format("kafka").options(**kafka_options()).option("subscribe", topic)
+        return _as_from_kafka(reader.schema(LANDED).json(str(landing(topic))))
+    reader = reader.format("kafka").options(**kafka_options()).option("subscribe", topic)
+    # The names of Spark's groups begin with yours: others may not use them.
     reader = reader.option("groupIdPrefix", workshop.group("spark")).option("includeHeaders", True)
     return reader.options(**options).load().select(*COLUMNS)
 
@@ -266,27 +272,26 @@ def _as_from_kafka(landed):
     )
 
 
-def preflight(topic: str) -> str:
+def preflight(*topics: str) -> str:
     """Chooses the source: the broker itself, or files that the bridge has put here. Says which step fails, and what to do then."""
     global SOURCE
-    direct = "kafka" if ON_DATABRICKS else "local"
-    wanted = os.environ.get("HEADWATER_SOURCE")
-    landed = any(landing(topic).glob("*.ndjson")) if landing(topic).is_dir() else False
-    if wanted == "volume":
-        failure = (f"HEADWATER_SOURCE is {wanted}", "")
-    else:
-        SOURCE = direct
-        failure = _looked(topic)
+    failure = ("HEADWATER_SOURCE is volume, and there are no files", "Take it out of the environment to read from the broker.")
+    if os.environ.get("HEADWATER_SOURCE") != "volume":
+        SOURCE = "kafka" if ON_DATABRICKS else "local"
+        failure = _looked(topics[0])
+    what = " and ".join(topics)
     if failure is None:
-        print(f'SOURCE = "{SOURCE}": Spark reads {topic} from the broker.')
+        print(f'SOURCE = "{SOURCE}": Spark reads {what} from the broker.')
         return SOURCE
-    if landed:
+    place = landing(topics[0]).parent
+    if all(any(landing(topic).glob("*.ndjson")) for topic in topics):
         SOURCE = "volume"
-        print(f'SOURCE = "volume": {topic} comes from the files in {landing(topic)}.')
+        print(f'SOURCE = "volume": {what} {"come" if len(topics) > 1 else "comes"} from the files in {place}.')
         return SOURCE
     sentence, fix = failure
-    bridge = f"on a computer that reaches the broker: python headwater.pyz bridge --topic {topic} --to {landing(topic).parent.parent}"
-    raise workshop.WorkshopError(f"Spark cannot read {topic}: {sentence}.", f"{fix}\nOr let files take the broker's place; {bridge}")
+    wanted = " ".join(f"--topic {topic}" for topic in topics)
+    bridge = f"on a computer that reaches the broker: python headwater.pyz bridge {wanted} --to {place.parent}"
+    raise workshop.WorkshopError(f"Spark cannot read {what}: {sentence}.", f"{fix}\nOr let files take the broker's place; {bridge}")
 
 
 def _looked(topic: str):
@@ -385,45 +390,13 @@ def offsets_of(table: str) -> dict[int, tuple[int, int]]:
 
 
 def offsets_read(name: str) -> dict[str, dict[int, tuple[int, int]]]:
-    """What a query has read, from its checkpoint: by topic and partition the first offset, and the one after the last."""
-    folder = Path(checkpoint(name))
-    read: dict = {}
-    for number, line in enumerate(_last_batch(name)[2:]):
-        end = json.loads(line) if line.startswith("{") else {}
-        if "logOffset" in end:
-            _from_files(folder / "sources" / str(number), end["logOffset"], read)
-            continue
-        starts = json.loads("{" + (folder / "sources" / str(number) / "0").read_text(encoding="utf-8").partition("{")[2])
-        for topic, partitions in end.items():
-            for partition, offset in partitions.items():
-                # A partition that was added later was read from its first record on.
-                read.setdefault(topic, {})[int(partition)] = (starts.get(topic, {}).get(partition, 0), offset)
-    return read
+    """What a query has read: by topic and partition the first offset, and the one after the last."""
+    return checkpoints.offsets_read(Path(checkpoint(name)))
 
 
 def watermark_of(name: str) -> str | None:
-    """The watermark that a query's last batch began with, from its checkpoint. None: it has none."""
-    millis = json.loads((_last_batch(name) or ["", "{}"])[1]).get("batchWatermarkMs")
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(millis // 1000)) if millis else None
-
-
-def _last_batch(name: str) -> list[str]:
-    """What a checkpoint notes of the last batch that is done: a version, the batch, and for each source where it ends."""
-    folder = Path(checkpoint(name))
-    commits = [int(file.name) for file in (folder / "commits").glob("*") if file.name.isdigit()] if folder.is_dir() else []
-    return (folder / "offsets" / str(max(commits))).read_text(encoding="utf-8").splitlines() if commits else []
-
-
-def _from_files(folder: Path, last: int, read: dict) -> None:
-    """The bridge writes into a file's name what is in it."""
-    for log in folder.glob("*"):
-        number = log.name.removesuffix(".compact")
-        if not number.isdigit() or int(number) > last:
-            continue
-        for topic, partition, start, end in re.findall(r"/([^/\"]+)/p(\d+)-(\d+)-(\d+)\.ndjson", log.read_text(encoding="utf-8")):
-            ranges, partition = read.setdefault(topic, {}), int(partition)
-            low, high = ranges.get(partition, (int(start), int(end)))
-            ranges[partition] = (min(low, int(start)), max(high, int(end)))
+    """The watermark that a query's last batch began with. None: it has none."""
+    return checkpoints.watermark(Path(checkpoint(name)))
 
 
 def submit(ticket: workshop.Ticket, receipt: dict) -> dict | None:
@@ -435,7 +408,8 @@ def submit(ticket: workshop.Ticket, receipt: dict) -> dict | None:
         if reason.status:
             raise
     line = "WS1." + base64.urlsafe_b64encode(json.dumps(receipt).encode()).decode().rstrip("=")
-    print(f"The server is out of reach. Paste this line on its page, or: python headwater.pyz check {ticket.challenge} LINE\n{line}")
+    print("The server is out of reach. On a computer that reaches it, with this line, or with a file that has it where it is too long:")
+    print(f"python headwater.pyz check {ticket.challenge} LINE\n{line}")
     return None
 
 
