@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 USUAL_SERVER = "http://127.0.0.1:8080"
-# A check waits for records that do not exist yet when it is asked.
-PATIENCE = 120
+# A check waits for records that do not exist yet when it is asked; all else is answered at once, or not at all.
+PATIENCE, ANSWER = 120, 15
 # Which listener to take where there are several: one in clear needs no certificate.
 PREFER_TLS = False
 
@@ -138,8 +138,10 @@ def group(name: str) -> str:
 def todo(what: str) -> None:
     """Ends a script that is not finished, and says what is missing."""
     caller = sys._getframe(1)
-    place = f"{Path(caller.f_code.co_filename).name}, line {caller.f_lineno}"
-    print(f"\nStill to do ({place}):\n  {what}")
+    file = Path(caller.f_code.co_filename)
+    # The code of a notebook's cell is in no file that anybody knows.
+    name = file.name if file.suffix == ".py" and "ipykernel" not in str(file) else "this cell"
+    print(f"\nStill to do ({name}, line {caller.f_lineno}):\n  {what}")
     raise SystemExit(0)
 
 
@@ -181,7 +183,8 @@ class _Server:
         if data is not None:
             headers["Content-Type"] = "application/json"
         try:
-            with self.opener.open(urllib.request.Request(self.base + path, data, headers), timeout=PATIENCE) as answer:
+            patience = PATIENCE if path.startswith("/api/check/") else ANSWER
+            with self.opener.open(urllib.request.Request(self.base + path, data, headers), timeout=patience) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as reason:
             raise self._refused(reason) from None
