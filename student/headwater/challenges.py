@@ -64,7 +64,9 @@ def start(arguments) -> list[str]:
     folder = Path(arguments.folder or sheet["slug"])
     folder.mkdir(parents=True, exist_ok=True)
     chosen = wanted[0]
-    own = [name for name in (chosen["name"], chosen.get("notebook")) if name]
+    databricks = arguments.client == "databricks"
+    # There both would be a notebook of the same name.
+    own = [name for name in (chosen["name"], None if databricks else chosen.get("notebook")) if name]
     names = [(starter, starter.replace("starter", sheet["id"], 1)) for starter in own]
     names += [(extra, extra) for extra in chosen.get("needs", sheet.get("needs", []))]
     written, kept = [], []
@@ -76,9 +78,9 @@ def start(arguments) -> list[str]:
         else:
             file.write_bytes(content.encode("utf-8"))
             written.append(file)
-    if arguments.client == "databricks":
+    if databricks:
         written += _login_beside(server.base, folder)
-    return _started(sheet, folder, written, kept, [target for _, target in names[: len(own)]])
+    return _started(sheet, folder, written, kept, [target for _, target in names[: len(own)]], databricks)
 
 
 def _login_beside(base, folder) -> list:
@@ -94,29 +96,31 @@ def _login_beside(base, folder) -> list:
     return written
 
 
-def _started(sheet, folder, written, kept, scripts):
+def _started(sheet, folder, written, kept, scripts, databricks):
     from headwater.cli import program
 
     lines = [f"{sheet['title']} ({sheet['minutes']} minutes for two)", ""]
     lines += [f"  wrote  {file}" for file in written]
     lines += [f"  kept   {file} (it was there already)" for file in kept]
     lines += ["", "Next:", f"  cd {folder}"]
-    if len(scripts) > 1:
-        lines += _spark(scripts, folder)
+    if databricks:
+        lines += _databricks(scripts[0], folder)
+    elif len(scripts) > 1:
+        lines += _spark(*scripts)
     else:
         lines.append(f"  python {scripts[0]}    it runs as it is, and says what is still to do")
     lines += [f"  {program()} check {sheet['id']} --watch    in a second terminal: tells you what is right and what is not"]
     return lines
 
 
-def _spark(scripts, folder):
-    script, notebook = scripts
+def _databricks(script, folder):
+    lines = [f"  import {script} into a folder of your workspace, as a notebook, and the other files beside it"]
     if (folder / "headwater.json").exists():
-        return [
-            f"  import {script} into a folder of your workspace, as a notebook, and the other files beside it",
-            "  headwater.json is your login: it stays in a folder that only you can read",
-            f"  open {script} and run the cells from the top",
-        ]
+        lines.append("  headwater.json is your login: it stays in a folder that only you can read")
+    return [*lines, f"  open {script} and run the cells from the top"]
+
+
+def _spark(script, notebook):
     return [
         "  python -m pip install -r requirements-spark.txt    once; Spark also needs Java 17 (`doctor` looks for both)",
         f"  python {script}    it runs as it is, and says what is still to do; or open {notebook}, the same cell by cell",

@@ -204,7 +204,7 @@ class Challenges(Line):
         self.run_tool("join", self.at.CODE)
         self.sheet("c05", {"name": "starter.py", "client": "spark", "notebook": "starter.ipynb", "needs": ["lakehouse.py"]})
         names, out = self.start("c05", "--client", "databricks")
-        self.assertEqual(["c05.ipynb", "c05.py", "ca.pem", "headwater.json", "lakehouse.py"], names)
+        self.assertEqual(["c05.py", "ca.pem", "headwater.json", "lakehouse.py"], names)
         self.assertIn("headwater.json is your login", out)
         self.assertNotIn("pw-quiet-otter", out)
         folder = self.home / "c05---client-databricks"
