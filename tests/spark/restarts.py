@@ -213,7 +213,8 @@ def judged(spark, folder, queries, query):
         found = explained(words)
         if name == "between runs, lossy":
             # No message: what was told not to fail does not, and reads nothing of the new topic.
-            outcomes.append(f"{name}: {'no error' if not words else words[:200]}, {sum(p.numInputRows for p in one.recentProgress)} rows")
+            read = sum(p.numInputRows for p in one.recentProgress)
+            (wrong if words or read else outcomes).append(f"{name}: {words[:200] or 'no error'}, {read} rows")
         elif found:
             outcomes.append(f"{name}: {found[1]!r} is explained in {found[0]}")
         else:

@@ -82,7 +82,8 @@ impl Challenges {
             (None, SPARK) => (name != REQUIREMENTS).then_some(name.as_str()),
             (inner, _) => inner.is_none().then_some(name.as_str()),
         });
-        shared.map(str::to_owned).chain(own).collect()
+        // What lies deeper is no one's: Python leaves folders where a module was imported.
+        shared.filter(|name| !name.contains('/')).map(str::to_owned).chain(own).collect()
     }
 
     pub fn shared(&self, name: &str) -> Option<&[u8]> {

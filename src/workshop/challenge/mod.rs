@@ -210,11 +210,6 @@ impl Challenge {
         notebook::ipynb(&self.starter(&format!("{}.py", name.strip_suffix(".ipynb")?))?)
     }
 
-    /// Whether any of it is for Spark.
-    pub fn has_spark(&self) -> bool {
-        self.sheet.solutions.values().any(|client| client == SPARK)
-    }
-
     /// The texts of the folder and the ids of the kind of truth belong together.
     fn agrees(&self) -> Result<(), String> {
         let same = |what: &str, kind: &[&str], texts: Vec<&str>| {

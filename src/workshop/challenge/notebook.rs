@@ -10,10 +10,6 @@ const NEXT_CELL: &str = "# COMMAND ----------";
 const MAGIC: &str = "# MAGIC";
 const MARKDOWN: &str = "%md";
 
-pub fn is_source(text: &str) -> bool {
-    text.lines().next() == Some(FIRST_LINE)
-}
-
 /// As an `.ipynb` file (nbformat 4.5); nothing for what is no source notebook.
 pub fn ipynb(source: &str) -> Option<String> {
     let body = source.strip_prefix(FIRST_LINE)?;
@@ -80,7 +76,6 @@ mod tests {
 
     #[test]
     fn a_plain_script_is_no_notebook() {
-        assert!(is_source(SOURCE) && !is_source("\"\"\"A script.\"\"\"\n"));
         assert_eq!(ipynb("\"\"\"A script.\"\"\"\n"), None);
     }
 }
