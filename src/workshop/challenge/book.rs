@@ -97,9 +97,15 @@ fn is_beside(name: &str) -> bool {
     !told && !name.contains('/') && !name.starts_with("solution") && !name.starts_with("starter")
 }
 
+/// What tools leave behind in a folder: `__pycache__`, `.ipynb_checkpoints`, `.DS_Store`.
+fn is_left_over(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| [".", "__"].iter().any(|start| name.to_string_lossy().starts_with(start)))
+}
+
 fn embedded(folder: &Dir<'_>, root: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
     for entry in folder.entries() {
         match entry {
+            DirEntry::Dir(inner) if is_left_over(inner.path()) => {}
             DirEntry::Dir(inner) => embedded(inner, root, files),
             DirEntry::File(file) => {
                 let path = file.path().strip_prefix(root).unwrap_or(file.path());
@@ -113,6 +119,9 @@ fn on_disk(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if is_left_over(&entry.path()) {
+            continue;
+        }
         if entry.file_type()?.is_dir() {
             on_disk(&entry.path(), &format!("{name}/"), files)?;
         } else {
@@ -120,4 +129,27 @@ fn on_disk(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tools_leave_behind_in_a_folder_is_not_handed_out() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("05-bronze");
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("challenges/05-bronze");
+        std::fs::create_dir_all(folder.join("__pycache__")).unwrap();
+        std::fs::create_dir_all(folder.join(".ipynb_checkpoints")).unwrap();
+        for file in std::fs::read_dir(own).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+            std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
+        }
+        for left in ["__pycache__/solution.cpython-312.pyc", ".ipynb_checkpoints/starter-checkpoint.ipynb", ".DS_Store", "words.json"] {
+            std::fs::write(folder.join(left), "x").unwrap();
+        }
+        let mut challenges = Challenges::default();
+        challenges.add_from(place.path()).unwrap();
+        assert_eq!(challenges.needs(challenges.get("c05").unwrap(), SPARK), BTreeSet::from(["words.json".to_owned()]));
+    }
 }
