@@ -52,8 +52,8 @@ def main():
         return 1
     version = next(Path(found.jars).glob("spark-sql-kafka-*.jar")).stem.rsplit("-", 1)[1]
     print(f"PySpark {version} in {os.path.relpath(found.python)}, its jars for Kafka and Delta in {os.path.relpath(found.jars)}.")
-    print(f"Java is {shutil.which('java')}. A notebook of challenges/ runs with:")
-    print(f"  HEADWATER_SPARK_JARS={found.jars} {os.path.relpath(found.python)} NOTEBOOK.py")
+    print(f"Java is {shutil.which('java')}. A notebook that `headwater.pyz start` has written, with what lies beside it, runs with:")
+    print(f"  HEADWATER_SPARK_JARS={found.jars} {os.path.abspath(found.python)} NOTEBOOK.py")
     return 0
 
 
