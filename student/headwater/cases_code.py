@@ -182,6 +182,7 @@ CODE = (
             "UnsupportedClassVersionError",
             "JAVA_HOME is not set",
             "Did not find winutils.exe",
+            "UnsupportedOperationException: getSubject is not supported",
         ),
         (
             Cause(
@@ -196,6 +197,13 @@ CODE = (
                 "java-old",
                 "The Java found here is too old ({version}). Spark 4 needs 17 or 21.",
                 "Install Java 17 and set JAVA_HOME to its folder. Open a new terminal.",
+                "java -version",
+                "Java",
+            ),
+            Cause(
+                "java-new",
+                "The Java found here is too new ({version}): from 24 on it lacks what Hadoop, a part of Spark, asks of it.",
+                "Install Java 17 beside it and set JAVA_HOME to the folder of that one. Open a new terminal.",
                 "java -version",
                 "Java",
             ),

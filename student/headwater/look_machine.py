@@ -60,4 +60,7 @@ class Machine:
                 "Java", Fault("java-old", f"{place} is Java {version} (only Spark on this computer needs a newer one).", version=version)
             )
             return ""
+        if version > surroundings.NEWEST_JAVA:
+            self.note("Java", Fault("java-new", f"{place} is Java {version}, which Spark 4.2 was not made for.", version=version))
+            return ""
         return f"Java {version}"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from headwater import settings
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 9), (3, 14)
-OLDEST_JAVA, JAVA_FOR_SPARK = 17, (17, 21)
+OLDEST_JAVA, NEWEST_JAVA = 17, 21
 WHEELS = {
     ("linux", "x86_64"),
     ("linux", "aarch64"),

@@ -484,8 +484,10 @@ class ThisComputer(Case):
         config = self.file(f'from kafka.vendor import six\nKafkaConsumer(bootstrap_servers="{broker.address}")\n', "app.py")
         self.cause(self.look("--config", config), "old-kafka-python-code", "settings")
 
-    def test_java_missing_and_too_old(self):
+    def test_java_missing_too_old_and_too_new(self):
         self.java = None
         self.cause(self.look(broker.address), "java-missing", "Java", "note")
         self.java = (8, "/usr/bin/java")
         self.assertIn("Java 17", self.cause(self.look(broker.address), "java-old", "Java", "note"))
+        self.java = (25, "/usr/bin/java")
+        self.assertIn("Java 17", self.cause(self.look(broker.address), "java-new", "Java", "note"))

@@ -35,12 +35,13 @@ impl Challenges {
         Ok(challenges)
     }
 
-    /// Adds the folders in a folder. One with the id of another takes its place.
+    /// Adds the folders in a folder. One with the id of another takes its place, and so does what lies in `shared`.
     pub fn add_from(&mut self, folder: &Path) -> Result<(), String> {
         let unreadable = |error: std::io::Error| format!("{}: {error}", folder.display());
         let mut found: Vec<_> = std::fs::read_dir(folder).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)?;
         found.sort_by_key(|entry| entry.file_name());
-        for entry in found.iter().filter(|entry| entry.path().join("challenge.toml").is_file()) {
+        let wanted = |path: &Path| path.join("challenge.toml").is_file() || path.ends_with(SHARED) && path.is_dir();
+        for entry in found.iter().filter(|entry| wanted(&entry.path())) {
             let mut files = BTreeMap::new();
             on_disk(&entry.path(), "", &mut files).map_err(unreadable)?;
             self.put(&entry.file_name().to_string_lossy(), files)?;
@@ -50,7 +51,7 @@ impl Challenges {
 
     fn put(&mut self, slug: &str, files: BTreeMap<String, Vec<u8>>) -> Result<(), String> {
         if slug == SHARED {
-            self.shared = files;
+            self.shared.extend(files);
         } else if files.contains_key("challenge.toml") {
             let challenge = Challenge::read(slug, files)?;
             self.all.retain(|other| other.id() != challenge.id());
@@ -148,8 +149,10 @@ mod tests {
         for left in ["__pycache__/solution.cpython-312.pyc", ".ipynb_checkpoints/starter-checkpoint.ipynb", ".DS_Store", "words.json"] {
             std::fs::write(folder.join(left), "x").unwrap();
         }
+        std::fs::create_dir_all(place.path().join("shared/spark")).unwrap();
+        std::fs::write(place.path().join("shared/spark/words.py"), "x").unwrap();
         let mut challenges = Challenges::default();
         challenges.add_from(place.path()).unwrap();
-        assert_eq!(challenges.needs(challenges.get("c05").unwrap(), SPARK), BTreeSet::from(["words.json".to_owned()]));
+        assert_eq!(challenges.needs(challenges.get("c05").unwrap(), SPARK), BTreeSet::from(["words.json", "words.py"].map(str::to_owned)));
     }
 }
