@@ -3,8 +3,8 @@
 run.py --binary target/release/headwater [WORD...]   only cases with one of these words in their name
 run.py --binary ... --all                            every wrong solution, and all solutions under Spark Connect and as Jupyter runs them
 
-Without --all two wrong solutions a challenge and one solution under Spark Connect, others each time, in a town with another seed each time;
-SEED and DIRT in the environment choose it.
+Without --all two wrong solutions a challenge, one solution under Spark Connect, and one from the bridge's files or as Jupyter runs it:
+others each time, in a town with another seed each time. SEED and DIRT in the environment choose it.
 """
 
 import argparse
@@ -37,7 +37,7 @@ import time
 import lakehouse
 
 spark = lakehouse.session(globals())
-records = lakehouse.stream("ecommerce-events", startingTimestamp=int(time.time() - 55 * 60) * 1000)
+records = lakehouse.stream("ecommerce-events", startingTimestamp=int(time.time() - 44 * 60) * 1000)
 rows = records.selectExpr(
     "cast(key AS string) AS key", "cast(value AS string) AS value", "topic", "partition", "offset", "timestamp",
     "current_timestamp() AS ingested_at",
@@ -111,6 +111,7 @@ class Desk:
 
     def begin(self):
         """What has to be there before a notebook can do its work."""
+        self.bronze()
         if self.first_half:
             script = self.place / "first_half.py"
             script.write_text(self.folder.text(self.first_half), encoding="utf-8")
@@ -118,6 +119,8 @@ class Desk:
             if code != 0:
                 raise RuntimeError(f"{self.first_half} ended with {code}: {output[-500:]}")
             self.first_half = None
+
+    def bronze(self):
         if self.keep and not (self.student.folder / "warehouse" / "bronze").is_dir():
             ended = self.run(RECENT_BRONZE)
             if ended["code"]:
@@ -146,9 +149,8 @@ def untouched(desk):
     told = desk.script().read_text(encoding="utf-8")
     if told != starter(desk.folder.text(desk.solution)):
         return "FAIL: the student's tool wrote another starter"
-    desk.begin()
-    desk.script().write_text(told, encoding="utf-8")
-    ended = desk.run()
+    desk.bronze()
+    ended = desk.run(told)
     if ended["code"] or "Still to do" not in ended["output"]:
         return f"FAIL: ended with {ended['code']}: {ended['output'][-500:]}"
     todo = " ".join(ended["output"][ended["output"].index("Still to do") :].split())
@@ -272,9 +274,9 @@ def cases(room, driver, remote, found, everything, turn, dirt, binary):
     for desk in desks if everything else turning(desks, 1, turn):
         yield Case(desk.folder.id, "solution, Spark Connect", partial(connected, desk, remote))
     reads_streams = [desk for desk in desks if desk.folder.sheet["track"] == SPARK]
-    for desk in reads_streams if everything else turning(reads_streams, 1, turn + 2):
+    for desk in reads_streams if everything else turning(reads_streams, turn % 2, turn // 2):
         yield Case(desk.folder.id, "solution, from the bridge's files", partial(bridged, desk))
-    for desk in desks if everything else turning(desks, 1, turn + 1):
+    for desk in desks if everything else turning(desks, 1 - turn % 2, turn // 2):
         yield Case(desk.folder.id, "solution, as Jupyter runs it", partial(as_jupyter, desk))
 
 
