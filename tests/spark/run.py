@@ -37,7 +37,7 @@ import time
 import lakehouse
 
 spark = lakehouse.session(globals())
-records = lakehouse.stream("ecommerce-events", startingTimestamp=int(time.time() - 44 * 60) * 1000)
+records = lakehouse.stream("ecommerce-events", startingTimestamp=int(time.time() - 26 * 60) * 1000)
 rows = records.selectExpr(
     "cast(key AS string) AS key", "cast(value AS string) AS value", "topic", "partition", "offset", "timestamp",
     "current_timestamp() AS ingested_at",

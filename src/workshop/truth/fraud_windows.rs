@@ -328,6 +328,9 @@ impl Frame<'_> {
     }
 }
 
+/// How many windows of the time of a run there may be: it was run a few times, within a quarter of an hour.
+const RUN_WINDOWS_MAX: usize = 4;
+
 fn mistake(case: &Case<'_>, frame: &Frame<'_>, right: &Windows, log: &[Payment]) -> Option<Mistaken> {
     let keys: HashSet<&Key> = frame.rows.iter().map(|row| &row.key).collect();
     if frame.rows.iter().any(|row| row.key.country.is_empty()) {
@@ -344,7 +347,9 @@ fn mistake(case: &Case<'_>, frame: &Frame<'_>, right: &Windows, log: &[Payment])
     // The time of the run: everything in a few windows that no event happened in, or nearly none.
     let run_starts: HashSet<Timestamp> = frame.rows.iter().map(|row| row.key.start).collect();
     let counted: u64 = frame.rows.iter().map(|row| row.payments).fold(0, u64::saturating_add);
-    let at_run = run_starts.iter().all(|start| start.0.saturating_add(WINDOW_MS) > case.ticket.issued_ms.0);
+    // More of them are hours of another time zone.
+    let at_run =
+        run_starts.len() <= RUN_WINDOWS_MAX && run_starts.iter().all(|start| start.0.saturating_add(WINDOW_MS) > case.ticket.issued_ms.0);
     let first = |keys: &mut dyn Iterator<Item = &Row>| keys.next().map(|row| (minute_of(row.key.start), row.key.country.clone()));
     let processing = |row: Option<(String, String)>| {
         let (window, country) = row.unwrap_or_default();
