@@ -213,7 +213,11 @@ def bridged(desk):
             if time.monotonic() > end or bridge.poll() is not None:
                 return f"FAIL: the bridge brings nothing: {log.read_text(errors='replace')[-600:]}"
             time.sleep(0.2)
+        # A checkpoint belongs to its source: what was read from the broker goes.
+        desk.driver.ask(clear=str(desk.student.folder), schema=desk.schema, keep=[])
+        desk.keep, kept = [], desk.keep
         verdict = desk.verdict(desk.folder.text(desk.solution), HEADWATER_SOURCE="volume")
+        desk.keep = kept
     finally:
         bridge.terminate()
         bridge.wait(30)
@@ -347,9 +351,10 @@ def run(given, found):
     drivers = [Driver(found, room.folder / "spark.log")]
 
     def remote():
-        """Spark Connect has a JVM of its own, which starts when it is needed; for tests Spark lets it choose its port."""
-        if len(drivers) == 1:
-            drivers.append(Driver(found, room.folder / "connect.log", HEADWATER_SPARK_REMOTE="local[2]", SPARK_TESTING="1"))
+        """Spark Connect has a JVM of its own, a new one for each notebook; for tests Spark lets it choose its port."""
+        while len(drivers) > 1:
+            drivers.pop().close()
+        drivers.append(Driver(found, room.folder / "connect.log", HEADWATER_SPARK_REMOTE="local[2]", SPARK_TESTING="1"))
         return drivers[1]
 
     try:
