@@ -11,7 +11,7 @@ import { Tag } from "./panel";
 import { Pairs } from "./table";
 import { Tabs } from "./tabs";
 import { Tree } from "./tree";
-import { whole } from "./visible";
+import { line, whole } from "./visible";
 import { ago, bytes, stamp } from "./words";
 
 const LONGEST = 200_000;
@@ -87,38 +87,49 @@ export function RecordView({ topic, record, onFilter, around, permalink, resend,
   const { key, value, headers } = all;
   return (
     <div class="stack record-view">
-      <Pairs
-        pairs={[
-          ["Partition : offset", <span class="mono">{placeOf(all)}</span>],
-          ["Time", <>{stamp(all.timestamp_ms)} <span class="quiet">({ago(all.timestamp_ms)}; {isoOf(all.timestamp_ms)})</span></>],
-          ["Key", <Small content={key} none="null: no key" />],
-          ["Size", bytes(all.size_bytes)],
-        ]}
-      />
-      {headers.length > 0 && (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Headers">
-          <table>
-            <thead><tr><th scope="col">Header</th><th scope="col">Value</th></tr></thead>
-            <tbody>{headers.map((header, n) => <tr key={n}><td class="mono break"><bdi>{short({ kind: "text", text: header.name, bytes: header.name.length, cut: false }, 200)}</bdi></td><td><Small content={header.value} none="null" /></td></tr>)}</tbody>
-          </table>
+      <div class="record-grid">
+        <div class="stack tight">
+          <Value value={value} keyed={key !== null} onFilter={onFilter} />
+          {value?.cut && more.data && <p class="quiet small">The value has {bytes(value.bytes)}; the page shows the first of them.</p>}
+          {isCut(record) && !more.data && !more.problem && <p class="quiet small" role="status">Only the beginning so far; the rest is on its way.</p>}
+          <Wrong problem={more.problem} />
         </div>
-      )}
-      {isCut(record) && !more.data && !more.problem && <p class="quiet small" role="status">Only the beginning so far; the rest is on its way.</p>}
-      <Wrong problem={more.problem} />
-      {value === null ? (
-        <p><Tag mood="accent">null</Tag> {key === null ? "Neither key nor value." : "A tombstone: in a compacted topic it deletes what stood under this key."}</p>
-      ) : value.bytes === 0 ? (
-        <p class="quiet">The value is empty: no bytes, which is not the same as null.</p>
-      ) : (
-        <ContentView content={value} label="value" onFilter={onFilter} />
-      )}
-      {value?.cut && more.data && <p class="quiet small">The value has {bytes(value.bytes)}; the page shows the first of them.</p>}
+        <div class="stack">
+          <Pairs
+            pairs={[
+              ["Place", <span class="mono">{placeOf(all)}</span>],
+              ["Time", <>{stamp(all.timestamp_ms)} <span class="quiet small">{ago(all.timestamp_ms)}<br />{isoOf(all.timestamp_ms)}</span></>],
+              ["Key", <Small content={key} none="null: no key" />],
+              ["Size", bytes(all.size_bytes)],
+            ]}
+          />
+          <Headers headers={headers} />
+        </div>
+      </div>
       <div class="row">
         <a class="button" href={around}>Around this record</a>
         <a class="button" href={resend}>{resendTo}</a>
         <CopyButton text={() => asJson(all)} label="Copy as JSON" />
         <CopyButton text={() => new URL(permalink, location.origin).href} label="Copy link" />
       </div>
+    </div>
+  );
+}
+
+function Value({ value, keyed, onFilter }: { value: Content | null; keyed: boolean; onFilter?: RecordProps["onFilter"] }) {
+  if (value === null) return <p><Tag mood="accent">null</Tag> {keyed ? "A tombstone: in a compacted topic it deletes what stood under this key." : "Neither key nor value."}</p>;
+  if (value.bytes === 0) return <p class="quiet">The value is empty: no bytes, which is not the same as null.</p>;
+  return <ContentView content={value} label="value" onFilter={onFilter} />;
+}
+
+function Headers({ headers }: { headers: LogRecord["headers"] }) {
+  if (headers.length === 0) return <p class="quiet small">No headers.</p>;
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label="Headers">
+      <table>
+        <thead><tr><th scope="col">Header</th><th scope="col">Value</th></tr></thead>
+        <tbody>{headers.map((header, n) => <tr key={n}><td class="mono break"><bdi>{line(header.name, 200)}</bdi></td><td><Small content={header.value} none="null" /></td></tr>)}</tbody>
+      </table>
     </div>
   );
 }

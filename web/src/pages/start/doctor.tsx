@@ -25,8 +25,9 @@ export function Doctor() {
                 const [mood, sign] = SIGNS[check.status];
                 return (
                   <li key={check.name}>
-                    <Tag mood={mood}>{sign}</Tag>
-                    <div class="grow"><strong>{check.name}</strong> <span class="break">{check.words}</span>{check.fix && <p class="break"><strong>What to do:</strong> {check.fix}</p>}</div>
+                    <span class="row"><Tag mood={mood}>{sign}</Tag><strong>{check.name}</strong></span>
+                    <p class="break">{check.words}</p>
+                    {check.fix && <p class="break"><strong>What to do:</strong> {check.fix}</p>}
                   </li>
                 );
               })}

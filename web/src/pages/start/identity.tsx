@@ -21,7 +21,7 @@ export function Identity() {
   if (who.team.length > 1) pairs.push(["Your team", who.team.join(", ")]);
   if (who.invite) pairs.push(["For your partner", <span class="row"><code>{who.invite}</code><CopyButton text={who.invite} /><span class="quiet small">Your partner types it below the workshop code.</span></span>]);
   return (
-    <Panel title="Who you are" tools={<Tools />} roomy>
+    <Panel title="Who you are" tools={<Tools />} roomy class="identity">
       {password.value && <Notice mood="warn"><strong>Write the password down now.</strong> Nobody can look it up later, not even the instructor. This tab shows it until you close it.</Notice>}
       <Pairs pairs={pairs} />
     </Panel>

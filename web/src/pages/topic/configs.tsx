@@ -14,12 +14,12 @@ function inWords({ name, value }: ConfigInfo): string | null {
 }
 
 const COLUMNS: Column<ConfigInfo>[] = [
-  { head: "Config", cell: (config) => <code class="break">{config.name}</code>, by: (config) => config.name },
+  { head: "Config", cell: (config) => <code class="name-cell">{config.name}</code>, by: (config) => config.name },
   {
     head: "Value",
     cell: (config) => {
       const words = inWords(config);
-      return <><code class={`break ${config.overridden ? "strong" : ""}`}>{config.value === "" ? "(empty)" : config.value}</code>{words && <span class="quiet small nowrap"> {words}</span>}</>;
+      return <span class="value-cell"><code class={config.overridden ? "strong" : ""}>{config.value === "" ? "(empty)" : config.value}</code>{words && <span class="quiet small nowrap"> {words}</span>}</span>;
     },
   },
   { head: "Where from", cell: (config) => (config.overridden ? <><Tag mood="accent">set for this topic</Tag> <span class="quiet small break">default {config.default === "" ? "(empty)" : config.default}</span></> : <span class="quiet">default</span>), by: (config) => (config.overridden ? 1 : 0) },

@@ -41,6 +41,7 @@ interface FilterProps {
 
 export function FilterBar({ filter, fields, onFilter }: FilterProps) {
   const [text, setText] = useState(filter);
+  const [help, setHelp] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
   useEffect(() => setText(filter), [filter]);
@@ -63,10 +64,11 @@ export function FilterBar({ filter, fields, onFilter }: FilterProps) {
         <input ref={input} id={id} class="mono" type="text" value={text} onInput={(event) => setText(event.currentTarget.value)} placeholder={`Filter: a word, or field:value${rows[0] ? `, as in ${rows[0][0]}` : ""}`} spellcheck={false} autocapitalize="none" autocomplete="off" />
         <button type="submit" class={text.trim() !== filter ? "main" : ""}>Filter</button>
         {filter && <button type="button" onClick={() => onFilter("")}>Clear</button>}
+        <button type="button" aria-expanded={help} aria-controls={`${id}-help`} onClick={() => setHelp(!help)}>Help</button>
       </form>
-      <details class="small help">
-        <summary>What can be written here</summary>
-        <div class="stack tight">
+      {help && (
+        <div class="stack tight small help" id={`${id}-help`}>
+          <p>Press one to try it. Words next to each other must all hold.</p>
           <table>
             <caption class="only-read">Examples of filters</caption>
             <tbody>
@@ -83,7 +85,7 @@ export function FilterBar({ filter, fields, onFilter }: FilterProps) {
             </p>
           )}
         </div>
-      </details>
+      )}
     </div>
   );
 }

@@ -3,7 +3,7 @@ import { Empty, Notice, Panel } from "../../parts/panel";
 import type { Place } from "../../parts/place";
 import { bytes, count, rate } from "../../parts/words";
 
-const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
 
 /** How the records are spread, in one or two sentences. */
 export function spread(list: PartitionInfo[]): { words: string; uneven: boolean } {

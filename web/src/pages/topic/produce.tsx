@@ -78,11 +78,11 @@ function NotYours({ topic, place }: { topic: TopicPage; place: Place }) {
       <p class="lead">
         {topic.kind === "stream"
           ? "Everybody in the room reads this stream, so only the town writes to it. In a topic of your own you may do everything."
-          : "You may write to topics whose names begin with your prefix, and this one does not."}
+          : "This topic belongs to somebody else."}
       </p>
-      <p>Your topics begin with <code class="break">{prefix}</code>. {place.query.copy ? "The record you chose will be filled in there, ready to be changed." : topic.kind === "stream" ? "Records like those of this stream will be offered there as templates." : ""}</p>
+      <p>Yours are those that begin with <code class="break">{prefix}</code> and go on as you like. {place.query.copy ? "The record you chose will be filled in there, ready to be changed." : topic.kind === "stream" ? "Records like those of this stream will be offered there as templates." : ""}</p>
       <Wrong problem={problem} />
-      <div class="row"><button type="button" class="main" disabled={busy} onClick={() => void act(begin)}>Create {play} and write there</button></div>
+      <div class="row"><button type="button" class="main long" disabled={busy} onClick={() => void act(begin)}>Create {play} and write there</button></div>
     </Panel>
   );
 }
@@ -252,7 +252,7 @@ function Headers({ headers, onHeaders }: { headers: Header[]; onHeaders: (header
           <button type="button" class="plain" aria-label={`Remove header ${n + 1}`} onClick={() => onHeaders(headers.filter((_, at) => at !== n))}>Remove</button>
         </div>
       ))}
-      <button type="button" onClick={() => onHeaders([...headers, { name: "", value: "" }])}>Add a header</button>
+      <button type="button" class="start" onClick={() => onHeaders([...headers, { name: "", value: "" }])}>Add a header</button>
     </fieldset>
   );
 }

@@ -7,10 +7,10 @@ import { line } from "../../parts/visible";
 const example = (value: unknown): string => (value === null || value === undefined ? "" : line(typeof value === "string" ? value : JSON.stringify(value), 80));
 
 const COLUMNS: Column<FieldInfo>[] = [
-  { head: "Field", cell: (field) => <><code class="break">{field.name}</code>{!field.required && <span class="quiet small"> may be missing</span>}</>, by: (field) => field.name },
+  { head: "Field", cell: (field) => <span class="name-cell"><code>{field.name}</code>{!field.required && <span class="quiet small"> may be missing</span>}</span>, by: (field) => field.name },
   { head: "Type", cell: (field) => field.type },
   { head: "What it means", cell: (field) => <span class="meaning">{field.meaning}</span> },
-  { head: "Example", cell: (field) => <code class="break">{example(field.example)}</code> },
+  { head: "Example", cell: (field) => <code class="value-cell">{example(field.example)}</code> },
   { head: "Allowed", cell: (field) => field.values && <span class="values">{field.values.map((value) => <code key={value}>{value}</code>)}</span> },
 ];
 
