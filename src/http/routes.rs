@@ -3,8 +3,8 @@
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::{
-    HttpState, assets, challenges, checks, class, generators, health, joining, metrics, overview, page, progress, report, reset, schemas,
-    seen, server_info, settings, student_tool, students, tickets,
+    HttpState, challenges, checks, class, dashboard, generators, health, joining, metrics, overview, plain, progress, report, reset,
+    schemas, seen, server_info, settings, student_tool, students, tickets,
 };
 use crate::workshop::Role;
 
@@ -27,10 +27,14 @@ macro_rules! routes {
 
 #[rustfmt::skip]
 routes! {
-    get    "/"                            Nobody     page::page,          "the page";
+    get    "/"                            Nobody     dashboard::page,     "the dashboard";
+    get    "/{page}"                      Nobody     dashboard::page,     "the same, at one of its pages";
+    get    "/{page}/{*rest}"              Nobody     dashboard::page,     "the same, at a part of one";
+    get    "/plain"                       Nobody     plain::page,         "address, first program and topics, without script";
+    get    "/plain.css"                   Nobody     plain::style,        "its style";
     get    "/healthz"                     Nobody     health::healthz,     "200, or 503 and the reason; under any host name";
     get    "/metrics"                     Instructor metrics::metrics,    "for Prometheus";
-    get    "/assets/{name}"               Nobody     assets::asset,       "the page's own files";
+    get    "/assets/{name}"               Nobody     dashboard::asset,    "the dashboard's own files";
     get    "/schemas/{name}"              Nobody     schemas::schema,     "JSON Schema of a stream";
     get    "/ca.pem"                      Nobody     server_info::ca_pem, "the certificate that signed ours; 404 when there is none";
     get    "/headwater.pyz"               Nobody     student_tool::as_zipapp, "the student's tool, one file for Python";
