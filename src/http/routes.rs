@@ -1,10 +1,13 @@
 //! Every page, one line each, with who may ask for it. The router is built from this table alone, so nothing is served that has no role.
 
 use axum::routing::{MethodRouter, delete, get, post, put};
+use serde_json::Value;
 
+#[allow(unused_imports)] // Events: the first row that has them comes with the live page.
+use super::openapi::{Answer, Content, Events, File, Shape, Text};
 use super::{
-    HttpState, assets, challenges, checks, class, generators, health, joining, metrics, overview, page, progress, report, reset, schemas,
-    seen, server_info, settings, student_tool, students, tickets,
+    HttpState, assets, challenges, checks, class, generators, health, joining, metrics, openapi, overview, page, progress, report, reset,
+    schemas, seen, server_info, settings, student_tool, students, tickets,
 };
 use crate::workshop::Role;
 
@@ -14,27 +17,49 @@ pub struct Route {
     /// The least that one has to be. A broker without a workshop takes everybody for its instructor.
     pub who: Role,
     pub about: &'static str,
+    /// The function that answers, with its module: `checks.verdict`.
+    pub handler: &'static str,
+    /// None or one.
+    pub query: &'static [Shape],
+    /// None or one.
+    pub body: &'static [Shape],
+    /// More than one where `?format=` chooses.
+    pub answers: &'static [Content],
     pub(super) endpoint: fn() -> MethodRouter<HttpState>,
 }
 
+/// A row: `METHOD "PATH" ROLE module::handler (query: T) (body: T) -> T, "what it is for";`. Query and body may be left out. The answer is a
+/// type that becomes JSON, or `Text`, `File`, `Events` or `Events<T>` (`openapi.rs`), or several of these with `|` between.
 macro_rules! routes {
-    ($($method:ident $path:literal $who:ident $handler:path, $about:literal;)+) => {
+    ($($method:ident $path:literal $who:ident $module:ident::$handler:ident
+        $((query: $query:ty))? $((body: $body:ty))? $(-> $($answer:ty)|+)?, $about:literal;)+) => {
         pub const ROUTES: &[Route] = &[
-            $(Route { method: stringify!($method), path: $path, who: Role::$who, about: $about, endpoint: || $method($handler) },)+
+            $(Route {
+                method: stringify!($method),
+                path: $path,
+                who: Role::$who,
+                about: $about,
+                handler: concat!(stringify!($module), ".", stringify!($handler)),
+                query: &[$(openapi::parameters::<$query>)?],
+                body: &[$(openapi::shape::<$body>)?],
+                answers: &[$($(<$answer as Answer>::CONTENT),+)?],
+                endpoint: || $method($module::$handler),
+            },)+
         ];
     };
 }
 
 #[rustfmt::skip]
 routes! {
-    get    "/"                            Nobody     page::page,          "the page";
-    get    "/healthz"                     Nobody     health::healthz,     "200, or 503 and the reason; under any host name";
-    get    "/metrics"                     Instructor metrics::metrics,    "for Prometheus";
-    get    "/assets/{name}"               Nobody     assets::asset,       "the page's own files";
-    get    "/schemas/{name}"              Nobody     schemas::schema,     "JSON Schema of a stream";
-    get    "/ca.pem"                      Nobody     server_info::ca_pem, "the certificate that signed ours; 404 when there is none";
-    get    "/headwater.pyz"               Nobody     student_tool::as_zipapp, "the student's tool, one file for Python";
-    get    "/headwater_student-0.1.0-py3-none-any.whl" Nobody student_tool::as_wheel, "the same as a wheel";
+    get    "/"                            Nobody     page::page -> Text,  "the page";
+    get    "/healthz"                     Nobody     health::healthz -> Text,  "200, or 503 and the reason; under any host name";
+    get    "/metrics"                     Instructor metrics::metrics -> Text, "for Prometheus";
+    get    "/assets/{name}"               Nobody     assets::asset -> Text, "the page's own files";
+    get    "/schemas/{name}"              Nobody     schemas::schema -> Text, "JSON Schema of a stream";
+    get    "/ca.pem"                      Nobody     server_info::ca_pem -> File, "the certificate that signed ours; 404 when there is none";
+    get    "/headwater.pyz"               Nobody     student_tool::as_zipapp -> File, "the student's tool, one file for Python";
+    get    "/headwater_student-0.1.0-py3-none-any.whl" Nobody student_tool::as_wheel -> File, "the same as a wheel";
+    get    "/api/openapi.json"            Nobody     openapi::document -> Value, "all of this as OpenAPI 3.1";
     get    "/api/server"                  Nobody     server_info::server, "version, mode, listeners with the address to use";
     get    "/api/settings"                Nobody     settings::settings,  "a first program for `?client=`, at `&listener=`";
     post   "/api/join"                    Nobody     joining::join,       "`{code, invite?}`: an identity with its password and a session";
