@@ -52,6 +52,7 @@ pub(super) struct Text;
 /// Something to be kept.
 pub(super) struct File;
 /// A stream of events; `Events<T>` when T is what can stand in their data.
+#[allow(dead_code, reason = "the first row with events is that of the live page")]
 pub(super) struct Events<T = ()>(std::marker::PhantomData<T>);
 
 impl Answer for Text {
@@ -138,15 +139,20 @@ impl Shapes {
 
     fn content(&mut self, route: &Route) -> Value {
         let mut content = Map::new();
-        for answer in route.answers {
-            let (kind, schema) = match answer {
-                Content::Json(shape) => ("application/json", shape(&mut self.answered).to_value()),
-                Content::Text => ("text/*", json!({ "type": "string" })),
-                Content::File => ("application/octet-stream", json!({})),
-                Content::Events(None) => ("text/event-stream", json!({ "type": "string" })),
-                Content::Events(Some(shape)) => ("text/event-stream", shape(&mut self.answered).to_value()),
-            };
+        let mut add = |kind: &str, schema: Value| {
+            // Several of a kind are one or the other.
+            let before = content.remove(kind).map(|before: Value| before["schema"].clone());
+            let schema = before.map_or(schema.clone(), |before| json!({ "anyOf": [before, schema] }));
             content.insert(kind.to_owned(), json!({ "schema": schema }));
+        };
+        for answer in route.answers {
+            match answer {
+                Content::Json(shape) => add("application/json", shape(&mut self.answered).to_value()),
+                Content::Text => add("text/*", json!({ "type": "string" })),
+                Content::File => add("application/octet-stream", json!({})),
+                Content::Events(None) => add("text/event-stream", json!({ "type": "string" })),
+                Content::Events(Some(shape)) => add("text/event-stream", shape(&mut self.answered).to_value()),
+            }
         }
         Value::Object(content)
     }
