@@ -18,6 +18,7 @@ mod guards;
 mod health;
 mod joining;
 mod metrics;
+pub mod openapi;
 mod overview;
 mod plain;
 mod progress;
@@ -172,6 +173,9 @@ mod tests;
 
 #[cfg(test)]
 mod class_fixture;
+
+#[cfg(test)]
+mod openapi_tests;
 
 #[cfg(test)]
 mod roles_tests;
