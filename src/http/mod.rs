@@ -18,6 +18,7 @@ mod guards;
 mod health;
 mod joining;
 mod metrics;
+pub mod openapi;
 mod overview;
 mod page;
 mod progress;
