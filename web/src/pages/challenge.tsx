@@ -1,5 +1,5 @@
 import { useRoute } from "preact-iso";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { part } from "../api/client";
 import type { ChallengePage, ChallengeRow, Progress, Verdict } from "../api/model";
 import { useGet } from "../api/use";
@@ -27,8 +27,12 @@ function useVerdict(id: string, mayAct: boolean): [Verdict | null, (verdict: Ver
   return [all.sort((a, b) => b.at_ms - a.at_ms)[0] ?? null, setOwn];
 }
 
-/** Without its first heading: that is the page's own. */
-const body = (readme: string) => readme.replace(/^\s*# .*\n/, "");
+/** Without its first heading, which is the page's own, and without the prompts, which have a panel with buttons. */
+function parts(readme: string): { instructions: string; besidePrompts: string } {
+  const [before, tips = "", after = ""] = readme.replace(/^\s*# .*\n/, "").split(/^## AI tips[ \t]*\n([^]*?)(?=^## |$(?![^]))/m);
+  const paragraphs = tips.trim().split(/\n\s*\n/).filter((one) => one && !/^\s*[-*] /.test(one));
+  return { instructions: `${before}\n${after}`, besidePrompts: paragraphs.join("\n\n") };
+}
 
 function Around({ id }: { id: string }) {
   const { data: list } = useGet<ChallengeRow[]>("/api/challenges");
@@ -68,11 +72,12 @@ function Page({ challenge, mayAct }: { challenge: ChallengePage; mayAct: boolean
   const [verdict, setVerdict] = useVerdict(challenge.id, mayAct);
   useEffect(() => reload(), [verdict?.at_ms, reload]);
   const own = progress?.challenges.find((one) => one.id === challenge.id);
+  const { instructions, besidePrompts } = useMemo(() => parts(challenge.readme), [challenge.readme]);
   return (
     <div class="sides">
       <div class="stack">
         <Answer challenge={challenge} verdict={verdict} own={own} mayAct={mayAct} onVerdict={setVerdict} />
-        <Panel title="Instructions"><Markdown text={body(challenge.readme)} level={2} link={docPath} picture={docPicture} /></Panel>
+        <Panel title="Instructions"><Markdown text={instructions} level={2} link={docPath} picture={docPicture} /></Panel>
         <HandIn challenge={challenge} />
       </div>
       <div class="stack">
@@ -84,6 +89,7 @@ function Page({ challenge, mayAct }: { challenge: ChallengePage; mayAct: boolean
           <Panel title="Ask an AI tool">
             <p class="small quiet">Any tool is welcome. Copy a question, then check what it says: the check is the point.</p>
             <Prompts prompts={challenge.prompts} />
+            {besidePrompts && <div class="small"><Markdown text={besidePrompts} link={docPath} /></div>}
           </Panel>
         )}
         <SelfChecks challenge={challenge} who={me.value?.id ?? "me"} />

@@ -43,7 +43,7 @@ function Row({ one, own, isNext }: { one: ChallengeRow; own: ProgressRow | undef
       </div>
       <div class="standing">
         {one.status || own ? <StandingTag status={status} /> : null}
-        <span class="small quiet nowrap">{own ? `${count(own.score)} of ${count(one.points)} points` : `${count(one.points)} points`}</span>
+        <span class="small quiet nowrap">{own && (own.score > 0 || isDone(status)) ? `${count(own.score)} of ${count(one.points)} points` : `${count(one.points)} points`}</span>
         {own && own.attempts > 0 && !isDone(status) && <span class="small quiet nowrap">{plural(own.attempts, "attempt")}</span>}
         {isNext && <a class="button main" href={path}>{status === "open" ? "Begin" : "Go on"}</a>}
       </div>
