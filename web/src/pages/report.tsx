@@ -61,7 +61,8 @@ function Submit({ form, draft }: { form: ReportForm; draft: Draft }) {
   const submit = async () => {
     setAsks(false);
     await act(async () => {
-      if (!(await draft.save())) throw draft.problem ?? new Error();
+      const wrong = await draft.save();
+      if (wrong) throw wrong;
       const told = await send<{ submitted_ms: number | null }>("POST", "/api/report");
       setSubmitted(told.submitted_ms ?? Date.now());
     });

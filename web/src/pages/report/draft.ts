@@ -23,8 +23,8 @@ function unsaved(place: string): Answers {
 export interface Draft {
   answers: Answers;
   write: (id: string, text: string) => void;
-  /** Everything is with the broker once this is true. */
-  save: () => Promise<boolean>;
+  /** What went wrong; null: what was written is with the broker. */
+  save: () => Promise<Problem | null>;
   dirty: boolean;
   saving: boolean;
   saved_ms: number | null;
@@ -46,12 +46,12 @@ export function useDraft(form: ReportForm, who: string): Draft {
   const [saved_ms, setSaved] = useState(form.saved_ms);
   const [problem, setProblem] = useState<Problem | null>(null);
   const timer = useRef<number | undefined>(undefined);
-  const under = useRef<Promise<boolean> | null>(null);
+  const under = useRef<Promise<Problem | null> | null>(null);
   const gone = useRef(false);
 
-  const once = useCallback(async (): Promise<boolean> => {
+  const once = useCallback(async (): Promise<Problem | null> => {
     const sent = { ...waiting.current };
-    if (Object.keys(sent).length === 0) return true;
+    if (Object.keys(sent).length === 0) return null;
     setSaving(true);
     try {
       const told = await send<{ saved_ms: number | null }>("PUT", "/api/report", { answers: sent });
@@ -62,17 +62,18 @@ export function useDraft(form: ReportForm, who: string): Draft {
       const isMore = Object.keys(waiting.current).length > 0;
       setDirty(isMore);
       if (isMore && !gone.current) later(QUIET_MS);
-      return !isMore;
+      return null;
     } catch (error) {
-      setProblem(Problem.of(error));
+      const wrong = Problem.of(error);
+      setProblem(wrong);
       if (!gone.current) later(AGAIN_MS);
-      return false;
+      return wrong;
     } finally {
       setSaving(false);
     }
   }, [place]);
 
-  const save = useCallback(async (): Promise<boolean> => {
+  const save = useCallback(async (): Promise<Problem | null> => {
     window.clearTimeout(timer.current);
     // One after the other: an older text must not come last.
     while (under.current) await under.current;
