@@ -1,0 +1,69 @@
+import { useState } from "preact/hooks";
+import type { Loaded } from "../../api/use";
+import { part, send } from "../../api/client";
+import { useAct, Wrong } from "../../parts/form";
+import { Panel } from "../../parts/panel";
+import { Table } from "../../parts/table";
+import { ago, count, plural } from "../../parts/words";
+import { useQuery, type ClassBoard, type Waiting } from "./data";
+
+export function StuckTab({ board }: { board: Loaded<ClassBoard> }) {
+  const { busy, problem, act } = useAct();
+  const [told, tell] = useState("");
+  const data = board.data;
+  if (!data) return <Wrong problem={board.problem} />;
+  const titles = new Map(data.challenges.map((one) => [one.id, one.title]));
+  const done = (one: Waiting) => act(async () => {
+    await send("POST", `/api/stuck/${part(one.challenge)}?student=${part(one.student)}`, { stuck: false });
+    tell(`${one.name} is off the queue.`);
+    board.reload();
+  });
+  return (
+    <Panel title={data.stuck.length > 0 ? `${plural(data.stuck.length, "student")} in the queue, who waited longest first` : "The queue for help"}>
+      <Wrong problem={board.problem ?? problem} />
+      <Table caption="Who waits for help" rows={data.stuck} id={(one) => `${one.student} ${one.challenge}`}
+        empty="Nobody waits. Students queue up with the button I am stuck on a challenge, or with headwater stuck in a terminal."
+        columns={[
+          { head: "Waits", cell: (one) => <span class="nowrap">{ago(one.since_ms).replace(" ago", "")}</span>, by: (one) => -one.since_ms },
+          { head: "Who", cell: (one) => <a class="break" href={`/instructor?tab=class&student=${part(one.student)}`}>{one.name}</a>, by: (one) => one.name },
+          { head: "Challenge", cell: (one) => <a href={`/instructor?tab=class&student=${part(one.student)}&challenge=${part(one.challenge)}`}>{one.challenge}, {titles.get(one.challenge) ?? ""}</a>, by: (one) => one.challenge },
+          { head: "Note", cell: (one) => <span class="break note">{one.note || <span class="quiet">no note</span>}</span> },
+          { head: "", cell: (one) => <button type="button" disabled={busy} onClick={() => done(one)}>Done<span class="only-read"> with {one.name}</span></button> },
+        ]} />
+      <span class="only-read" role="status">{told}</span>
+    </Panel>
+  );
+}
+
+export function MistakesTab({ board }: { board: Loaded<ClassBoard> }) {
+  const [query, set] = useQuery();
+  const data = board.data;
+  if (!data) return <Wrong problem={board.problem} />;
+  const of = Math.max(data.students.length, 1);
+  const here = data.mistakes.filter((one) => !query.challenge || one.challenge === query.challenge);
+  const rows = [...here].sort((a, b) => b.count - a.count);
+  const top = Math.max(...rows.map((one) => one.count), 1);
+  const seen = [...new Set(data.mistakes.map((one) => one.challenge))].sort();
+  const next = [...here].sort((a, b) => b.students - a.students)[0];
+  return (
+    <Panel title="What to explain next" tools={seen.length > 1 && (
+      <div class="row" role="group" aria-label="Challenge">
+        <button type="button" class="plain" aria-pressed={!query.challenge} onClick={() => set({ challenge: null })}>All</button>
+        {seen.map((id) => <button key={id} type="button" class="plain" aria-pressed={query.challenge === id} onClick={() => set({ challenge: id })}>{id}</button>)}
+      </div>
+    )}>
+      <Wrong problem={board.problem} />
+      {next && <p class="lead break">Most students made this one: <strong>{next.title ?? next.id}</strong> ({next.challenge}, {plural(next.students, "student")} of {count(of)}).</p>}
+      <Table caption="Mistakes by count" rows={rows} id={(one) => `${one.challenge} ${one.id}`}
+        empty="No known mistake was recognised yet. Each check that finds one counts it here."
+        columns={[
+          { head: "Mistake", cell: (one) => <span class="break">{one.title ?? <code>{one.id}</code>}</span>, by: (one) => one.title ?? one.id },
+          { head: "Challenge", cell: (one) => <a href={`/challenges/${part(one.challenge)}`}>{one.challenge}</a>, by: (one) => one.challenge },
+          { head: "Students", number: true, cell: (one) => count(one.students), by: (one) => one.students },
+          { head: "Of the class", number: true, cell: (one) => `${Math.round((100 * one.students) / of)} %` },
+          { head: "Times", number: true, cell: (one) => count(one.count), by: (one) => one.count },
+          { head: "", cell: (one) => <span class="meter" aria-hidden="true"><i style={{ width: `${(100 * one.count) / top}%` }} /></span> },
+        ]} />
+    </Panel>
+  );
+}
