@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { useGet } from "../api/use";
-import type { Room } from "../api/model";
+import type { History, Room } from "../api/model";
 import { left } from "../parts/timer";
 import { count, rate } from "../parts/words";
 import { connected, room, tick, topics, trend } from "../state/live";
@@ -63,15 +63,18 @@ function BigTimer({ timer }: { timer: NonNullable<Room["timer"]> }) {
   );
 }
 
+/** The last quarter of an hour; what this page saw itself until the broker has told it. */
 function Flow() {
+  const { data } = useGet<History>("/api/history?minutes=15", 5000);
   const now = tick.value;
-  const values = trend.value.messages;
+  const values = (data?.messages_in_per_s ?? trend.value.messages).map((value) => value ?? 0);
+  const width = Math.max(data ? values.length : 120, 2);
   const top = Math.max(...values, 1e-9);
-  const points = values.map((value, n) => `${120 - values.length + n},${(38 - (36 * value) / top).toFixed(2)}`).join(" ");
+  const points = values.map((value, n) => `${width - values.length + n},${(39 - (37 * value) / top).toFixed(2)}`).join(" ");
   return (
     <section class="flow" aria-label="Messages per second">
       <div class="big"><strong>{now ? rate(now.messages_in_per_s) : "-"}</strong> <span>messages/s</span></div>
-      <svg viewBox="0 0 119 40" preserveAspectRatio="none" role="img" aria-label={`Messages per second over the last two minutes, at most ${rate(values.length ? top : 0)}`}>
+      <svg viewBox={`0 0 ${width - 1} 40`} preserveAspectRatio="none" role="img" aria-label={`Messages per second lately, at most ${rate(values.length ? top : 0)}`}>
         <polyline points={points} />
       </svg>
     </section>
@@ -114,26 +117,22 @@ function Places() {
   );
 }
 
-function ClassView({ now }: { now: Room | null }) {
-  const board = useGet<ClassBoard>("/api/class", 5000);
+function Joined({ board }: { board: ClassBoard | null }) {
   const seen = useGet<Seen>("/api/seen", 10_000);
-  const joined = board.data?.students.length ?? 0;
   const online = seen.data?.users.filter((user) => user.connections > 0 && user.user !== "instructor").length;
-  const bars = (board.data?.challenges ?? []).map((challenge) => {
-    const { solved } = tally(board.data!.students, challenge.id);
+  return (
+    <div class="heads">
+      <div><strong>{board ? count(board.students.length) : "-"}</strong> joined</div>
+      <div><strong>{online === undefined ? "-" : count(online)}</strong> connected</div>
+    </div>
+  );
+}
+
+function solvedBars(board: ClassBoard | null): Bar[] {
+  return (board?.challenges ?? []).map((challenge) => {
+    const { solved } = tally(board!.students, challenge.id);
     return { name: challenge.id, title: challenge.title, value: solved, words: count(solved) };
   });
-  return (
-    <>
-      <Join />
-      <div class="heads">
-        <div><strong>{board.data ? count(joined) : "-"}</strong> joined</div>
-        <div><strong>{online === undefined ? "-" : count(online)}</strong> connected</div>
-      </div>
-      <Bars title="Solved" bars={bars} of={joined} />
-      {now?.leaderboard && <Places />}
-    </>
-  );
 }
 
 function StreamsView() {
@@ -155,21 +154,36 @@ export function Stage() {
       </main>
     );
   }
-  const now = room.value ?? asked.data;
-  const places = !isSingle() && now?.leaderboard === true;
+  return <Wall still={still} now={room.value ?? asked.data} />;
+}
+
+function Wall({ still, now }: { still: boolean; now: Room | null }) {
+  const alone = isSingle();
+  const board = useGet<ClassBoard>(alone ? null : "/api/class", 5000);
+  const lost = problem.value !== null && !connected.value;
   return (
-    <main class={`stage ${isSingle() ? "alone" : ""} ${places ? "with-places" : ""} ${still ? "still" : ""}`}>
+    <main class={`stage ${alone ? "alone" : ""} ${still ? "still" : ""}`}>
       <h1 class="only-read">Projector view</h1>
-      <header>
-        {now?.timer && <BigTimer timer={now.timer} />}
-        <div class="said">
-          {now?.frozen && <p class="frozen">■ The room is frozen. Please listen.</p>}
-          {now?.announcement && <p class="announcement">{now.announcement.text}</p>}
-          {problem.value && !connected.value && <p class="frozen">▲ The broker does not answer. These figures are old.</p>}
+      {!alone && <div class="left"><Join /><Joined board={board.data} /></div>}
+      <div class="right">
+        {(now?.timer || now?.frozen || now?.announcement || lost) && (
+          <header>
+            {now?.timer && <BigTimer timer={now.timer} />}
+            <div class="said">
+              {now?.frozen && <p class="frozen">■ The room is frozen. Please listen.</p>}
+              {lost && <p class="frozen">▲ The broker does not answer. These figures are old.</p>}
+              {now?.announcement && <p class="announcement">{now.announcement.text}</p>}
+            </div>
+          </header>
+        )}
+        <div class="facts">
+          <div class="flows">
+            <Flow />
+            {alone ? <StreamsView /> : <Bars title="Solved" bars={solvedBars(board.data)} of={board.data?.students.length ?? 0} />}
+          </div>
+          {!alone && now?.leaderboard && <Places />}
         </div>
-      </header>
-      <Flow />
-      {isSingle() ? <StreamsView /> : <ClassView now={now} />}
+      </div>
     </main>
   );
 }

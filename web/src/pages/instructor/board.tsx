@@ -123,15 +123,16 @@ export function Board({ challenges, rows, all, onOpen, onHold }: BoardProps) {
               const of = Math.max(all.length, 1);
               return (
                 <th key={challenge.id} scope="col" title={`${challenge.title}: ${solved} solved, ${failing} failing, ${begun} begun, of ${all.length}`}>
-                  <span class="name"><strong>{challenge.id}</strong> <span>{challenge.title}</span></span>
+                  <strong>{challenge.id}</strong>
+                  <span class="name">{challenge.title}</span>
                   <span class="share" aria-hidden="true">
                     <i class="pass" style={{ width: `${(100 * solved) / of}%` }} />
                     <i class="fail" style={{ width: `${(100 * failing) / of}%` }} />
                     <i class="begun" style={{ width: `${(100 * begun) / of}%` }} />
                   </span>
                   <span class="counts">
-                    <span title="solved">S {solved}<span class="only-read"> solved</span></span>
-                    <span title="failing or partly right">F {failing}<span class="only-read"> failing</span></span>
+                    <span class="solved" title="solved">S {solved}<span class="only-read"> solved, </span></span>
+                    <span title="failing or partly right">F {failing}<span class="only-read"> failing, </span></span>
                     <span title="begun">B {begun}<span class="only-read"> begun</span></span>
                   </span>
                 </th>

@@ -11,6 +11,10 @@ import { Mark } from "./board";
 
 const CHECKS = { pass: { mood: "good", words: "● right" }, fail: { mood: "bad", words: "■ not right" }, skip: { mood: "", words: "- not looked at" } } as const;
 
+const VERDICTS = {
+  pass: { mood: "good", words: "● solved" }, partial: { mood: "warn", words: "◐ partly right" }, fail: { mood: "bad", words: "■ not right" }, error: { mood: "warn", words: "▲ nothing to judge" },
+} as const;
+
 function LastVerdict({ path }: { path: string }) {
   const { data, problem, loading } = useGet<Verdict>(path, 10_000);
   if (!data) {
@@ -20,7 +24,7 @@ function LastVerdict({ path }: { path: string }) {
   return (
     <div class="stack tight">
       <p class="break">
-        <Tag mood={data.status === "pass" ? "good" : data.status === "error" ? "warn" : "bad"}>{data.status}</Tag>{" "}
+        <Tag mood={VERDICTS[data.status].mood}>{VERDICTS[data.status].words}</Tag>{" "}
         {data.message} <span class="quiet small">{ago(data.at_ms)}, attempt {data.attempt}</span>
       </p>
       {data.matched_mistake && <Notice mood="warn"><strong class="break">{data.matched_mistake.title ?? data.matched_mistake.id}</strong> {data.matched_mistake.message && <span class="break">{data.matched_mistake.message}</span>}</Notice>}
@@ -93,7 +97,7 @@ export function CellDialog({ student, challenge, onClose, onChanged, onStudent }
         <h3>Your ruling</h3>
         <div class="row" role="group" aria-label="Your ruling">
           {RULINGS.map((ruling) => (
-            <button key={ruling.status} type="button" aria-pressed={now === ruling.status} disabled={busy || now === ruling.status} onClick={() => rule(ruling.status)}>{ruling.label}</button>
+            <button key={ruling.status} type="button" aria-pressed={now === ruling.status} disabled={busy} onClick={() => rule(ruling.status)}>{ruling.label}</button>
           ))}
         </div>
         <p class="quiet small">Grant counts as solved with {plural(challenge.points, "point")}. Skip means it need not be solved, and gives none. What a check passed stays passed.</p>
@@ -101,7 +105,7 @@ export function CellDialog({ student, challenge, onClose, onChanged, onStudent }
         <span class="small" role="status">{told}</span>
       </section>
       <section class="stack tight"><h3>The last verdict</h3><LastVerdict path={`/api/verdict/${of}`} /></section>
-      <section class="stack tight"><h3>Hints taken ({plural(cell?.hints ?? 0, "hint")})</h3><HintsGiven path={`/api/hint/${of}`} /></section>
+      <section class="stack tight"><h3>Hints taken</h3><HintsGiven path={`/api/hint/${of}`} /></section>
     </Dialog>
   );
 }

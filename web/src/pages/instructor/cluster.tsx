@@ -1,3 +1,4 @@
+import type { History } from "../../api/model";
 import { useGet } from "../../api/use";
 import { Chart } from "../../parts/chart";
 import { Wrong } from "../../parts/form";
@@ -23,7 +24,12 @@ export function ClusterTab() {
   const seen = useGet<Seen>("/api/seen", 10_000);
   const now = tick.value;
   const all = overview.data;
-  const lines = trend.value;
+  const history = useGet<History>("/api/history?minutes=15", 5000);
+  const kept = history.data;
+  const seenHere = trend.value;
+  const lines = kept
+    ? { at_ms: kept.at_ms, messages: kept.messages_in_per_s, bytes_in: kept.bytes_in_per_s, bytes_out: kept.bytes_out_per_s }
+    : seenHere;
   const sum = (what: (topic: Overview["topics"][number]) => number) => (all ? all.topics.reduce((total, topic) => total + what(topic), 0) : 0);
   const ofUsers = (seen.data?.users ?? []).flatMap((user) => user.troubles.map((trouble) => ({ ...trouble, user: user.user })));
   const troubles = [...(seen.data?.strangers ?? []), ...ofUsers].sort((a, b) => b.at_ms - a.at_ms).slice(0, TROUBLES_SHOWN);
@@ -53,7 +59,7 @@ export function ClusterTab() {
       </Panel>
       {lines.at_ms.length > 1 && (
         <div class="columns">
-          <Panel title="Messages per second, since this page is open"><Chart title="Messages per second" at_ms={lines.at_ms} series={[{ name: "in", values: lines.messages }]} format={rate} /></Panel>
+          <Panel title="Messages per second"><Chart title="Messages per second" at_ms={lines.at_ms} series={[{ name: "in", values: lines.messages }]} format={rate} /></Panel>
           <Panel title="Bytes per second"><Chart title="Bytes per second" at_ms={lines.at_ms} series={[{ name: "in", values: lines.bytes_in }, { name: "out", values: lines.bytes_out }]} format={(value) => `${bytes(value)}/s`} /></Panel>
         </div>
       )}

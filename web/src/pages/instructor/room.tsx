@@ -122,7 +122,7 @@ function Joining() {
   const code = useGet<JoinCode>("/api/join-code");
   const now = code.data;
   return (
-    <Panel title="Join" tools={<a class="button" href="/?view=stage" target="_blank">Projector view</a>}>
+    <Panel title="Join">
       <Wrong problem={code.problem} />
       {now && (
         <div class="row join">
@@ -150,11 +150,15 @@ export function RoomTab() {
     <div class="stack">
       {!room.value && <Wrong problem={asked.problem} />}
       <div class="columns">
-        <Joining />
-        <TimerPanel now={now} />
-        <Announcement now={now} />
-        <Freeze now={now} />
-        <LeaderboardPanel />
+        <div class="stack">
+          <Joining />
+          <Announcement now={now} />
+        </div>
+        <div class="stack">
+          <TimerPanel now={now} />
+          <Freeze now={now} />
+          <LeaderboardPanel />
+        </div>
       </div>
       <Addresses />
     </div>

@@ -61,7 +61,7 @@ function Rates({ generators, onChanged }: { generators: Generators; onChanged: (
     <Panel title="Streams" tools={<><span class="quiet small">seed {generators.seed}, dirt {generators.dirt}</span><Tag mood={generators.phase === "live" ? "good" : "warn"}>{generators.phase === "live" ? "● live" : generators.phase}</Tag></>}>
       {PHASES[generators.phase] && <Notice mood="warn">{PHASES[generators.phase]}</Notice>}
       {generators.trouble && <Notice mood="bad">{generators.trouble}</Notice>}
-      <Table caption="Streams and their rates" rows={[...generators.streams, total]} id={(one) => one.topic}
+      <div class="mid"><Table caption="Streams and their rates" rows={[...generators.streams, total]} id={(one) => one.topic}
         columns={[
           { head: "Stream", cell: (one) => (one.topic ? <a class="break" href={`/topics/${part(one.topic)}`}>{one.topic}</a> : <strong>All of them</strong>) },
           { head: "Events/s", number: true, cell: (one) => rate(one.events_per_s) },
@@ -72,7 +72,7 @@ function Rates({ generators, onChanged }: { generators: Generators; onChanged: (
               {one.factor === 0 ? "Resume" : "Pause"}<span class="only-read"> {one.topic || "all streams"}</span>
             </button>
           ) },
-        ]} />
+        ]} /></div>
       <p class="quiet small">The usual rate follows the time of day. Tickets that are open keep their ranges, whatever the rate.</p>
       <Wrong problem={problem} />
       <span class="small" role="status">{told}</span>
@@ -96,7 +96,10 @@ function Begin({ kind, live, onChanged }: { kind: IncidentKind; live: boolean; o
   };
   return (
     <form class="incident stack tight" onSubmit={go}>
-      <h3>{kind.kind}</h3>
+      <div class="row apart">
+        <h3>{kind.kind}</h3>
+        <button type="submit" disabled={busy || !live}>Begin<span class="only-read"> {kind.kind}</span></button>
+      </div>
       <p>{kind.about}.</p>
       <p class="quiet"><strong>Teaches:</strong> {kind.lesson}.</p>
       <div class="row ends">
@@ -110,7 +113,6 @@ function Begin({ kind, live, onChanged }: { kind: IncidentKind; live: boolean; o
         )}
         <Field label="Minutes"><input class="short" type="number" min={0.5} max={kind.minutes_max} step={0.5} required value={minutes} onInput={(event) => setMinutes(event.currentTarget.valueAsNumber)} /></Field>
         <Field label="Begins in (min)"><input class="short" type="number" min={0} max={600} step={1} required value={ahead} onInput={(event) => setAhead(event.currentTarget.valueAsNumber)} /></Field>
-        <button type="submit" disabled={busy || !live}>Begin<span class="only-read"> {kind.kind}</span></button>
       </div>
       <Wrong problem={problem} />
       <span class="small" role="status">{told}</span>

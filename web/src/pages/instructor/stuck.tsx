@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import type { Loaded } from "../../api/use";
 import { part, send } from "../../api/client";
 import { useAct, Wrong } from "../../parts/form";
-import { Panel } from "../../parts/panel";
+import { Empty, Panel } from "../../parts/panel";
 import { Table } from "../../parts/table";
 import { ago, count, plural } from "../../parts/words";
 import { useQuery, type ClassBoard, type Waiting } from "./data";
@@ -21,15 +21,22 @@ export function StuckTab({ board }: { board: Loaded<ClassBoard> }) {
   return (
     <Panel title={data.stuck.length > 0 ? `${plural(data.stuck.length, "student")} in the queue, who waited longest first` : "The queue for help"}>
       <Wrong problem={board.problem ?? problem} />
-      <Table caption="Who waits for help" rows={data.stuck} id={(one) => `${one.student} ${one.challenge}`}
-        empty="Nobody waits. Students queue up with the button I am stuck on a challenge, or with headwater stuck in a terminal."
-        columns={[
-          { head: "Waits", cell: (one) => <span class="nowrap">{ago(one.since_ms).replace(" ago", "")}</span>, by: (one) => -one.since_ms },
-          { head: "Who", cell: (one) => <a class="break" href={`/instructor?tab=class&student=${part(one.student)}`}>{one.name}</a>, by: (one) => one.name },
-          { head: "Challenge", cell: (one) => <a href={`/instructor?tab=class&student=${part(one.student)}&challenge=${part(one.challenge)}`}>{one.challenge}, {titles.get(one.challenge) ?? ""}</a>, by: (one) => one.challenge },
-          { head: "Note", cell: (one) => <span class="break note">{one.note || <span class="quiet">no note</span>}</span> },
-          { head: "", cell: (one) => <button type="button" disabled={busy} onClick={() => done(one)}>Done<span class="only-read"> with {one.name}</span></button> },
-        ]} />
+      {data.stuck.length === 0 && <Empty>Nobody waits. Students queue up on a challenge's page, or with <code>headwater stuck</code> in a terminal.</Empty>}
+      <ol class="queue">
+        {data.stuck.map((one) => (
+          <li key={`${one.student} ${one.challenge}`}>
+            <span class="waits">{ago(one.since_ms).replace(" ago", "")}</span>
+            <div class="stack tight">
+              <span class="break">
+                <a href={`/instructor?tab=class&student=${part(one.student)}`}><strong>{one.name}</strong></a>{" "}
+                <a href={`/instructor?tab=class&student=${part(one.student)}&challenge=${part(one.challenge)}`}>{one.challenge}, {titles.get(one.challenge) ?? ""}</a>
+              </span>
+              <span class={one.note ? "break" : "quiet"}>{one.note || "no note"}</span>
+            </div>
+            <button type="button" disabled={busy} onClick={() => done(one)}>Done<span class="only-read"> with {one.name}</span></button>
+          </li>
+        ))}
+      </ol>
       <span class="only-read" role="status">{told}</span>
     </Panel>
   );

@@ -120,8 +120,10 @@ export function StudentDialog({ student, board, entry, onClose, onChanged, onCel
         <a class="button" target="_blank" rel="noopener" href={`/api/report?student=${part(student.id)}&format=html&rubric=on`}>Report</a>
       </div>
       <section class="stack tight"><h3>What the broker saw of their clients</h3>{users.map((user) => <SeenOf key={user} user={user} />)}</section>
-      <section class="stack tight"><h3>Name</h3><Rename student={student} onChanged={onChanged} /></section>
-      <section class="stack tight"><h3>Password lost</h3><Passwords id={student.id} /></section>
+      <div class="columns">
+        <section class="stack tight"><h3>Name</h3><Rename student={student} onChanged={onChanged} /></section>
+        <section class="stack tight"><h3>Password lost</h3><Passwords id={student.id} /></section>
+      </div>
       <section class="stack tight">
         <h3>Begin anew</h3>
         <p class="quiet small">Only this student's own topics and groups. What they have solved stays.</p>
