@@ -68,7 +68,7 @@ function Flow() {
   const { data } = useGet<History>("/api/history?minutes=15", 5000);
   const now = tick.value;
   const values = (data?.messages_in_per_s ?? trend.value.messages).map((value) => value ?? 0);
-  const width = Math.max(data ? values.length : 120, 2);
+  const width = Math.max(values.length, 30);
   const top = Math.max(...values, 1e-9);
   const points = values.map((value, n) => `${width - values.length + n},${(39 - (37 * value) / top).toFixed(2)}`).join(" ");
   return (
@@ -157,28 +157,35 @@ export function Stage() {
   return <Wall still={still} now={room.value ?? asked.data} />;
 }
 
+const LONG = 80;
+const LONGEST = 240;
+
 function Wall({ still, now }: { still: boolean; now: Room | null }) {
   const alone = isSingle();
   const board = useGet<ClassBoard>(alone ? null : "/api/class", 5000);
+  const said = now?.announcement?.text ?? "";
+  // The longer it is, the more of the wall it takes: a row of its own, then the place of the chart.
+  const [long, longest] = [said.length > LONG, said.length > LONGEST];
   const lost = problem.value !== null && !connected.value;
   return (
     <main class={`stage ${alone ? "alone" : ""} ${still ? "still" : ""}`}>
       <h1 class="only-read">Projector view</h1>
       {!alone && <div class="left"><Join /><Joined board={board.data} /></div>}
       <div class="right">
-        {(now?.timer || now?.frozen || now?.announcement || lost) && (
+        {(now?.timer || now?.frozen || (said && !long) || lost) && (
           <header>
             {now?.timer && <BigTimer timer={now.timer} />}
             <div class="said">
               {now?.frozen && <p class="frozen">■ The room is frozen. Please listen.</p>}
               {lost && <p class="frozen">▲ The broker does not answer. These figures are old.</p>}
-              {now?.announcement && <p class="announcement">{now.announcement.text}</p>}
+              {said && !long && <p class="announcement">{said}</p>}
             </div>
           </header>
         )}
+        {long && <p class={`announcement long ${longest ? "longest" : ""}`}>{said}</p>}
         <div class="facts">
           <div class="flows">
-            <Flow />
+            {!longest && <Flow />}
             {alone ? <StreamsView /> : <Bars title="Solved" bars={solvedBars(board.data)} of={board.data?.students.length ?? 0} />}
           </div>
           {!alone && now?.leaderboard && <Places />}

@@ -63,7 +63,7 @@ function Rates({ generators, onChanged }: { generators: Generators; onChanged: (
       {generators.trouble && <Notice mood="bad">{generators.trouble}</Notice>}
       <div class="mid"><Table caption="Streams and their rates" rows={[...generators.streams, total]} id={(one) => one.topic}
         columns={[
-          { head: "Stream", cell: (one) => (one.topic ? <a class="break" href={`/topics/${part(one.topic)}`}>{one.topic}</a> : <strong>All of them</strong>) },
+          { head: "Stream", cell: (one) => (one.topic ? <a class="nowrap" href={`/topics/${part(one.topic)}`}>{one.topic}</a> : <strong>All of them</strong>) },
           { head: "Events/s", number: true, cell: (one) => rate(one.events_per_s) },
           { head: "Factor", number: true, cell: (one) => (one.factor === 0 ? <Tag mood="warn">❚❚ paused</Tag> : one.factor < 0 ? "mixed" : times(one.factor)) },
           { head: "Usual rate times", cell: (one) => <Factor name={one.topic || "all streams"} factor={one.factor < 0 ? 1 : one.factor} onSet={one.topic ? row(one.topic, one.factor, one.topic).set : all.set} /> },
@@ -102,7 +102,7 @@ function Begin({ kind, live, onChanged }: { kind: IncidentKind; live: boolean; o
       </div>
       <p>{kind.about}.</p>
       <p class="quiet"><strong>Teaches:</strong> {kind.lesson}.</p>
-      <div class="row ends">
+      <div class="fields">
         {kind.target && (
           <Field label={kind.target.charAt(0).toUpperCase() + kind.target.slice(1)}>
             <select value={target} onChange={(event) => setTarget(event.currentTarget.value)}>
@@ -111,8 +111,8 @@ function Begin({ kind, live, onChanged }: { kind: IncidentKind; live: boolean; o
             </select>
           </Field>
         )}
-        <Field label="Minutes"><input class="short" type="number" min={0.5} max={kind.minutes_max} step={0.5} required value={minutes} onInput={(event) => setMinutes(event.currentTarget.valueAsNumber)} /></Field>
-        <Field label="Begins in (min)"><input class="short" type="number" min={0} max={600} step={1} required value={ahead} onInput={(event) => setAhead(event.currentTarget.valueAsNumber)} /></Field>
+        <Field label="Minutes"><input type="number" min={0.5} max={kind.minutes_max} step={0.5} required value={minutes} onInput={(event) => setMinutes(event.currentTarget.valueAsNumber)} /></Field>
+        <Field label="In (minutes)"><input type="number" min={0} max={600} step={1} required value={ahead} onInput={(event) => setAhead(event.currentTarget.valueAsNumber)} /></Field>
       </div>
       <Wrong problem={problem} />
       <span class="small" role="status">{told}</span>
