@@ -3,8 +3,8 @@
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::{
-    HttpState, assets, challenges, checks, class, generators, health, joining, metrics, overview, page, progress, report, reset, schemas,
-    seen, server_info, settings, student_tool, students, tickets,
+    HttpState, assets, challenges, checks, class, console, doctor, generators, health, join_code, joining, medallion, metrics, overview,
+    page, progress, report, reset, room, schemas, seen, server_info, settings, student_tool, students, tickets,
 };
 use crate::workshop::Role;
 
@@ -49,6 +49,7 @@ routes! {
     get    "/api/students"                Instructor students::list,      "everybody, and the code";
     post   "/api/students/{id}/password"  Instructor students::reissue,   "new passwords for all users of an identity";
     put    "/api/students/{id}"           Instructor students::rename,    "`{name}`: what is shown";
+    post   "/api/students/{id}/reset"     Instructor reset::student,      "`{}`: which topics and groups of a student's go; `{confirm}`: they do";
     delete "/api/students/{id}"           Instructor students::remove,    "with users, rights, topics and groups";
     put    "/api/listeners/{name}"        Instructor server_info::advertise, "`{advertise}`: where its clients are sent (`HOST[:PORT]`, `auto`, `sni`)";
     get    "/api/challenges"              Nobody     challenges::list,    "what there is to do, in order; with one's own status when somebody asks";
@@ -69,7 +70,17 @@ routes! {
     put    "/api/class/{student}/{id}"    Instructor class::decide,       "`{status}`: `skipped`, `granted` or `none`";
     get    "/api/leaderboard"             Student    class::leaderboard,  "points; 404 while it is off";
     put    "/api/leaderboard"             Instructor class::set_leaderboard, "`{on?, frozen?}`";
-    get    "/api/report"                  Student    report::report,      "the report with its facts filled in; `?format=md` or `html`; the instructor: `&rubric=on`";
+    get    "/api/report"                  Student    report::report,      "the report with its facts and answers; `?format=md`, `html` or `json`; the instructor: `&rubric=on`";
+    put    "/api/report"                  Student    report::save,        "`{answers: {id: text}}`: saves them; others stay";
+    post   "/api/report"                  Student    report::submit,      "`{}`: hands in what is saved, in place of what was handed in before";
+    get    "/api/reports"                 Instructor report::list,        "who has handed in, when, and how many words";
+    get    "/api/medallion"               Student    medallion::medallion, "rows of one's own tables, bronze to gold, as the last receipts had them";
+    get    "/api/room"                    Student    room::show,          "announcement, timer, whether the room is frozen";
+    put    "/api/room"                    Instructor room::change,        "`{announcement?, frozen?, timer?}`: what is left out stays, null takes it away";
+    get    "/api/join-code"               Instructor join_code::join_code, "what a phone or laptop opens to join; `?format=svg`: as a QR code";
+    get    "/api/doctor"                  Student    doctor::doctor,      "what may keep a client from working, in plain words";
+    get    "/api/verbs"                   Student    console::verbs,      "what the console understands";
+    post   "/api/console"                 Student    console::run,        "`{line}`: what a command line answers, with one's own rights";
     get    "/api/generators"              Instructor generators::show,    "what the generators do";
     put    "/api/generators/rate"         Instructor generators::rate,    "`{topic?, factor}`";
     put    "/api/generators/pause"        Instructor generators::pause,   "`{topic?}`";

@@ -18,6 +18,9 @@ pub struct Board {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frozen {
     pub at_ms: Timestamp,
+    /// It goes on with the room.
+    #[serde(default)]
+    pub with_room: bool,
     pub rows: Vec<Row>,
 }
 

@@ -72,12 +72,15 @@ impl Course {
     }
 
     pub fn board(&self) -> Board {
-        self.progress.board()
+        let board = self.progress.board();
+        // A start between two writes may have left it behind.
+        let frozen = board.frozen.filter(|frozen| !frozen.with_room || self.noticeboard.is_frozen());
+        Board { frozen, ..board }
     }
 
     /// What the leaderboard shows: as it is, or as it was when it was frozen.
     pub fn leaderboard(&self) -> Vec<Row> {
-        self.progress.board().frozen.map_or_else(|| self.ranking(), |frozen| frozen.rows)
+        self.board().frozen.map_or_else(|| self.ranking(), |frozen| frozen.rows)
     }
 
     fn ranking(&self) -> Vec<Row> {
@@ -96,17 +99,38 @@ impl Course {
 
     /// Switches the leaderboard on or off, freezes it as it is or lets it go on.
     pub async fn set_leaderboard(&self, on: Option<bool>, frozen: Option<bool>) -> Result<Board, CourseError> {
-        let before = self.progress.board();
+        let before = self.board();
         let frozen = match frozen {
-            Some(true) => before.frozen.clone().or_else(|| Some(Frozen { at_ms: (self.now)(), rows: self.ranking() })),
+            Some(true) => Some(Frozen { with_room: false, ..before.frozen.clone().unwrap_or_else(|| self.as_it_is()) }),
             Some(false) => None,
             None => before.frozen.clone(),
         };
         let board = Board { on: on.unwrap_or(before.on), frozen };
-        if board != before {
+        self.keep_board(&board).await?;
+        Ok(board)
+    }
+
+    fn as_it_is(&self) -> Frozen {
+        Frozen { at_ms: (self.now)(), with_room: false, rows: self.ranking() }
+    }
+
+    async fn keep_board(&self, board: &Board) -> Result<(), CourseError> {
+        if *board != self.progress.board() {
             self.progress.set_board(board.clone()).await?;
         }
-        Ok(board)
+        self.noticeboard.show_leaderboard(board.on);
+        Ok(())
+    }
+
+    /// Freezes it with the room, or lets it go on if that is what froze it.
+    pub(super) async fn freeze_board(&self, is_frozen: bool) -> Result<(), CourseError> {
+        let board = self.progress.board();
+        let frozen = match board.frozen.clone() {
+            None if is_frozen => Some(Frozen { with_room: true, ..self.as_it_is() }),
+            Some(frozen) if !is_frozen && frozen.with_room => None,
+            frozen => frozen,
+        };
+        self.keep_board(&Board { frozen, ..board }).await
     }
 
     /// All that is kept of everybody, but for what answers are told apart by.
