@@ -27,7 +27,7 @@ budget: build
 docs:
 	UPDATE_DOCS=1 cargo test --locked --lib -- data_docs page
 	UPDATE_DOCS=1 cargo test --locked --test wire_support
-	UPDATE_DOCS=1 cargo test --locked --test http_routes
+	UPDATE_DOCS=1 cargo test --locked --test http_routes --test http_openapi
 	python3 student/troubleshooting.py
 
 # Every solution, starter and wrong solution of the Python challenges, with real clients, in one town; SEED and DIRT choose it.

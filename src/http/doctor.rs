@@ -1,10 +1,12 @@
 //! `/api/doctor`: what may keep a client from working, looked at from here and told in plain words.
 
 use axum::Json;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, header};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::answer::InQuery;
 use super::caller::{Caller, Peer};
 use super::course::own;
 use super::{Entrance, HttpState, host_of};
@@ -23,19 +25,19 @@ const TOLD_MAX: usize = 3;
 /// A clock that is further off confuses whoever reads times.
 const OFF_MS: i64 = 60_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Symptoms {
+pub(super) struct DoctorQuery {
     /// What the browser's clock says, in ms since 1970.
     clock_ms: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Findings {
     pub checks: Vec<Finding>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Health {
     Ok,
@@ -43,7 +45,7 @@ pub(super) enum Health {
     Bad,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct Finding {
     /// What was looked at: `broker`, `address`, `clients`, `strangers`, `disk`, `streams`, `clock` or `room`.
     pub name: String,
@@ -72,7 +74,7 @@ pub(super) async fn doctor(
     State(state): State<HttpState>,
     Extension(caller): Extension<Caller>,
     Extension(peer): Extension<Peer>,
-    Query(symptoms): Query<Symptoms>,
+    InQuery(symptoms): InQuery<DoctorQuery>,
     headers: HeaderMap,
 ) -> Json<Findings> {
     Json(Findings { checks: examine(&state, &caller, peer, &headers, symptoms.clock_ms) })
@@ -156,7 +158,8 @@ fn clients(state: &HttpState, caller: &Caller) -> Vec<Finding> {
     checks.push(match newest {
         None => Finding::ok("clients", "No client of yours has connected yet, as far as this broker remembers."),
         Some(client) => {
-            let software = if client.software.is_empty() { "a client".to_owned() } else { format!("{} {}", client.software, client.version) };
+            let software =
+                if client.software.is_empty() { "a client".to_owned() } else { format!("{} {}", client.software, client.version) };
             let connections = if open == 1 { "1 connection is open".to_owned() } else { format!("{open} connections are open") };
             Finding::ok("clients", format!("{connections}; the last client was {software} at {}, {}.", client.listener, ago(client.at_ms)))
         }
@@ -215,7 +218,9 @@ fn disk(state: &HttpState, caller: &Caller) -> Finding {
     let is_full = metrics.read_only || metrics.disk.is_some_and(|disk| disk.full);
     let is_own = caller.role == Role::Instructor;
     match (is_full, state.cluster.warning()) {
-        (true, _) if !is_own => Finding::bad("disk", "The broker takes no records at the moment.", "Tell the instructor: their page says why."),
+        (true, _) if !is_own => {
+            Finding::bad("disk", "The broker takes no records at the moment.", "Tell the instructor: their page says why.")
+        }
         (true, why) => {
             let why = why.unwrap_or_else(|| "the disk is full".to_owned());
             Finding::bad("disk", format!("The broker takes no records: {why}"), "Delete topics or free space on the disk.")

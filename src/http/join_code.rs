@@ -3,28 +3,29 @@
 use std::fmt::Write;
 
 use axum::Json;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use qrcode::{Color, EcLevel, QrCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::HttpState;
-use super::answer::Refused;
+use super::answer::{InQuery, Refused};
 use super::caller::Secure;
 use super::joining::workshop;
 
 /// Light modules around the code; fewer are not read reliably.
 const MARGIN: usize = 4;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct JoinCodeQuery {
     format: Option<String>,
 }
 
-#[derive(Serialize)]
-struct JoinCode {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct JoinCode {
     /// Opens the page with the code filled in. The code stands behind the `#`: no server on the way sees it.
     url: String,
     /// What one types.
@@ -36,7 +37,7 @@ struct JoinCode {
 pub(super) async fn join_code(
     State(state): State<HttpState>,
     Extension(Secure(secure)): Extension<Secure>,
-    Query(wanted): Query<Wanted>,
+    InQuery(wanted): InQuery<JoinCodeQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let code = workshop(&state)?.code();
@@ -46,7 +47,8 @@ pub(super) async fn join_code(
     match wanted.format.as_deref() {
         None | Some("json") => Ok(Json(JoinCode { url, code, address }).into_response()),
         Some("svg") => {
-            let too_long = |_| Refused::new(StatusCode::CONFLICT, "the address does not fit into a QR code", "show the code and the address");
+            let too_long =
+                |_| Refused::new(StatusCode::CONFLICT, "the address does not fit into a QR code", "show the code and the address");
             let picture = svg(&QrCode::with_error_correction_level(url.as_bytes(), EcLevel::M).map_err(too_long)?);
             Ok(([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "no-store")], picture).into_response())
         }

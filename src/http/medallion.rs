@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::HttpState;
@@ -9,7 +10,7 @@ use super::answer::Refused;
 use super::course::{About, course};
 use crate::workshop::course::Layer;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Medallion {
     layers: Vec<Layer>,
 }

@@ -22,6 +22,7 @@ mod join_code;
 mod joining;
 mod medallion;
 mod metrics;
+pub mod openapi;
 mod overview;
 mod page;
 mod progress;

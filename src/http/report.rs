@@ -3,34 +3,40 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::HttpState;
-use super::answer::{Asked, Refused};
+use super::answer::{Asked, InQuery, Refused};
 use super::caller::Caller;
 use super::checks::Nothing;
 use super::course::{About, course, own};
 use crate::workshop::course::{Form, HandedIn, Saved};
 use crate::workshop::{Role, Student};
 
-#[derive(Deserialize)]
-pub(super) struct Wanted {
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportQuery {
+    /// `md` (also when it is left out), `html` or `json`.
     format: Option<String>,
     /// `on`: with what the instructor reads it by.
     rubric: Option<String>,
+    /// Whom it is about: the instructor may name somebody else.
+    #[serde(rename = "student")]
+    _student: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Answers {
     /// By the question's id; each of at most 20 KiB. Questions that are left out keep their answers, an empty text takes one away.
     answers: BTreeMap<String, String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Reports {
     /// The newest first.
     reports: Vec<HandedIn>,
@@ -40,7 +46,7 @@ pub(super) async fn report(
     State(state): State<HttpState>,
     Extension(caller): Extension<Caller>,
     about: About,
-    Query(wanted): Query<Wanted>,
+    InQuery(wanted): InQuery<ReportQuery>,
 ) -> Result<Response, Refused> {
     let course = course(&state)?;
     // What is not handed in is nobody else's to read.

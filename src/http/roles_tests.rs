@@ -20,6 +20,7 @@ const EXPECTED: &[(&str, &str, &str, &str, [u16; 4])] = &[
     ("get",    "/assets/{name}",              "/assets/page.js",                 "",                                     [200, 200, 200, 200]),
     ("get",    "/schemas/{name}",             "/schemas/ecommerce-events.json",  "",                                     [200, 200, 200, 200]),
     ("get",    "/ca.pem",                     "/ca.pem",                         "",                                     [404, 404, 404, 404]),
+    ("get",    "/api/openapi.json",           "/api/openapi.json",               "",                                     [200, 200, 200, 200]),
     ("get",    "/api/server",                 "/api/server",                     "",                                     [200, 200, 200, 200]),
     ("get",    "/api/settings",               "/api/settings?client=kcat",       "",                                     [200, 200, 200, 200]),
     ("post",   "/api/join",                   "/api/join",                       r#"{"code":"wrong"}"#,                  [403, 200, 200, 403]),

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::HttpState;
@@ -10,16 +11,18 @@ use super::course::course;
 use crate::workshop::Room;
 use crate::workshop::course::{RoomWish, TimerWish};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Change {
+pub(super) struct RoomChange {
     /// What everybody reads; `null` takes it away.
     #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<String>")]
     announcement: Option<Option<String>>,
     /// No check counts, and the leaderboard stays as it is.
     frozen: Option<bool>,
     /// `null` takes it away.
     #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<TimerWish>")]
     timer: Option<Option<TimerWish>>,
 }
 
@@ -32,7 +35,7 @@ pub(super) async fn show(State(state): State<HttpState>) -> Result<Json<Room>, R
     Ok(Json(course(&state)?.room()))
 }
 
-pub(super) async fn change(State(state): State<HttpState>, Asked(asked): Asked<Change>) -> Result<Json<Room>, Refused> {
-    let Change { announcement, frozen, timer } = asked;
+pub(super) async fn change(State(state): State<HttpState>, Asked(asked): Asked<RoomChange>) -> Result<Json<Room>, Refused> {
+    let RoomChange { announcement, frozen, timer } = asked;
     Ok(Json(course(&state)?.set_room(RoomWish { announcement, frozen, timer }).await?))
 }

@@ -10,8 +10,8 @@ use super::HttpState;
 use super::answer::{InPath, Refused};
 use super::course::{About, course};
 use crate::generators::{Phase, Runner};
-use crate::workshop::{Student, Ticket};
 use crate::workshop::course::Handed;
+use crate::workshop::{Student, Ticket};
 
 pub(super) async fn issue(State(state): State<HttpState>, about: About, InPath(id): InPath) -> Result<Json<Handed>, Refused> {
     Ok(Json(issued(&state, &about.student, &id).await?))

@@ -1,11 +1,12 @@
 //! What a broker saw of a client: who logged in, with which software, and what went wrong.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Timestamp;
 
 /// What was seen of one user.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Sighting {
     pub user: String,
     /// Open now.
@@ -18,7 +19,7 @@ pub struct Sighting {
     pub troubles: Vec<Trouble>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LoginSeen {
     pub at_ms: Timestamp,
     /// Address of the client.
@@ -27,7 +28,7 @@ pub struct LoginSeen {
     pub mechanism: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ClientSeen {
     /// Name and version as the client gave them (KIP-511), empty if it did not.
     pub software: String,
@@ -41,7 +42,7 @@ pub struct ClientSeen {
 }
 
 /// Something that went wrong, in plain words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Trouble {
     /// The last time.
     pub at_ms: Timestamp,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -20,7 +21,7 @@ const ROOM_KEY: &str = "room";
 /// | `announcement` | what everybody reads |
 /// | `frozen` | true: no check counts |
 /// | `timer` | when time is up, and what for |
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RoomRecord {
     pub version: u32,
@@ -30,7 +31,7 @@ pub struct RoomRecord {
 }
 
 /// What every page shows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Room {
     /// What the instructor says to everybody.
     pub announcement: Option<Announcement>,
@@ -41,14 +42,14 @@ pub struct Room {
     pub leaderboard: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Announcement {
     pub text: String,
     /// When it was made.
     pub at_ms: Timestamp,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Timer {
     /// When time is up. It stays until it is taken away.
     pub ends_ms: Timestamp,
@@ -117,8 +118,12 @@ impl Noticeboard {
             |error| ClusterError { code: ErrorCode::UnknownServerError, message: format!("the room cannot be written: {error}") };
         let value = serde_json::to_vec(record).map_err(unwritable)?;
         ensure(self.cluster.as_ref()).await?;
-        let record =
-            NewRecord { key: Some(Bytes::from_static(ROOM_KEY.as_bytes())), value: Some(value.into()), timestamp: now, headers: Vec::new() };
+        let record = NewRecord {
+            key: Some(Bytes::from_static(ROOM_KEY.as_bytes())),
+            value: Some(value.into()),
+            timestamp: now,
+            headers: Vec::new(),
+        };
         self.cluster.append(&TopicName::new(TOPIC), PartitionId(0), vec![record]).await.map(|_| ())
     }
 }

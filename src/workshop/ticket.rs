@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Offset, PartitionId, Timestamp, TopicName};
@@ -20,7 +21,7 @@ pub const TICKET_HEADER: &str = "ticket";
 /// | `ranges` | by topic and partition, `[start, end)` in offsets; the end may not exist yet |
 /// | `live` | by topic, how many records of the ranges did not exist at the time of issue |
 /// | `issued_ms`, `expires_ms` | milliseconds since 1970 |
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ticket {
     pub student: String,
     pub challenge: String,

@@ -72,6 +72,9 @@ mod tests {
 
     #[test]
     fn a_challenge_may_be_typed_short() {
-        assert_eq!(["c02", "C2", "2", " 12", "first", "c", "999", "-1", ""].map(id), ["c02", "c02", "c02", "c12", "first", "c", "999", "-1", ""]);
+        assert_eq!(
+            ["c02", "C2", "2", " 12", "first", "c", "999", "-1", ""].map(id),
+            ["c02", "c02", "c02", "c12", "first", "c", "999", "-1", ""]
+        );
     }
 }

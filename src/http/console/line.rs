@@ -83,7 +83,8 @@ impl<'a> Line<'a> {
                 arguments.push(word);
                 continue;
             }
-            let (name, given) = word.text.split_once('=').map_or((word.text.as_str(), None), |(name, value)| (name, Some(value.to_owned())));
+            let (name, given) =
+                word.text.split_once('=').map_or((word.text.as_str(), None), |(name, value)| (name, Some(value.to_owned())));
             let unknown = || wrong(format!("{} has no option {}", verb.verb, shortened(name)), format!("usage: {}", verb.usage));
             let known = verb.options.iter().copied().find(|option| *option == name).ok_or_else(unknown)?;
             let value = given.or_else(|| words.next().map(|word| word.text));

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -65,14 +66,14 @@ impl Commands {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Command {
+pub(super) struct CommandLine {
     /// What was typed: a verb and what belongs to it. Quotes hold words together.
     line: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Output {
     /// Whether it was done.
     ok: bool,
@@ -80,12 +81,12 @@ pub(super) struct Output {
     lines: Vec<Said>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Verbs {
     verbs: Vec<VerbRow>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct VerbRow {
     verb: &'static str,
     /// As one types it.
@@ -122,7 +123,7 @@ pub(super) async fn run(
     Extension(caller): Extension<Caller>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    Asked(command): Asked<Command>,
+    Asked(command): Asked<CommandLine>,
 ) -> Result<Json<Output>, Refused> {
     state.commands.begin(caller.user.as_deref().unwrap_or_default())?;
     let mut printed = Printed::default();

@@ -1,5 +1,6 @@
 //! What a command answers: lines of text, bounded.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 const LINES_MAX: usize = 200;
@@ -7,7 +8,7 @@ const BYTES_MAX: usize = 64 << 10;
 /// Of one line.
 const LINE_BYTES_MAX: usize = 4 << 10;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Style {
     Plain,
@@ -16,7 +17,7 @@ pub enum Style {
     Error,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Said {
     /// Text of whatever origin: never markup.
     pub text: String,

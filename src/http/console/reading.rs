@@ -97,7 +97,11 @@ pub async fn read<T>(cluster: &dyn Cluster, wish: &Wish<'_>, show: impl Fn(&Stor
         }
         trim(&mut kept, wish);
     }
-    Ok(Found { cut: budget.is_used_up() && kept.len() < wish.count, looked_at: budget.records, records: kept.into_iter().map(|kept| kept.3).collect() })
+    Ok(Found {
+        cut: budget.is_used_up() && kept.len() < wish.count,
+        looked_at: budget.records,
+        records: kept.into_iter().map(|kept| kept.3).collect(),
+    })
 }
 
 /// The newest of them, or the oldest.

@@ -78,7 +78,8 @@ impl Seat<'_> {
         for partition in &topic.partitions {
             let (start, end) = (partition.start_offset, partition.end_offset);
             let count = end.0.saturating_sub(start.0);
-            let row = format!("  partition {}: offsets {start} to {end}, {count} records, {}", partition.partition, size(partition.size_bytes));
+            let row =
+                format!("  partition {}: offsets {start} to {end}, {count} records, {}", partition.partition, size(partition.size_bytes));
             printed.say(Style::Plain, &row);
         }
         let durability = match format!("{:?}", topic.durability).as_str() {
@@ -112,12 +113,18 @@ impl Seat<'_> {
         let found = read(self.state.cluster.as_ref(), &wish, shown).await.map_err(failed)?;
         for record in &found.records {
             printed.content(Style::Dim, &record.head);
-            printed.content(if record.value.is_some() { Style::Plain } else { Style::Dim }, record.value.as_deref().unwrap_or("null (a tombstone)"));
+            printed.content(
+                if record.value.is_some() { Style::Plain } else { Style::Dim },
+                record.value.as_deref().unwrap_or("null (a tombstone)"),
+            );
         }
         let ending = match (found.records.len(), found.cut) {
             (0, false) if records(&topic) == 0 => "There are no records.".to_owned(),
             (n, false) => format!("{n} records shown, {} looked at", found.looked_at),
-            (n, true) => format!("{n} records shown, {} looked at; that is as far as one command reads: begin elsewhere with --from", found.looked_at),
+            (n, true) => format!(
+                "{n} records shown, {} looked at; that is as far as one command reads: begin elsewhere with --from",
+                found.looked_at
+            ),
         };
         printed.say(Style::Dim, &ending);
         Ok(())

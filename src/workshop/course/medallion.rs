@@ -1,13 +1,14 @@
 //! A student's own tables, layer by layer: how many rows the receipts said that they have.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::work::Work;
+use super::work::{Standing, Work};
 use super::{Course, Student};
 use crate::model::Timestamp;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LayerName {
     Bronze,
@@ -16,7 +17,7 @@ pub enum LayerName {
 }
 
 /// One table of the student's, as the last receipt described it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Layer {
     pub layer: LayerName,
     /// `null`: nothing has been handed in yet.
@@ -64,9 +65,9 @@ impl Course {
 
 fn standing(work: &Work, handed_in: bool) -> &'static str {
     match (work.standing(), handed_in) {
-        ("pass" | "granted", true) => "solved",
-        ("pass" | "granted", false) => "solved, without a receipt",
-        ("partial", _) => "partly right",
+        (Standing::Pass | Standing::Granted, true) => "solved",
+        (Standing::Pass | Standing::Granted, false) => "solved, without a receipt",
+        (Standing::Partial, _) => "partly right",
         (_, true) => "handed in, not right yet",
         (_, false) => "nothing handed in yet",
     }

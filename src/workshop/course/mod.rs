@@ -11,6 +11,7 @@ mod progress;
 mod report;
 mod room;
 mod scoreboard;
+mod shown;
 mod sight;
 mod standing;
 mod stored_log;
@@ -25,8 +26,8 @@ mod written;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, ClusterError, INSTRUCTOR, NewRecord};
 use crate::model::evidence::Evidence;
@@ -44,9 +45,10 @@ pub use medallion::{Layer, LayerName};
 pub use report::{Fact, Form, Question, ReportRow, Sheet};
 pub use room::{RoomWish, TimerWish};
 pub use scoreboard::{Board, Frozen, Row};
+pub use shown::{ClassBoard, ExplainAnswer, Export, Progress as OwnProgress};
 pub use student::Student;
 pub use ticketing::TICKET_MS;
-pub use work::Ruling;
+pub use work::{Ruling, Standing};
 pub use written::{HandedIn, Saved};
 
 /// What a student may write about being stuck.
@@ -91,7 +93,7 @@ pub struct Course {
 }
 
 /// A ticket as it is handed out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Handed {
     #[serde(flatten)]
     pub ticket: Ticket,
@@ -101,7 +103,7 @@ pub struct Handed {
 }
 
 /// One hint of several.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Hint {
     pub n: usize,
     pub of: usize,
@@ -223,7 +225,7 @@ impl Course {
     }
 
     /// Answers the question about one's own result.
-    pub async fn explain(&self, student: &Student, id: &str, choice: usize) -> Result<Value, CourseError> {
+    pub async fn explain(&self, student: &Student, id: &str, choice: usize) -> Result<ExplainAnswer, CourseError> {
         let challenge = self.challenge(id)?;
         let chosen = challenge.sheet.explain.choices.get(choice);
         let chosen = chosen.ok_or_else(|| CourseError::Wrong {
@@ -238,7 +240,7 @@ impl Course {
             work.explained = Some(Explained { choice, right, tries, at_once });
         };
         self.change(student, challenge, set).await?;
-        Ok(json!({ "right": right, "why": chosen.why }))
+        Ok(ExplainAnswer { right, why: chosen.why.clone() })
     }
 
     /// What the instructor decides for one student.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::work::Work;
+use super::work::{Standing, Work};
 use super::{Course, Student, printed, sight};
 use crate::model::Timestamp;
 use crate::workshop::Challenge;
@@ -57,7 +58,7 @@ pub(super) const RUBRIC: [(&str, &str, [&str; 3]); 5] = [
 ];
 
 /// A report as a page shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Sheet {
     pub student: String,
     pub name: String,
@@ -75,13 +76,13 @@ pub struct Sheet {
     pub day: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fact {
     pub name: &'static str,
     pub value: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReportRow {
     pub id: String,
     pub title: String,
@@ -97,7 +98,7 @@ pub struct ReportRow {
     pub points_of: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Question {
     pub id: &'static str,
     pub title: &'static str,
@@ -190,11 +191,11 @@ fn row(challenge: &Challenge, work: &Work) -> ReportRow {
         id: challenge.id().to_owned(),
         title: challenge.sheet.title.clone(),
         result: match work.standing() {
-            "pass" => "solved",
-            "granted" => "granted by the instructor",
-            "skipped" => "skipped with the instructor",
-            "partial" => "partly right",
-            _ => "begun",
+            Standing::Pass => "solved",
+            Standing::Granted => "granted by the instructor",
+            Standing::Skipped => "skipped with the instructor",
+            Standing::Partial => "partly right",
+            Standing::Open | Standing::Begun | Standing::Fail => "begun",
         },
         attempts: work.attempts,
         first_pass_ms: work.first_pass_ms(),

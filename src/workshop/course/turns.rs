@@ -33,7 +33,13 @@ pub(super) struct Turns {
 
 impl Default for Turns {
     fn default() -> Turns {
-        Turns { checking: Mutex::default(), at_work: Semaphore::new(CHECKS_MAX), tickets: Mutex::default(), notes: Mutex::default(), reports: Mutex::default() }
+        Turns {
+            checking: Mutex::default(),
+            at_work: Semaphore::new(CHECKS_MAX),
+            tickets: Mutex::default(),
+            notes: Mutex::default(),
+            reports: Mutex::default(),
+        }
     }
 }
 

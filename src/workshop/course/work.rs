@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Offset, PartitionId, Timestamp, TopicName};
@@ -35,12 +36,15 @@ pub(super) const TICKETS_MAX: usize = 8;
 /// | `stuck` | since when, and what about |
 /// | `ruling` | what the instructor decided |
 /// | `last` | the last verdict, whole |
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Work {
     pub version: u32,
     pub began_ms: Option<Timestamp>,
     pub attempts: u32,
+    // Nobody is told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
     pub answers: Vec<String>,
     pub length: usize,
     pub told: Option<String>,
@@ -60,7 +64,7 @@ pub struct Work {
     pub last: Option<Verdict>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Explained {
     /// The last choice.
     pub choice: usize,
@@ -70,14 +74,14 @@ pub struct Explained {
     pub at_once: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stuck {
     pub since_ms: Timestamp,
     pub note: String,
 }
 
 /// What an instructor decides for one student.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Ruling {
     /// Need not be solved. Gives no points.
@@ -86,17 +90,33 @@ pub enum Ruling {
     Granted,
 }
 
+/// How far one is with a challenge, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    Open,
+    /// There is a ticket.
+    Begun,
+    Fail,
+    /// Some checks passed.
+    Partial,
+    Pass,
+    /// With the instructor's leave.
+    Skipped,
+    /// By the instructor.
+    Granted,
+}
+
 impl Work {
-    /// In one word: `open`, `begun` (there is a ticket), `fail`, `partial`, `pass`, `skipped` or `granted`.
-    pub fn standing(&self) -> &'static str {
+    pub fn standing(&self) -> Standing {
         match (self.passed_ms, self.ruling, self.status) {
-            (Some(_), ..) => "pass",
-            (None, Some(Ruling::Granted), _) => "granted",
-            (None, Some(Ruling::Skipped), _) => "skipped",
-            (None, None, Some(Status::Partial)) => "partial",
-            (None, None, Some(_)) => "fail",
-            (None, None, None) if self.began_ms.is_some() => "begun",
-            (None, None, None) => "open",
+            (Some(_), ..) => Standing::Pass,
+            (None, Some(Ruling::Granted), _) => Standing::Granted,
+            (None, Some(Ruling::Skipped), _) => Standing::Skipped,
+            (None, None, Some(Status::Partial)) => Standing::Partial,
+            (None, None, Some(_)) => Standing::Fail,
+            (None, None, None) if self.began_ms.is_some() => Standing::Begun,
+            (None, None, None) => Standing::Open,
         }
     }
 
@@ -215,6 +235,6 @@ mod tests {
     #[test]
     fn a_record_without_some_fields_can_be_read() {
         let work: Work = serde_json::from_str(r#"{"attempts": 3}"#).unwrap();
-        assert_eq!((work.attempts, work.standing()), (3, "open"));
+        assert_eq!((work.attempts, work.standing()), (3, Standing::Open));
     }
 }

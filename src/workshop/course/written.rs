@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::report::QUESTIONS;
@@ -19,7 +20,7 @@ const BYTES_MAX: usize = 20 << 10;
 /// | `answers` | what is saved, by the question's id |
 /// | `saved_ms` | when |
 /// | `submitted` | what was handed in, and when: the instructor reads that |
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Written {
     pub version: u32,
@@ -28,14 +29,14 @@ pub struct Written {
     pub submitted: Option<Submitted>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Submitted {
     pub at_ms: Timestamp,
     pub answers: BTreeMap<String, String>,
 }
 
 /// A report that was handed in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HandedIn {
     pub student: String,
     /// What is shown of the student.
@@ -46,7 +47,7 @@ pub struct HandedIn {
 }
 
 /// When a report was saved and handed in last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Saved {
     pub saved_ms: Option<Timestamp>,
     pub submitted_ms: Option<Timestamp>,
@@ -117,6 +118,7 @@ fn checked((id, answer): (String, String)) -> Result<(String, String), CourseErr
         let fix = format!("shorten it to {} KiB; a report is read by a person", BYTES_MAX >> 10);
         return Err(wrong(format!("the answer to {id:?} is too long: {} KiB", answer.len() >> 10), fix));
     }
-    let answer: String = answer.replace("\r\n", "\n").chars().filter(|letter| matches!(letter, '\n' | '\t') || !letter.is_control()).collect();
+    let answer: String =
+        answer.replace("\r\n", "\n").chars().filter(|letter| matches!(letter, '\n' | '\t') || !letter.is_control()).collect();
     Ok((id, if answer.trim().is_empty() { String::new() } else { answer }))
 }

@@ -1,0 +1,1 @@
+//! The room, reports and the console over HTTP.
