@@ -149,8 +149,8 @@ impl Asking<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::verbs::named;
     use super::*;
+    use crate::http::console::verbs::{VERBS, named};
     use proptest::prelude::*;
 
     fn words(text: &str) -> Vec<String> {
@@ -192,7 +192,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_typed_is_read_or_refused(text in "\\PC{0,80}|[ '\"\\\\a-c\\-=\u{0}-\u{1f}]{0,60}") {
-            for verb in super::super::verbs::VERBS {
+            for verb in VERBS {
                 if let Ok(asked) = Line::parse(&text).and_then(|line| line.asked(verb)) {
                     let _ = (asked.required(0), asked.rest(2), asked.or_null(1), asked.number("-n", 1..=5));
                 }

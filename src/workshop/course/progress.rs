@@ -96,6 +96,13 @@ impl Progress {
         theirs.map(|((_, challenge), work)| (challenge.clone(), work.clone())).collect()
     }
 
+    /// Visits what one student has done, without a copy: a class is three hundred of them.
+    pub fn each_of(&self, student: &str, mut visit: impl FnMut(&str, &Work)) {
+        let state = self.state();
+        let theirs = state.works.range(key(student, "")..).take_while(|((who, _), _)| who == student);
+        theirs.for_each(|((_, challenge), work)| visit(challenge, work));
+    }
+
     /// Visits all that has been done.
     pub fn each(&self, mut visit: impl FnMut(&str, &str, &Work)) {
         for ((student, challenge), work) in &self.state().works {

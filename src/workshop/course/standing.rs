@@ -35,24 +35,22 @@ impl Course {
 
     /// The board, the mistakes by count, and who waits for help.
     pub fn class(&self) -> ClassBoard {
-        let students = self.students();
+        let (students, submitted) = (self.students(), self.progress.submitted());
         let (mut mistakes, mut queue) = (BTreeMap::<(String, String), (u32, u32)>::new(), Vec::new());
         let board: Vec<StudentRow> = students
             .iter()
             .map(|student| {
-                let works = self.progress.of_student(&student.id);
-                for (challenge, work) in &works {
+                let mut cells = BTreeMap::new();
+                self.progress.each_of(&student.id, |id, work| {
                     for (mistake, count) in &work.mistakes {
-                        let entry = mistakes.entry((challenge.clone(), mistake.clone())).or_default();
+                        let entry = mistakes.entry((id.to_owned(), mistake.clone())).or_default();
                         *entry = (entry.0.saturating_add(*count), entry.1.saturating_add(1));
                     }
-                    queue.extend(work.stuck.clone().map(|stuck| (stuck, student, challenge.clone())));
-                }
-                let known = |challenge: &Challenge| {
-                    works.get(challenge.id()).map(|work| (challenge.id().to_owned(), class_standing(challenge, work)))
-                };
-                let challenges = self.challenges.all().iter().filter_map(known).collect();
-                StudentRow { id: student.id.clone(), name: student.name.clone(), challenges }
+                    queue.extend(work.stuck.clone().map(|stuck| (stuck, student, id.to_owned())));
+                    cells.extend(self.challenges.get(id).map(|challenge| (id.to_owned(), class_standing(challenge, work))));
+                });
+                let report_ms = submitted.get(&student.id).map(|(at, _)| *at);
+                StudentRow { id: student.id.clone(), name: student.name.clone(), report_ms, challenges: cells }
             })
             .collect();
         queue.sort_by(|a, b| a.0.since_ms.cmp(&b.0.since_ms).then_with(|| a.1.id.cmp(&b.1.id)));
@@ -93,13 +91,12 @@ impl Course {
 
     fn ranking(&self) -> Vec<Row> {
         let of = |student: Student| {
-            let works = self.progress.of_student(&student.id);
             let (mut points, mut solved) = (0_u32, 0);
-            for challenge in self.challenges.all() {
-                let Some(work) = works.get(challenge.id()) else { continue };
+            self.progress.each_of(&student.id, |id, work| {
+                let Some(challenge) = self.challenges.get(id) else { return };
                 points = points.saturating_add(work.points(challenge.sheet.points));
                 solved += usize::from(matches!(work.standing(), Standing::Pass | Standing::Granted));
-            }
+            });
             (student.id, (student.name, points, solved))
         };
         ranked(self.students().into_iter().map(of).collect())
