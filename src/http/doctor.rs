@@ -33,6 +33,7 @@ pub(super) struct DoctorQuery {
 }
 
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Doctor")]
 pub(super) struct Findings {
     pub checks: Vec<Finding>,
 }
@@ -46,6 +47,7 @@ pub(super) enum Health {
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DoctorCheck")]
 pub(super) struct Finding {
     /// What was looked at: `broker`, `address`, `clients`, `strangers`, `disk`, `streams`, `clock` or `room`.
     pub name: String,

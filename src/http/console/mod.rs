@@ -74,6 +74,7 @@ pub(super) struct CommandLine {
 }
 
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConsoleOutput")]
 pub(super) struct Output {
     /// Whether it was done.
     ok: bool,

@@ -18,6 +18,7 @@ pub enum Style {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ConsoleLine")]
 pub struct Said {
     /// Text of whatever origin: never markup.
     pub text: String,

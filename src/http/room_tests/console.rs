@@ -124,7 +124,7 @@ async fn whatever_is_typed_is_answered_and_bounded() {
     let mine = format!("ws.{}.big", pupil.id);
     class.cluster.ensure_topic(&TopicName::new(&mine), 1, &[]).await.unwrap();
     let large: Vec<Value> = (0..40).map(|n| json!({ "n": n, "x": "🦦".repeat(10_000) })).collect();
-    class.produce(&mine, None, &large);
+    large.iter().for_each(|one| class.produce(&mine, None, std::slice::from_ref(one)));
     let told = class.typed(&pupil, &format!("consume {mine} -n 90")).await;
     let bytes: usize = told.lines.iter().map(|(text, _)| text.len()).sum();
     assert!(bytes <= 64 << 10 && told.lines.len() <= 200 && told.text().contains("more than is shown"), "{bytes}");

@@ -26,7 +26,7 @@ async fn answers_are_saved_handed_in_and_read_by_the_instructor() {
     assert_eq!(class.get(&teacher, "/api/reports").await.json()["reports"], json!([]));
     let at = class.post(&pupil, "/api/report", json!({})).await.json()["submitted_ms"].clone();
     let listed = class.get(&teacher, "/api/reports").await.json();
-    assert_eq!(listed["reports"], json!([{ "student": pupil.id, "name": pupil.id, "submitted_ms": at, "words": 11 }]));
+    assert_eq!(listed["reports"], json!([{ "student": pupil.id, "name": pupil.id, "submitted_ms": at, "words": 12 }]));
     let board = class.get(&teacher, "/api/class").await.json();
     let report_of = |id: &str| board["students"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap()["report_ms"].clone();
     assert_eq!((report_of(&pupil.id), report_of(&other.id)), (at.clone(), Value::Null));

@@ -18,6 +18,7 @@ pub enum LayerName {
 
 /// One table of the student's, as the last receipt described it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "MedallionLayer")]
 pub struct Layer {
     pub layer: LayerName,
     /// `null`: nothing has been handed in yet.

@@ -59,6 +59,7 @@ pub(super) const RUBRIC: [(&str, &str, [&str; 3]); 5] = [
 
 /// A report as a page shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Report")]
 pub struct Sheet {
     pub student: String,
     pub name: String,
@@ -77,6 +78,7 @@ pub struct Sheet {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ReportFact")]
 pub struct Fact {
     pub name: &'static str,
     pub value: String,
@@ -99,6 +101,7 @@ pub struct ReportRow {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ReportQuestion")]
 pub struct Question {
     pub id: &'static str,
     pub title: &'static str,

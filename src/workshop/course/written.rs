@@ -48,6 +48,7 @@ pub struct HandedIn {
 
 /// When a report was saved and handed in last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ReportSaved")]
 pub struct Saved {
     pub saved_ms: Option<Timestamp>,
     pub submitted_ms: Option<Timestamp>,
