@@ -187,6 +187,9 @@ mod tests;
 mod class_fixture;
 
 #[cfg(test)]
+mod openapi_tests;
+
+#[cfg(test)]
 mod roles_tests;
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ routes! {
     get    "/healthz"                     Nobody     health::healthz -> Text,  "200, or 503 and the reason; under any host name";
     get    "/metrics"                     Instructor metrics::metrics -> Text, "for Prometheus";
     get    "/assets/{name}"               Nobody     assets::asset -> Text, "the page's own files";
-    get    "/schemas/{name}"              Nobody     schemas::schema -> Text, "JSON Schema of a stream";
+    get    "/schemas/{name}"              Nobody     schemas::schema -> File, "JSON Schema of a stream";
     get    "/ca.pem"                      Nobody     server_info::ca_pem -> File, "the certificate that signed ours; 404 when there is none";
     get    "/headwater.pyz"               Nobody     student_tool::as_zipapp -> File, "the student's tool, one file for Python";
     get    "/headwater_student-0.1.0-py3-none-any.whl" Nobody student_tool::as_wheel -> File, "the same as a wheel";

@@ -161,7 +161,9 @@ async fn get(address: std::net::SocketAddr, path: &str, host: &str) -> (String, 
     socket.read_to_end(&mut answer).await.unwrap();
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.to_lowercase(), body.to_owned())
+    let head = head.to_lowercase();
+    openapi_tests::check("GET", path, head[9..12].parse().unwrap(), &head, body);
+    (head, body.to_owned())
 }
 
 #[tokio::test]
