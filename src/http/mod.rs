@@ -9,14 +9,18 @@ mod caller;
 mod challenges;
 mod checks;
 mod class;
+mod console;
 mod course;
 mod dashboard;
+mod doctor;
 mod door;
 mod encrypted;
 mod generators;
 mod guards;
 mod health;
+mod join_code;
 mod joining;
+mod medallion;
 mod metrics;
 pub mod openapi;
 mod overview;
@@ -25,6 +29,7 @@ mod progress;
 mod rates;
 mod report;
 mod reset;
+mod room;
 mod router;
 pub mod routes;
 mod schemas;
@@ -41,12 +46,13 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
 use axum::serve::ListenerExt;
+use tokio::sync::watch;
 
 use crate::broker::CaInfo;
 use crate::cluster::{Cluster, ListenerSummary};
 use crate::config::{Address, Advertise};
 use crate::generators::Runner;
-use crate::workshop::{Course, Workshop};
+use crate::workshop::{Course, Room, Workshop};
 use caller::Secure;
 
 pub use encrypted::serve_encrypted;
@@ -66,6 +72,9 @@ pub struct HttpState {
     overview: Arc<overview::OverviewCache>,
     attempts: Arc<attempts::Attempts>,
     words: Arc<reset::Words>,
+    /// What everybody in the room is told; `subscribe()` hears of changes.
+    room: Arc<watch::Sender<Room>>,
+    commands: Arc<console::Commands>,
     generators: Option<Arc<Runner>>,
     authority: Option<Arc<CaInfo>>,
     https_port: Option<u16>,
@@ -90,6 +99,8 @@ impl HttpState {
             overview: Arc::default(),
             attempts: Arc::default(),
             words: Arc::default(),
+            room: Arc::new(watch::Sender::new(Room::default())),
+            commands: Arc::default(),
             generators: None,
             authority: None,
             https_port: None,
@@ -104,7 +115,8 @@ impl HttpState {
 
     /// With challenges.
     pub fn with_course(self, course: Option<Arc<Course>>) -> HttpState {
-        HttpState { course, ..self }
+        let room = course.as_ref().map_or_else(|| Arc::clone(&self.room), |course| course.room_channel());
+        HttpState { course, room, ..self }
     }
 
     /// With the generators that fill the cluster's topics.
@@ -185,3 +197,6 @@ mod course_tests;
 
 #[cfg(test)]
 mod course_hostile_tests;
+
+#[cfg(test)]
+mod room_tests;
