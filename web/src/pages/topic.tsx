@@ -35,9 +35,10 @@ const DURABILITY: Record<string, string> = {
 
 export default function Topic() {
   const name = useRoute().params.name ?? "";
-  const answer = useGet<TopicPage>(`/api/topics/${part(name)}`, 5000);
   const place = usePlace();
   const tab = TABS.find(([one]) => one === place.query.tab)?.[0] ?? "records";
+  // Rates and counts come live; the rest changes seldom.
+  const answer = useGet<TopicPage>(`/api/topics/${part(name)}`, tab === "partitions" || tab === "groups" ? 5000 : 20_000);
   const topic = answer.data;
   const choose = (next: Tab) => place.go({ tab: next === "records" ? null : next, copy: null, record: null, of: next === "produce" ? place.query.of : null }, true);
   return (

@@ -27,7 +27,7 @@ interface ContentProps {
 /** One content in three forms. */
 export function ContentView({ content, label, onFilter }: ContentProps) {
   const json = useMemo(() => (content.kind === "json" ? parse(content.text) : null), [content]);
-  const forms: [Form, string][] = [...(json ? [["tree", "JSON"] as [Form, string]] : []), ["raw", "Raw"], ["hex", "Hex"]];
+  const forms: [Form, string][] = [...(json ? [["tree", "JSON tree"] as [Form, string]] : []), ["raw", "Raw"], ["hex", "Hex"]];
   const [wanted, setWanted] = useState<Form | null>(null);
   const fitting: Form = json ? "tree" : content.kind === "binary" ? "hex" : "raw";
   const form = wanted && forms.some(([one]) => one === wanted) ? wanted : fitting;
@@ -77,7 +77,7 @@ interface RecordProps {
 }
 
 const isCut = (record: LogRecord): boolean =>
-  [record.key, record.value, ...record.headers.map((header) => header.value)].some((content) => content?.cut);
+  [record.key, record.value, ...record.headers.map((header) => header.value)].some((content) => content?.cut) || (record.headers_left_out ?? 0) > 0;
 
 /** All of a record. What a list had cut is asked for whole. */
 export function RecordView({ topic, record, onFilter, around, permalink, resend, resendTo }: RecordProps) {
@@ -103,7 +103,7 @@ export function RecordView({ topic, record, onFilter, around, permalink, resend,
               ["Size", bytes(all.size_bytes)],
             ]}
           />
-          <Headers headers={headers} />
+          <Headers headers={headers} more={all.headers_left_out ?? 0} />
         </div>
       </div>
       <div class="row">
@@ -122,7 +122,7 @@ function Value({ value, keyed, onFilter }: { value: Content | null; keyed: boole
   return <ContentView content={value} label="value" onFilter={onFilter} />;
 }
 
-function Headers({ headers }: { headers: LogRecord["headers"] }) {
+function Headers({ headers, more }: { headers: LogRecord["headers"]; more: number }) {
   if (headers.length === 0) return <p class="quiet small">No headers.</p>;
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Headers">
@@ -130,6 +130,7 @@ function Headers({ headers }: { headers: LogRecord["headers"] }) {
         <thead><tr><th scope="col">Header</th><th scope="col">Value</th></tr></thead>
         <tbody>{headers.map((header, n) => <tr key={n}><td class="mono break"><bdi>{line(header.name, 200)}</bdi></td><td><Small content={header.value} none="null" /></td></tr>)}</tbody>
       </table>
+      {more > 0 && <p class="quiet small">{more} more are not shown.</p>}
     </div>
   );
 }

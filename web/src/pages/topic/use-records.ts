@@ -68,7 +68,8 @@ export function useBrowse(view: View | null): Browsed {
           const base = first ? NOTHING : old;
           const all = [...(first ? [] : old.records), ...page.records];
           if (all.length > MOST) setDropped((n) => n + all.length - MOST);
-          const { scanned, matched, took_ms, ended } = page;
+          const { scanned, matched, took_ms } = page;
+          const ended = page[where] === null ? "end" : page.ended;
           return { records: all.slice(-MOST), scanned: base.scanned + scanned, matched: base.matched + matched, took_ms: base.took_ms + took_ms, ended, problem: null, loading: false };
         });
       } catch (error) {
