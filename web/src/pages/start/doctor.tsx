@@ -10,7 +10,7 @@ const SIGNS: Record<Found["checks"][number]["status"], [Mood, string]> = { ok: [
 export function Doctor() {
   const [found, setFound] = useState<Found | null>(null);
   const { busy, problem, act } = useAct();
-  const look = () => act(async () => setFound(await get<Found>("/api/doctor")));
+  const look = () => act(async () => setFound(await get<Found>(`/api/doctor?clock_ms=${Date.now()}`)));
   const wrong = found?.checks.filter((check) => check.status !== "ok").length ?? 0;
   return (
     <Panel title="Check my connection" tools={<button type="button" disabled={busy} onClick={() => void look()}>{found ? "Check again" : "Check now"}</button>}>
