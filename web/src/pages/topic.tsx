@@ -43,7 +43,8 @@ export default function Topic() {
   const choose = (next: Tab) => place.go({ tab: next === "records" ? null : next, copy: null, record: null, of: next === "produce" ? place.query.of : null }, true);
   return (
     <>
-      <PageHead title={<>{name} {topic && <Tag mood={topic.kind === "mine" ? "accent" : ""}>{KIND[topic.kind]}</Tag>}</>}>
+      <PageHead title={name}>
+        {topic && <Tag mood={topic.kind === "mine" ? "accent" : ""}>{KIND[topic.kind]}</Tag>}
         <a href="/topics">All topics</a>
         {topic?.may_delete && <Remove topic={topic} />}
       </PageHead>

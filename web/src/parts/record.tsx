@@ -103,7 +103,7 @@ export function RecordView({ topic, record, onFilter, around, permalink, resend,
               ["Size", bytes(all.size_bytes)],
             ]}
           />
-          <Headers headers={headers} more={all.headers_left_out ?? 0} />
+          <Headers of={placeOf(all)} headers={headers} more={all.headers_left_out ?? 0} />
         </div>
       </div>
       <div class="row">
@@ -122,10 +122,10 @@ function Value({ value, keyed, onFilter }: { value: Content | null; keyed: boole
   return <ContentView content={value} label="value" onFilter={onFilter} />;
 }
 
-function Headers({ headers, more }: { headers: LogRecord["headers"]; more: number }) {
+function Headers({ of, headers, more }: { of: string; headers: LogRecord["headers"]; more: number }) {
   if (headers.length === 0) return <p class="quiet small">No headers.</p>;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Headers">
+    <div class="scroll" tabIndex={0} role="region" aria-label={`Headers of ${of}`}>
       <table>
         <thead><tr><th scope="col">Header</th><th scope="col">Value</th></tr></thead>
         <tbody>{headers.map((header, n) => <tr key={n}><td class="mono break"><bdi>{line(header.name, 200)}</bdi></td><td><Small content={header.value} none="null" /></td></tr>)}</tbody>

@@ -90,7 +90,7 @@ export function useBrowse(view: View | null): Browsed {
 
 const SHOWN = 500;
 const AT_ONCE = 500;
-const ROUNDS = 4;
+const ROUNDS = 3;
 
 export interface Tail extends Rows {
   /** What came while the list was held, and is not shown yet. */
@@ -134,22 +134,29 @@ export function useTail(view: View | null, held: boolean): Tail {
       setTail({ records: records.sort(newestFirst), scanned, matched, took_ms, ended, problem: null, loading: false, waiting: 0, skipped });
     };
     const goOn = async () => {
-      for (let round = 0; round < ROUNDS; round += 1) {
+      let came: LogRecord[] = [];
+      let scanned = 0;
+      let ended: RecordPage["ended"] = "limit";
+      for (let round = 0; round < ROUNDS && ended !== "end"; round += 1) {
         const page: RecordPage = await get<RecordPage>(pathOf(view, { limit: AT_ONCE, after: cursor }), stop.signal);
         cursor = page.after ?? cursor;
-        const came = page.records.filter((record) => !known.has(placeOf(record))).sort(newestFirst);
-        if (hold.current) {
-          buffer.current = [...came, ...buffer.current].slice(0, SHOWN);
-          setTail((old) => ({ ...old, scanned: old.scanned + page.scanned, matched: old.matched + came.length, waiting: old.waiting + came.length, problem: null }));
-        } else if (came.length > 0 || page.scanned > 0) {
-          setTail((old) => ({ ...old, records: came.length > 0 ? [...came, ...old.records].slice(0, SHOWN) : old.records, scanned: old.scanned + page.scanned, matched: old.matched + came.length, took_ms: page.took_ms, problem: null }));
-        } else {
-          setTail((old) => (old.problem ? { ...old, problem: null } : old));
-        }
-        if (page.ended === "end") return;
+        ended = page.ended;
+        scanned += page.scanned;
+        came = came.concat(page.records.filter((record) => !known.has(placeOf(record))));
       }
       // Whoever writes is faster than a page can read: the newest again, unless somebody is reading.
-      if (!hold.current) await begin(true);
+      if (ended === "limit" && !hold.current) return begin(true);
+      came.sort(newestFirst);
+      if (hold.current) buffer.current = [...came, ...buffer.current].slice(0, SHOWN);
+      const waiting = hold.current ? came.length : 0;
+      setTail((old) => ({
+        ...old,
+        records: waiting === 0 && came.length > 0 ? [...came, ...old.records].slice(0, SHOWN) : old.records,
+        scanned: old.scanned + scanned,
+        matched: old.matched + came.length,
+        waiting: old.waiting + waiting,
+        problem: null,
+      }));
     };
     const once = async () => {
       try {
@@ -158,7 +165,6 @@ export function useTail(view: View | null, held: boolean): Tail {
       } catch (error) {
         if (!stop.signal.aborted) setTail((old) => ({ ...old, loading: false, problem: Problem.of(error) }));
       }
-      // What is wrong with a filter stays wrong.
       if (!stop.signal.aborted) timer = window.setTimeout(once, every.value * 1000);
     };
     void once();
