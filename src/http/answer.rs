@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -104,5 +104,20 @@ impl<S: Send + Sync> FromRequestParts<S> for InPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<InPath, Refused> {
         let wrong = |_| Refused::new(StatusCode::BAD_REQUEST, "the path cannot be read", "docs/http.md lists all paths");
         Path::<String>::from_request_parts(parts, state).await.map(|Path(text)| InPath(text)).map_err(wrong)
+    }
+}
+
+/// The query of a request.
+pub(super) struct InQuery<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for InQuery<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<InQuery<T>, Refused> {
+        let wrong = |error: axum::extract::rejection::QueryRejection| {
+            let fix = "docs/http.md lists what can stand behind the ? of each path";
+            Refused::new(StatusCode::BAD_REQUEST, format!("the query is not as expected: {}", error.body_text()), fix)
+        };
+        Query::<T>::try_from_uri(&parts.uri).map(|Query(query)| InQuery(query)).map_err(wrong)
     }
 }

@@ -10,9 +10,14 @@ mod caller;
 mod challenges;
 mod checks;
 mod class;
+mod content;
 mod course;
+mod cursor;
 mod door;
+mod download;
 mod encrypted;
+mod fields;
+mod filter;
 mod generators;
 mod guards;
 mod health;
@@ -20,20 +25,26 @@ mod joining;
 mod metrics;
 mod overview;
 mod page;
+mod produce;
 mod progress;
 mod rates;
+mod records;
 mod report;
 mod reset;
 mod router;
 pub mod routes;
+mod scan;
 mod schemas;
 mod seen;
 mod server_info;
 pub mod settings;
+mod snapshot;
 pub mod snippet;
 mod student_tool;
 mod students;
 mod tickets;
+mod topic_page;
+mod topics;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -65,6 +76,9 @@ pub struct HttpState {
     overview: Arc<overview::OverviewCache>,
     attempts: Arc<attempts::Attempts>,
     words: Arc<reset::Words>,
+    snapshot: Arc<snapshot::SnapshotCache>,
+    scans: Arc<scan::Scans>,
+    downloads: Arc<download::Downloads>,
     generators: Option<Arc<Runner>>,
     authority: Option<Arc<CaInfo>>,
     https_port: Option<u16>,
@@ -89,6 +103,9 @@ impl HttpState {
             overview: Arc::default(),
             attempts: Arc::default(),
             words: Arc::default(),
+            snapshot: Arc::default(),
+            scans: Arc::default(),
+            downloads: Arc::default(),
             generators: None,
             authority: None,
             https_port: None,
@@ -158,7 +175,14 @@ pub async fn serve(
         let mut ticks = tokio::time::interval(SAMPLE_EVERY);
         loop {
             ticks.tick().await;
-            sampled.rates.sample(Instant::now(), &sampled.cluster.metrics());
+            let (now, metrics) = (Instant::now(), sampled.cluster.metrics());
+            sampled.rates.sample(now, &metrics);
+            sampled.rates.note_paces(now, crate::broker::clock::now(), &metrics);
+            if sampled.rates.looks_at_partitions() {
+                let topics = sampled.cluster.topics();
+                sampled.rates.note_partitions(now, &topics);
+                sampled.rates.ask_for_last(sampled.cluster.as_ref(), &topics).await;
+            }
         }
     });
     let listener = listener.tap_io(|stream| door::prepare(stream));

@@ -3,8 +3,8 @@
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::{
-    HttpState, assets, challenges, checks, class, generators, health, joining, metrics, overview, page, progress, report, reset, schemas,
-    seen, server_info, settings, student_tool, students, tickets,
+    HttpState, assets, challenges, checks, class, download, generators, health, joining, metrics, overview, page, produce, progress, records,
+    report, reset, schemas, seen, server_info, settings, student_tool, students, tickets, topic_page, topics,
 };
 use crate::workshop::Role;
 
@@ -43,6 +43,14 @@ routes! {
     get    "/api/me"                      Nobody     joining::me,         "who is asking";
     post   "/api/me/password"             Student    joining::password,   "a new password; the old one and other sessions end";
     get    "/api/overview"                Student    overview::overview,  "topics, groups, rates; students see the streams and what is theirs";
+    get    "/api/topics"                  Student    topics::list,        "the topics one may see; `?internal=true`: with the broker's own, for the instructor";
+    post   "/api/topics"                  Student    topics::create,      "`{name, partitions?, configs?}`: makes one of one's own";
+    get    "/api/topics/{name}"           Student    topic_page::show,    "one topic: fields, partitions, configs, groups, templates";
+    delete "/api/topics/{name}"           Student    topics::delete,      "deletes one of one's own";
+    get    "/api/topics/{name}/records"   Student    records::browse,     "records by newest, oldest, offset or time, with a filter and cursors";
+    post   "/api/topics/{name}/records"   Student    produce::produce,    "`{partition?, key?, value?, headers?, copies?, ...}`: writes a record";
+    get    "/api/topics/{name}/records/{partition}/{offset}" Student records::one, "one record whole";
+    get    "/api/topics/{name}/download"  Student    download::download,  "records as a file; `?format=csv`, `json` or `ndjson`, and what browsing takes";
     post   "/api/me/reset"                Student    reset::mine,         "`{}`: which topics and groups of one's own go; `{confirm}`: they do";
     post   "/api/reset"                   Instructor reset::everything,   "`{}`: what dies; `{confirm, secret}`: it does, and the streams begin anew";
     get    "/api/seen"                    Student    seen::seen,          "what the broker saw of one's clients; the instructor: of all, or `?user=`";
