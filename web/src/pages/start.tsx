@@ -44,7 +44,7 @@ function Begin() {
             <Tool place={place} />
           </Panel>
         </div>
-        <div class="stack wide-gap held">
+        <div class="stack wide-gap in-sight">
           <Panel roomy>
             <Heading n={3} title="Watch the light" done={green} />
             <Light />
@@ -65,7 +65,7 @@ function Heading({ n, title, done }: { n: number; title: ComponentChildren; done
 function Next({ green }: { green: boolean }) {
   return (
     <Panel title={green ? "You are connected. What next?" : "What comes next"} roomy>
-      <div class="columns narrow cards">
+      <div class="columns narrow ways">
         <a class="card" href="/challenges"><strong>The first challenge</strong><span>Small tasks on the live streams, checked within seconds. Begin with C1.</span></a>
         <a class="card" href="/topics"><strong>Look into the streams</strong><span>Every topic live: records as they arrive, what they mean, how they are spread.</span></a>
         <a class="card" href="/tutorial"><strong>The tutorial</strong><span>Ten short scenes on this very broker: logs, keys, groups, windows. No program needed.</span></a>
