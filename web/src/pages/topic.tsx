@@ -1,4 +1,5 @@
 import { useRoute } from "preact-iso";
+import { useEffect } from "preact/hooks";
 import type { TopicPage } from "../api/model";
 import { part } from "../api/client";
 import { useGet } from "../api/use";
@@ -7,7 +8,7 @@ import { Figure, PageHead, Panel, Tag } from "../parts/panel";
 import { usePlace } from "../parts/place";
 import { Tabs } from "../parts/tabs";
 import { ago, bytes, count, plural, rate } from "../parts/words";
-import { topics } from "../state/live";
+import { connected, topics } from "../state/live";
 import { Configs } from "./topic/configs";
 import { Groups } from "./topic/groups";
 import { Partitions } from "./topic/partitions";
@@ -40,6 +41,11 @@ export default function Topic() {
   // Rates and counts come live; the rest changes seldom.
   const answer = useGet<TopicPage>(`/api/topics/${part(name)}`, tab === "partitions" || tab === "groups" ? 5000 : 20_000);
   const topic = answer.data;
+  // The broker is back.
+  const there = connected.value;
+  useEffect(() => {
+    if (there && answer.problem) answer.reload();
+  }, [there]);
   const choose = (next: Tab) => place.go({ tab: next === "records" ? null : next, copy: null, record: null, of: next === "produce" ? place.query.of : null }, true);
   return (
     <>

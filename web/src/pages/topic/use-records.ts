@@ -2,6 +2,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { get, part, Problem, withQuery } from "../../api/client";
 import type { LogRecord, RecordPage } from "../../api/model";
 import { placeOf } from "../../parts/content";
+import { connected } from "../../state/live";
 import { every, paused } from "../../state/prefs";
 
 export type From = "live" | "newest" | "oldest" | "offset" | "time";
@@ -85,6 +86,11 @@ export function useBrowse(view: View | null): Browsed {
       turn.current += 1;
     };
   }, [load]);
+  // The broker is back.
+  const there = connected.value;
+  useEffect(() => {
+    if (there && rows.problem?.status === 0) void load(rows.records.length === 0);
+  }, [there]);
   return { ...rows, further: () => void load(false), dropped };
 }
 
