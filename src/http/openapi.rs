@@ -78,8 +78,14 @@ pub fn made() -> Value {
     let mut shapes = Shapes { asked: settings().for_deserialize().into(), answered: settings().for_serialize().into() };
     let mut paths = Map::new();
     for route in ROUTES {
-        let operation = shapes.operation(route);
-        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        let mut operation = shapes.operation(route);
+        // A handler of several rows has a number in the names of the later ones.
+        let of_handler = ROUTES.iter().filter(|other| other.handler == route.handler);
+        let before = of_handler.take_while(|other| other.path != route.path).count();
+        if before > 0 {
+            operation["operationId"] = json!(format!("{}.{}", route.handler, before + 1));
+        }
+        let path = paths.entry(route.path.replace("{*", "{")).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
             path.insert(route.method.to_owned(), operation);
         }
@@ -206,7 +212,7 @@ fn as_sent(schema: &Value) -> Value {
 
 /// The names in the braces of a path.
 fn in_path(path: &str) -> impl Iterator<Item = &str> {
-    path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+    path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name.trim_start_matches('*')))
 }
 
 fn path_parameter(name: &str) -> Value {
@@ -266,6 +272,6 @@ mod tests {
 
     #[test]
     fn paths_name_their_parts() {
-        assert_eq!(in_path("/api/{student}/x/{id}").collect::<Vec<_>>(), ["student", "id"]);
+        assert_eq!(in_path("/api/{student}/x/{*rest}").collect::<Vec<_>>(), ["student", "rest"]);
     }
 }

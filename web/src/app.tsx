@@ -32,7 +32,7 @@ const PLACES: Place[] = [
   { path: "/tutorial", name: "Tutorial" },
   { path: "/topics", name: "Topics" },
   { path: "/groups", name: "Groups" },
-  { path: "/metrics", name: "Metrics" },
+  { path: "/charts", name: "Metrics" },
   { path: "/requests", name: "Your requests" },
   { path: "/challenges", name: "Challenges" },
   { path: "/report", name: "Report" },
@@ -159,7 +159,7 @@ function Frame() {
                 <Route path="/topics/:name" component={known ? pages.topic : Start} />
                 <Route path="/groups" component={known ? pages.groups : Start} />
                 <Route path="/groups/:id" component={known ? pages.group : Start} />
-                <Route path="/metrics" component={known ? pages.metrics : Start} />
+                <Route path="/charts" component={known ? pages.metrics : Start} />
                 <Route path="/requests" component={known ? pages.requests : Start} />
                 <Route path="/challenges" component={pages.challenges} />
                 <Route path="/challenges/:id" component={pages.challenge} />
