@@ -46,10 +46,14 @@ pub struct StoredRecord {
 impl StoredRecord {
     /// Bytes of key, value and headers.
     pub fn size(&self) -> usize {
-        let bytes = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
-        let headers = self.headers.iter().map(|(name, value)| name.len().saturating_add(bytes(value)));
-        headers.fold(bytes(&self.key).saturating_add(bytes(&self.value)), usize::saturating_add)
+        size_of(&self.key, &self.value, &self.headers)
     }
+}
+
+pub(super) fn size_of(key: &Option<Bytes>, value: &Option<Bytes>, headers: &[(String, Option<Bytes>)]) -> usize {
+    let bytes = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+    let each = headers.iter().map(|(name, value)| name.len().saturating_add(bytes(value)));
+    each.fold(bytes(key).saturating_add(bytes(value)), usize::saturating_add)
 }
 
 /// One group of consumers, with what it has committed.
@@ -62,6 +66,25 @@ pub struct GroupSummary {
     pub state: String,
     pub members: usize,
     pub offsets: Vec<GroupOffset>,
+}
+
+/// Who is in a group, and who reads what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupMembers {
+    /// How partitions are given out, such as `range`; empty while that is not settled.
+    pub assignor: String,
+    pub members: Vec<GroupMember>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupMember {
+    pub member_id: String,
+    pub client_id: String,
+    /// Address of the client.
+    pub host: String,
+    /// `group.instance.id` of a static member.
+    pub instance_id: Option<String>,
+    pub assignment: Vec<(TopicName, Vec<PartitionId>)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
