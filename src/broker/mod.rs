@@ -25,6 +25,7 @@ pub mod metrics;
 mod node;
 mod partition;
 mod producer_ids;
+pub mod request_log;
 mod scrubber;
 pub mod security;
 pub mod sightings;
@@ -57,6 +58,7 @@ use evidence::Evidences;
 use fetch_sessions::FetchSessions;
 use meters::Meters;
 use producer_ids::ProducerIds;
+use request_log::RequestLog;
 use security::{Rules, Security};
 use sightings::Sightings;
 
@@ -72,6 +74,7 @@ pub struct Broker {
     pub meters: Arc<Meters>,
     pub security: Arc<Security>,
     pub sightings: Sightings,
+    pub requests: RequestLog,
     pub evidence: Evidences,
     pub space: Arc<Space>,
     pub flusher: Flusher,

@@ -88,7 +88,10 @@ impl Embedded {
         let name = wish.name.as_str();
         if !TopicName::is_legal(name) {
             let rule = "a topic name has 1 to 249 characters of a-z, A-Z, 0-9, '.', '_' and '-', and is neither '.' nor '..'";
-            return Err(refused(ErrorCode::InvalidTopicException, format!("the name {:?} is not possible: {rule}", name.chars().take(60).collect::<String>())));
+            return Err(refused(
+                ErrorCode::InvalidTopicException,
+                format!("the name {:?} is not possible: {rule}", name.chars().take(60).collect::<String>()),
+            ));
         }
         if is_internal(name) || name == METADATA_TOPIC {
             return Err(refused(ErrorCode::InvalidTopicException, format!("{name} is a name of the broker's own")));

@@ -40,12 +40,8 @@ pub(super) fn is_dull(value: &Value) -> bool {
 }
 
 fn lived() -> Vec<Examples> {
-    let none = |stream: &Stream| Examples {
-        fields: stream.fields.iter().map(|field| (field.name, None)).collect(),
-        event: None,
-        has: 0,
-        met: 0,
-    };
+    let none =
+        |stream: &Stream| Examples { fields: stream.fields.iter().map(|field| (field.name, None)).collect(), event: None, has: 0, met: 0 };
     let mut all: Vec<Examples> = STREAMS.iter().map(none).collect();
     let chronicle = Chronicle::new(World::new(SEED, DirtLevel::None), ORIGIN, ORIGIN.plus_ms(HOUR_MS));
     for event in chronicle.take_while(|event| event.arrival < ORIGIN.plus_ms(2 * HOUR_MS)) {

@@ -4,7 +4,6 @@
 //! text, never as markup. Every answer carries the headers of `router.rs`. Start with `router.rs`: one line per page.
 
 mod answer;
-mod assets;
 mod attempts;
 mod caller;
 mod challenges;
@@ -13,6 +12,7 @@ mod class;
 mod content;
 mod course;
 mod cursor;
+mod dashboard;
 mod door;
 mod download;
 mod encrypted;
@@ -23,8 +23,9 @@ mod guards;
 mod health;
 mod joining;
 mod metrics;
+pub mod openapi;
 mod overview;
-mod page;
+mod plain;
 mod produce;
 mod progress;
 mod rates;
@@ -196,6 +197,9 @@ mod tests;
 
 #[cfg(test)]
 mod class_fixture;
+
+#[cfg(test)]
+mod openapi_tests;
 
 #[cfg(test)]
 mod roles_tests;

@@ -13,7 +13,7 @@ use super::HttpState;
 use super::answer::{Asked, InPath, Refused};
 use super::caller::Caller;
 use super::records::bad;
-use super::topics::{check_own, check_owed, limited, refused, seen};
+use super::topics::{check_owed, check_own, limited, refused, seen};
 use crate::broker::clock;
 use crate::cluster::{NewRecord, Spent};
 use crate::generators::partition_of;

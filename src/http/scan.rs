@@ -138,7 +138,8 @@ pub(super) fn scan<T>(job: &Job, make: impl Fn(StoredRecord) -> (T, usize)) -> R
             }
             scanner.load(ahead)?;
         }
-        let Some(first) = lanes.iter_mut().filter(|ahead| !ahead.read.is_empty()).reduce(|a, b| if b.goes_before(a, job.way) { b } else { a })
+        let Some(first) =
+            lanes.iter_mut().filter(|ahead| !ahead.read.is_empty()).reduce(|a, b| if b.goes_before(a, job.way) { b } else { a })
         else {
             break if lanes.iter().all(|ahead| ahead.lane.is_done(job.way)) { Ended::End } else { Ended::Budget };
         };

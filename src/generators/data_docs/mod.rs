@@ -17,7 +17,6 @@ use super::examples::{HOUR_MS, ORIGIN, SEED};
 use super::schema::StreamId;
 use super::world::World;
 
-
 /// An event of a stream, and what the ledger notes of it.
 struct Told {
     event: Event,

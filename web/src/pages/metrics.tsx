@@ -1,0 +1,5 @@
+import { PageHead } from "../parts/panel";
+
+export default function Metrics() {
+  return <PageHead title="Metrics" />;
+}

@@ -1,0 +1,5 @@
+import { PageHead } from "../parts/panel";
+
+export default function Report() {
+  return <PageHead title="Report" />;
+}

@@ -1,0 +1,3 @@
+export function Stage() {
+  return <main><h1>Stage</h1></main>;
+}

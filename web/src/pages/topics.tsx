@@ -1,0 +1,5 @@
+import { PageHead } from "../parts/panel";
+
+export default function Topics() {
+  return <PageHead title="Topics" />;
+}

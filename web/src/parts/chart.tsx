@@ -1,0 +1,99 @@
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { clock } from "./words";
+
+export interface Series {
+  name: string;
+  values: (number | null)[];
+}
+
+interface ChartProps {
+  title: string;
+  /** Seconds or milliseconds do not mix: milliseconds since 1970. */
+  at_ms: number[];
+  series: Series[];
+  /** How a value is written, with its unit. */
+  format: (value: number) => string;
+}
+
+const COLOURS = ["--series-1", "--series-2", "--series-3", "--series-4"];
+const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
+
+const token = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** Resolves `light-dark()` too: the browser computes it for a property, not for a token. */
+function colour(name: string): string {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const computed = getComputedStyle(probe).color;
+  probe.remove();
+  return computed || token(name);
+}
+
+/** Lines over time, with the same figures as a table, and one sentence for who cannot see the lines. */
+export function Chart({ title, at_ms, series, format }: ChartProps) {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const names = series.map((one) => one.name).join("\n");
+  useEffect(() => {
+    const element = place.current;
+    if (!element) return;
+    const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+    const width = () => Math.max(element.clientWidth, 120);
+    const options: uPlot.Options = {
+      width: width(),
+      height: 190,
+      cursor: { drag: { x: false, y: false } },
+      legend: { live: true },
+      scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.08 : 1] } },
+      axes: [axis, { ...axis, size: 70, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
+      series: [
+        { value: (_, at) => (at == null ? "" : clock(at * 1000)), label: "Time" },
+        ...series.map((one, n) => ({
+          label: one.name,
+          stroke: colour(COLOURS[n % COLOURS.length]!),
+          dash: DASHES[n % DASHES.length],
+          width: 1.75,
+          spanGaps: false,
+          points: { show: false },
+          value: (_: uPlot, value: number | null) => (value == null ? "-" : format(value)),
+        })),
+      ],
+    };
+    const made = new uPlot(options, [[], ...series.map(() => [])] as unknown as uPlot.AlignedData, element);
+    plot.current = made;
+    const resized = new ResizeObserver(() => made.setSize({ width: width(), height: 190 }));
+    resized.observe(element);
+    return () => {
+      resized.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [names]);
+  useEffect(() => {
+    plot.current?.setData([at_ms.map((ms) => ms / 1000), ...series.map((one) => one.values)] as uPlot.AlignedData);
+  }, [at_ms, series]);
+  const rows = at_ms.map((ms, n) => ({ ms, values: series.map((one) => one.values[n] ?? null) })).slice(-30).reverse();
+  const last = (one: Series) => [...one.values].reverse().find((value) => value !== null);
+  const summary = series.map((one) => `${one.name} ${last(one) === undefined ? "unknown" : format(last(one)!)}`).join(", ");
+  return (
+    <figure class="chart" aria-label={`${title}. Now: ${summary}`}>
+      <div ref={place} aria-hidden="true" />
+      <details class="small">
+        <summary class="quiet">The same as a table</summary>
+        <div class="scroll" tabIndex={0} role="region" aria-label={`${title}, the last values`}>
+          <table>
+            <thead><tr><th scope="col">Time</th>{series.map((one) => <th key={one.name} scope="col" class="number">{one.name}</th>)}</tr></thead>
+            <tbody>
+              {rows.map((row) => (
+                <tr key={row.ms}><td>{clock(row.ms)}</td>{row.values.map((value, n) => <td key={n} class="number">{value === null ? "-" : format(value)}</td>)}</tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
+    </figure>
+  );
+}

@@ -1,0 +1,83 @@
+// What the broker says once a second, for all parts of the page.
+import { computed, effect, signal } from "@preact/signals";
+import type { GroupTick, Mine, Room, Tick, TopicTick, Verdict } from "../api/model";
+import { every, paused } from "./prefs";
+import { me, refresh } from "./session";
+
+export const tick = signal<Tick | null>(null);
+export const mine = signal<Mine | null>(null);
+export const room = signal<Room | null>(null);
+/** The newest verdict on one's own work, whoever asked for it. */
+export const verdict = signal<Verdict | null>(null);
+/** Whether the broker speaks to us. */
+export const connected = signal(false);
+
+/** Rates of the last two minutes, as this page saw them. */
+export const trend = signal<{ at_ms: number[]; messages: number[]; bytes_in: number[]; bytes_out: number[] }>({ at_ms: [], messages: [], bytes_in: [], bytes_out: [] });
+
+const merge = <T extends { name?: string; id?: string }>(all: T[] = [], own: T[] = []): T[] => [...all, ...own];
+export const topics = computed<TopicTick[]>(() => merge(tick.value?.topics, mine.value?.topics));
+export const groups = computed<GroupTick[]>(() => merge(tick.value?.groups, mine.value?.groups));
+
+const KEPT = 120;
+let source: EventSource | null = null;
+let again: number | undefined;
+let wait = 1000;
+
+function took(next: Tick): void {
+  tick.value = next;
+  const push = (list: number[], value: number) => [...list, value].slice(-KEPT);
+  const old = trend.value;
+  trend.value = {
+    at_ms: push(old.at_ms, next.at_ms),
+    messages: push(old.messages, next.messages_in_per_s),
+    bytes_in: push(old.bytes_in, next.bytes_in_per_s),
+    bytes_out: push(old.bytes_out, next.bytes_out_per_s),
+  };
+}
+
+function close(): void {
+  source?.close();
+  source = null;
+  window.clearTimeout(again);
+}
+
+function open(): void {
+  close();
+  const opened = new EventSource(`/api/live?every=${every.value}`);
+  source = opened;
+  const on = <T,>(name: string, take: (value: T) => void) =>
+    opened.addEventListener(name, (event) => {
+      connected.value = true;
+      wait = 1000;
+      take(JSON.parse((event as MessageEvent<string>).data) as T);
+    });
+  on<Tick>("tick", took);
+  on<Mine>("mine", (value) => { mine.value = value; });
+  on<Room>("room", (value) => { room.value = value; });
+  on<Verdict>("verdict", (value) => { verdict.value = value; });
+  opened.onerror = () => {
+    if (source !== opened) return;
+    connected.value = false;
+    close();
+    // A session may have ended; who is asking decides what comes next.
+    again = window.setTimeout(() => void refresh().then(sync), wait);
+    wait = Math.min(wait * 2, 8000);
+  };
+}
+
+/** A page that nobody sees holds no connection: a browser has six of them for all tabs. */
+function sync(): void {
+  const wanted = me.value !== null && me.value.role !== "nobody" && !paused.value && !document.hidden;
+  if (wanted) open();
+  else close();
+}
+
+export function start(): void {
+  effect(() => {
+    void every.value;
+    sync();
+  });
+  document.addEventListener("visibilitychange", sync);
+  window.addEventListener("pagehide", close);
+}
