@@ -9,10 +9,12 @@ mod caller;
 mod challenges;
 mod checks;
 mod class;
+mod console;
 mod content;
 mod course;
 mod cursor;
 mod dashboard;
+mod doctor;
 mod door;
 mod download;
 mod encrypted;
@@ -21,7 +23,9 @@ mod filter;
 mod generators;
 mod guards;
 mod health;
+mod join_code;
 mod joining;
+mod medallion;
 mod metrics;
 pub mod openapi;
 mod overview;
@@ -32,6 +36,7 @@ mod rates;
 mod records;
 mod report;
 mod reset;
+mod room;
 mod router;
 pub mod routes;
 mod scan;
@@ -52,12 +57,13 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
 use axum::serve::ListenerExt;
+use tokio::sync::watch;
 
 use crate::broker::CaInfo;
 use crate::cluster::{Cluster, ListenerSummary};
 use crate::config::{Address, Advertise};
 use crate::generators::Runner;
-use crate::workshop::{Course, Workshop};
+use crate::workshop::{Course, Room, Workshop};
 use caller::Secure;
 
 pub use encrypted::serve_encrypted;
@@ -80,6 +86,9 @@ pub struct HttpState {
     snapshot: Arc<snapshot::SnapshotCache>,
     scans: Arc<scan::Scans>,
     downloads: Arc<download::Downloads>,
+    /// What everybody in the room is told; `subscribe()` hears of changes.
+    room: Arc<watch::Sender<Room>>,
+    commands: Arc<console::Commands>,
     generators: Option<Arc<Runner>>,
     authority: Option<Arc<CaInfo>>,
     https_port: Option<u16>,
@@ -107,6 +116,8 @@ impl HttpState {
             snapshot: Arc::default(),
             scans: Arc::default(),
             downloads: Arc::default(),
+            room: Arc::new(watch::Sender::new(Room::default())),
+            commands: Arc::default(),
             generators: None,
             authority: None,
             https_port: None,
@@ -121,7 +132,8 @@ impl HttpState {
 
     /// With challenges.
     pub fn with_course(self, course: Option<Arc<Course>>) -> HttpState {
-        HttpState { course, ..self }
+        let room = course.as_ref().map_or_else(|| Arc::clone(&self.room), |course| course.room_channel());
+        HttpState { course, room, ..self }
     }
 
     /// With the generators that fill the cluster's topics.
@@ -209,3 +221,6 @@ mod course_tests;
 
 #[cfg(test)]
 mod course_hostile_tests;
+
+#[cfg(test)]
+mod room_tests;
