@@ -4,7 +4,6 @@
 //! text, never as markup. Every answer carries the headers of `router.rs`. Start with `router.rs`: one line per page.
 
 mod answer;
-mod assets;
 mod attempts;
 mod caller;
 mod challenges;
@@ -12,6 +11,7 @@ mod checks;
 mod class;
 mod console;
 mod course;
+mod dashboard;
 mod doctor;
 mod door;
 mod encrypted;
@@ -24,7 +24,7 @@ mod medallion;
 mod metrics;
 pub mod openapi;
 mod overview;
-mod page;
+mod plain;
 mod progress;
 mod rates;
 mod report;

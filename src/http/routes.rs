@@ -7,8 +7,7 @@ use super::course::OfStudent;
 #[allow(unused_imports, reason = "the first row with events is that of the live page")]
 use super::openapi::{Answer, Content, Events, File, Shape, Text};
 use super::{
-    HttpState, assets, challenges, checks, class, console, doctor, generators, health, join_code, joining, medallion, metrics, openapi,
-    overview, page, progress, report, reset, room, schemas, seen, server_info, settings, student_tool, students, tickets,
+    HttpState, challenges, checks, class, console, dashboard, doctor, generators, health, join_code, joining, medallion, metrics, openapi, overview, plain, progress, report, reset, room, schemas, seen, server_info, settings, student_tool, students, tickets,
 };
 use crate::generators::incidents::{Command, Wish};
 use crate::workshop::course::{ClassBoard, ExplainAnswer, Export, Handed, Hint, OwnProgress, Saved, Sheet, Told};
@@ -54,10 +53,14 @@ macro_rules! routes {
 
 #[rustfmt::skip]
 routes! {
-    get    "/"                            Nobody     page::page -> Text,  "the page";
+    get    "/"                            Nobody     dashboard::page -> File, "the dashboard";
+    get    "/{page}"                      Nobody     dashboard::page -> File, "the same, at one of its pages";
+    get    "/{page}/{*rest}"              Nobody     dashboard::page -> File, "the same, at a part of one";
+    get    "/plain"                       Nobody     plain::page -> File, "address, first program and topics, without script";
+    get    "/plain.css"                   Nobody     plain::style -> File, "its style";
     get    "/healthz"                     Nobody     health::healthz -> Text,  "200, or 503 and the reason; under any host name";
     get    "/metrics"                     Instructor metrics::metrics -> Text, "for Prometheus";
-    get    "/assets/{name}"               Nobody     assets::asset -> Text, "the page's own files";
+    get    "/assets/{name}"               Nobody     dashboard::asset -> File, "the dashboard's own files";
     get    "/schemas/{name}"              Nobody     schemas::schema -> File, "JSON Schema of a stream";
     get    "/ca.pem"                      Nobody     server_info::ca_pem -> File, "the certificate that signed ours; 404 when there is none";
     get    "/headwater.pyz"               Nobody     student_tool::as_zipapp -> File, "the student's tool, one file for Python";

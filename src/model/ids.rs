@@ -69,6 +69,11 @@ impl TopicName {
         &self.0
     }
 
+    /// The name itself, shared.
+    pub fn shared(&self) -> &Arc<str> {
+        &self.0
+    }
+
     /// Kafka's rule for topic names: 1 to 249 characters of `[a-zA-Z0-9._-]`, neither `.` nor `..`.
     pub fn is_legal(name: &str) -> bool {
         !name.is_empty()

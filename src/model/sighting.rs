@@ -35,6 +35,8 @@ pub struct ClientSeen {
     pub version: String,
     pub client_id: String,
     pub listener: String,
+    /// Address of the client, the last time.
+    pub from: String,
     /// How often it connected.
     pub times: u64,
     /// The last time.
@@ -54,4 +56,14 @@ pub struct Trouble {
     pub what: String,
     /// What to do about it.
     pub fix: String,
+}
+
+/// The newest of each that was seen of one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latest {
+    /// Open now.
+    pub connections: u64,
+    pub login_ms: Option<Timestamp>,
+    pub client: Option<ClientSeen>,
+    pub trouble: Option<Trouble>,
 }
