@@ -77,6 +77,17 @@ const EXPECTED: &[(&str, &str, &str, &str, [u16; 4])] = &[
     ("get",    "/api/leaderboard",            "/api/leaderboard",                "",                                     [401, 404, 404, 200]),
     ("put",    "/api/leaderboard",            "/api/leaderboard",                r#"{"on":true}"#,                       [401, 403, 403, 200]),
     ("get",    "/api/report",                 "/api/report?student=ID",          "",                                     [401, 200, 403, 200]),
+    ("put",    "/api/report",                 "/api/report",                     r#"{"answers":{"built":"a board"}}"#,   [401, 200, 200, 200]),
+    ("post",   "/api/report",                 "/api/report",                     "{}",                                   [401, 200, 200, 200]),
+    ("get",    "/api/reports",                "/api/reports",                    "",                                     [401, 403, 403, 200]),
+    ("get",    "/api/medallion",              "/api/medallion?student=ID",       "",                                     [401, 200, 403, 200]),
+    ("get",    "/api/room",                   "/api/room",                       "",                                     [401, 200, 200, 200]),
+    ("put",    "/api/room",                   "/api/room",                       r#"{"announcement":"hello"}"#,          [401, 403, 403, 200]),
+    ("get",    "/api/join-code",              "/api/join-code",                  "",                                     [401, 403, 403, 200]),
+    ("get",    "/api/doctor",                 "/api/doctor",                     "",                                     [401, 200, 200, 200]),
+    ("get",    "/api/verbs",                  "/api/verbs",                      "",                                     [401, 200, 200, 200]),
+    ("post",   "/api/console",                "/api/console",                    r#"{"line":"help"}"#,                   [401, 200, 200, 200]),
+    ("post",   "/api/students/{id}/reset",    "/api/students/ID/reset",          "{}",                                   [401, 403, 403, 200]),
     // It ends the sessions that the others come with.
     ("post",   "/api/me/password",            "/api/me/password",                "",                                     [401, 200, 200, 409]),
 ];
