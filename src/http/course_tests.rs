@@ -352,10 +352,7 @@ async fn what_was_done_survives_a_restart_and_goes_with_the_student() {
     // All of it is there again in a course that is opened anew.
     let reopened = open_course(&class.cluster, &class.workshop, &class.ahead_ms).await;
     assert_eq!(reopened.class(), class.course.class());
-    assert_eq!(
-        (reopened.board(), reopened.export().students),
-        (class.course.board(), class.course.export().students)
-    );
+    assert_eq!((reopened.board(), reopened.export().students), (class.course.board(), class.course.export().students));
     let student = Student::of(class.workshop.roster().get(&pupil.id).unwrap());
     class.produce(&topic, Some(text(&ticket, "nonce")), &class.totals(&ticket, true).await);
     let verdict = reopened.check(&student, "c02", crate::workshop::course::Ask::default()).await.unwrap();

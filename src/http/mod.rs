@@ -14,16 +14,23 @@ mod course;
 mod door;
 mod encrypted;
 mod generators;
+mod groups;
+mod groups_page;
 mod guards;
 mod health;
+mod history;
 mod joining;
+mod light;
+mod live;
 mod metrics;
 pub mod openapi;
 mod overview;
 mod page;
 mod progress;
-mod rates;
 mod report;
+mod request_errors;
+mod request_words;
+mod requests;
 mod reset;
 mod router;
 pub mod routes;
@@ -37,10 +44,12 @@ mod students;
 mod tickets;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
 use axum::serve::ListenerExt;
+use tokio::task::JoinHandle;
 
 use crate::broker::CaInfo;
 use crate::cluster::{Cluster, ListenerSummary};
@@ -51,8 +60,8 @@ use caller::Secure;
 
 pub use encrypted::serve_encrypted;
 
-/// How often traffic is counted for the rates on the page.
-const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// Counters are read again for whoever asks when they were read longer ago.
+const SAMPLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// What every page can reach.
 #[derive(Clone)]
@@ -62,7 +71,12 @@ pub struct HttpState {
     workshop: Option<Arc<Workshop>>,
     /// `None`: there are no challenges.
     course: Option<Arc<Course>>,
-    rates: Arc<rates::Rates>,
+    /// Rates of the last seconds, and what was over the last day.
+    history: Arc<history::History>,
+    groups: Arc<groups::Groups>,
+    live: Arc<live::Live>,
+    /// Somebody looks at the cluster for all pages.
+    looked_at: Arc<AtomicBool>,
     overview: Arc<overview::OverviewCache>,
     attempts: Arc<attempts::Attempts>,
     words: Arc<reset::Words>,
@@ -86,7 +100,10 @@ impl HttpState {
             cluster,
             workshop: None,
             course: None,
-            rates: Arc::default(),
+            history: Arc::default(),
+            groups: Arc::default(),
+            live: Arc::default(),
+            looked_at: Arc::default(),
             overview: Arc::default(),
             attempts: Arc::default(),
             words: Arc::default(),
@@ -123,6 +140,27 @@ impl HttpState {
         HttpState { host_names: Arc::new(self.host_names.iter().cloned().chain(more).collect()), ..self }
     }
 
+    /// Counts what came since the last time.
+    fn sample(&self) -> history::Process {
+        let process = history::Process::look();
+        self.history.sample(Instant::now(), groups::now_ms(), &self.cluster.metrics(), process);
+        process
+    }
+
+    /// Rates as of now.
+    fn rate(&self) -> history::Rate {
+        if !self.history.is_fresh(SAMPLE_WITHIN) {
+            self.sample();
+        }
+        self.history.rate()
+    }
+
+    /// Begins to look at the cluster for all pages, once.
+    fn look_on(&self) -> Option<JoinHandle<()>> {
+        let is_first = !self.looked_at.swap(true, Ordering::Relaxed);
+        is_first.then(|| tokio::spawn(live::Live::look_on(self.clone())))
+    }
+
     /// The listeners with the addresses to give a Kafka client on the machine that asked with these headers.
     fn entrances(&self, headers: &HeaderMap) -> Vec<Entrance> {
         let asked = headers.get(header::HOST).and_then(|value| value.to_str().ok()).and_then(host_of);
@@ -148,23 +186,22 @@ fn host_of(header: &str) -> Option<String> {
     with_port.map(|address| address.host)
 }
 
+/// Pages that stay open end with the server, or it would wait for them.
+async fn ending(stop: impl Future<Output = ()>, live: Arc<live::Live>) {
+    stop.await;
+    live.stop();
+}
+
 /// Serves until `stop` ends. The listener is bound by the caller, so that a taken port is known before anything else.
 pub async fn serve(
     listener: tokio::net::TcpListener,
     state: HttpState,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let sampled = state.clone();
-    let sampler = tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(SAMPLE_EVERY);
-        loop {
-            ticks.tick().await;
-            sampled.rates.sample(Instant::now(), &sampled.cluster.metrics());
-        }
-    });
+    let (looking, live) = (state.look_on(), Arc::clone(&state.live));
     let listener = listener.tap_io(|stream| door::prepare(stream));
-    let served = door::serve(listener, Secure(false), router::router(state), stop).await;
-    sampler.abort();
+    let served = door::serve(listener, Secure(false), router::router(state), ending(stop, live)).await;
+    looking.iter().for_each(JoinHandle::abort);
     served
 }
 

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::sync::broadcast;
 
 use crate::cluster::{Cluster, ClusterError, INSTRUCTOR, NewRecord};
 use crate::model::evidence::Evidence;
@@ -47,6 +48,8 @@ pub use work::{Ruling, Standing};
 
 /// What a student may write about being stuck.
 const NOTE_LETTERS_MAX: usize = 500;
+/// New verdicts that one who follows them may be behind.
+const VERDICTS_FOLLOWED: usize = 64;
 
 type Clock = dyn Fn() -> Timestamp + Send + Sync;
 
@@ -79,6 +82,8 @@ pub struct Course {
     now: Arc<Clock>,
     progress: Arc<Progress>,
     turns: Turns,
+    /// Verdicts as they come, for whoever follows them.
+    verdicts: broadcast::Sender<Arc<Told>>,
     /// What the broker saw of anybody before is gone.
     opened: Timestamp,
 }
@@ -109,7 +114,22 @@ impl Course {
         let is_here = Box::new(move |id: &str| is_here(of.as_ref().map(|workshop| workshop.roster()).as_deref(), id));
         let progress = Arc::new(Progress::open(Arc::clone(&cluster), Arc::clone(&now), is_here).await?);
         let opened = now();
-        Ok(Course { cluster, workshop, challenges, random, now, progress, turns: Turns::default(), opened })
+        Ok(Course {
+            cluster,
+            workshop,
+            challenges,
+            random,
+            now,
+            progress,
+            turns: Turns::default(),
+            verdicts: broadcast::Sender::new(VERDICTS_FOLLOWED),
+            opened,
+        })
+    }
+
+    /// The new verdicts on everybody's work from now on.
+    pub fn verdicts(&self) -> broadcast::Receiver<Arc<Told>> {
+        self.verdicts.subscribe()
     }
 
     pub fn challenges(&self) -> &Challenges {
