@@ -106,14 +106,14 @@ pub(super) fn too_large() -> Refused {
 }
 
 /// What stands in the path of a request.
-pub(super) struct InPath(pub String);
+pub(super) struct InPath<T = String>(pub T);
 
-impl<S: Send + Sync> FromRequestParts<S> for InPath {
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<T> {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<InPath, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<InPath<T>, Refused> {
         let wrong = |_| Refused::new(StatusCode::BAD_REQUEST, "the path cannot be read", "docs/http.md lists all paths");
-        Path::<String>::from_request_parts(parts, state).await.map(|Path(text)| InPath(text)).map_err(wrong)
+        Path::<T>::from_request_parts(parts, state).await.map(|Path(named)| InPath(named)).map_err(wrong)
     }
 }
 

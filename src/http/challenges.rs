@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use schemars::JsonSchema;
@@ -141,7 +141,7 @@ fn starter(challenges: &Challenges, challenge: &Challenge, client: &str, name: S
 pub(super) async fn file(
     State(state): State<HttpState>,
     Extension(caller): Extension<Caller>,
-    Path((id, name)): Path<(String, String)>,
+    InPath((id, name)): InPath<(String, String)>,
 ) -> Result<impl IntoResponse, Refused> {
     let course = course(&state)?;
     let challenge = course.challenge(&id)?;

@@ -1,13 +1,13 @@
 //! `/api/class`, `/api/leaderboard`: where everybody stands.
 
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::HttpState;
-use super::answer::{Asked, Refused};
+use super::answer::{Asked, InPath, Refused};
 use super::caller::Caller;
 use super::course::course;
 use crate::model::Timestamp;
@@ -49,7 +49,7 @@ pub(super) async fn show(State(state): State<HttpState>) -> Result<Json<ClassBoa
 
 pub(super) async fn decide(
     State(state): State<HttpState>,
-    Path((student, id)): Path<(String, String)>,
+    InPath((student, id)): InPath<(String, String)>,
     Asked(asked): Asked<Decide>,
 ) -> Result<Json<Decided>, Refused> {
     let course = course(&state)?;

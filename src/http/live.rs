@@ -30,8 +30,8 @@ use super::overview::is_stream;
 use super::{HttpState, course};
 use crate::cluster::INSTRUCTOR;
 use crate::generators::Phase;
-use crate::workshop::Role;
 use crate::workshop::course::Told;
+use crate::workshop::{Role, Room};
 
 /// How often is looked, while somebody looks at it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -105,6 +105,8 @@ pub(super) enum LiveEvent {
     Mine(Mine),
     /// `verdict`
     Verdict(Box<Told>),
+    /// `room`
+    Room(Room),
 }
 
 /// Once a second, or as often as was asked.
@@ -444,6 +446,7 @@ pub(super) async fn live(
     let mut page = Page {
         verdicts: state.course.as_ref().map(|course| course.verdicts()),
         stopped: state.live.stopped.subscribe(),
+        room: state.room.subscribe(),
         frames,
         queue: VecDeque::from([Bytes::from_static(b"retry: 2000\n\n")]),
         every,
@@ -459,6 +462,7 @@ pub(super) async fn live(
     if let Some(frame) = first {
         page.tell(&frame);
     }
+    page.tell_room();
     let mut response = Body::new(Events { next: Some(Box::pin(page.next())) }).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // A proxy in between must not keep events back.
@@ -491,6 +495,7 @@ struct Page {
     frames: watch::Receiver<Option<Arc<Frame>>>,
     verdicts: Option<broadcast::Receiver<Arc<Told>>>,
     stopped: watch::Receiver<bool>,
+    room: watch::Receiver<Room>,
     /// What goes out next. Never more than the events of one moment.
     queue: VecDeque<Bytes>,
     every: Duration,
@@ -521,6 +526,11 @@ impl Page {
         }
     }
 
+    fn tell_room(&mut self) {
+        let text = event("room", &*self.room.borrow_and_update());
+        self.queue.push_back(text);
+    }
+
     /// Whether whoever opened the page may still see it.
     fn is_welcome(&self) -> bool {
         let Caller { role, user, identity } = Caller::of(&self.state, &self.session);
@@ -534,18 +544,26 @@ impl Page {
             if let Some(text) = self.queue.pop_front() {
                 return Some((self, text));
             }
-            let verdict = tokio::select! {
+            let news = tokio::select! {
                 biased;
                 _ = self.stopped.wait_for(|stopped| *stopped) => return None,
-                verdict = next_verdict(&mut self.verdicts, self.own.as_deref()) => Some(verdict),
-                _ = self.frames.changed() => None,
+                verdict = next_verdict(&mut self.verdicts, self.own.as_deref()) => News::Verdict(verdict),
+                _ = self.room.changed() => News::Room,
+                _ = self.frames.changed() => News::Look,
             };
             if !self.is_welcome() {
                 return None;
             }
-            if let Some(verdict) = verdict {
-                self.queue.push_back(event("verdict", verdict.as_ref()));
-                continue;
+            match news {
+                News::Verdict(verdict) => {
+                    self.queue.push_back(event("verdict", verdict.as_ref()));
+                    continue;
+                }
+                News::Room => {
+                    self.tell_room();
+                    continue;
+                }
+                News::Look => {}
             }
             let Some(frame) = self.frames.borrow_and_update().clone() else { continue };
             // Looks come by a clock of their own: half a second early is on time.
@@ -555,6 +573,12 @@ impl Page {
             }
         }
     }
+}
+
+enum News {
+    Verdict(Arc<Told>),
+    Room,
+    Look,
 }
 
 /// The next verdict on one's own work. What came too fast to be followed is passed over.

@@ -149,7 +149,7 @@ impl Shapes {
             match answer {
                 Content::Json(shape) => add("application/json", shape(&mut self.answered).to_value()),
                 Content::Text => add("text/*", json!({ "type": "string" })),
-                Content::File => add("application/octet-stream", json!({})),
+                Content::File => add("*/*", json!({})),
                 Content::Events(None) => add("text/event-stream", json!({ "type": "string" })),
                 Content::Events(Some(shape)) => add("text/event-stream", shape(&mut self.answered).to_value()),
             }
@@ -164,7 +164,11 @@ impl Shapes {
         let parameter = |(name, schema): (&String, &Value)| {
             let mut schema = not_null(schema);
             let about = schema.as_object_mut().and_then(|schema| schema.remove("description"));
-            json!({ "name": name, "in": "query", "required": required(name), "description": about, "schema": schema })
+            let mut parameter = json!({ "name": name, "in": "query", "required": required(name), "schema": schema });
+            if let (Some(parameter), Some(about)) = (parameter.as_object_mut(), about) {
+                parameter.insert("description".to_owned(), about);
+            }
+            parameter
         };
         schema["properties"].as_object().into_iter().flatten().map(parameter).collect()
     }
@@ -179,8 +183,25 @@ impl Shapes {
 
     /// All that have names. One that is asked and answered in different shapes is there as it is answered; a test keeps that from happening.
     fn schemas(&self) -> Map<String, Value> {
-        self.asked.definitions().iter().chain(self.answered.definitions()).map(|(name, schema)| (name.clone(), schema.clone())).collect()
+        let answered = self.answered.definitions().iter().map(|(name, schema)| (name.clone(), as_sent(schema)));
+        self.asked.definitions().iter().map(|(name, schema)| (name.clone(), schema.clone())).chain(answered).collect()
     }
+}
+
+/// A field that may be missing is not null when it is there, and nothing is made up for it.
+fn as_sent(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    let is_required = |schema: &Value, name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
+    let whole = schema.clone();
+    for (name, field) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        if let Some(field) = field.as_object_mut() {
+            field.remove("default");
+        }
+        if !is_required(&whole, name) {
+            *field = not_null(field);
+        }
+    }
+    schema
 }
 
 /// The names in the braces of a path.

@@ -6,12 +6,13 @@ use serde_json::Value;
 use super::course::OfStudent;
 use super::openapi::{Answer, Content, Events, File, Shape, Text};
 use super::{
-    HttpState, assets, challenges, checks, class, generators, groups_page, health, history, joining, live, metrics, openapi, overview,
-    page, progress, report, requests, reset, schemas, seen, server_info, settings, student_tool, students, tickets,
+    HttpState, challenges, checks, class, console, dashboard, doctor, generators, groups_page, health, history, join_code, joining, live,
+    medallion, metrics, openapi, overview, plain, progress, report, requests, reset, room, schemas, seen, server_info, settings,
+    student_tool, students, tickets,
 };
 use crate::generators::incidents::{Command, Wish};
-use crate::workshop::course::{ClassBoard, ExplainAnswer, Export, Handed, Hint, OwnProgress, Told};
-use crate::workshop::{Credential, Removed, Role, Ticket};
+use crate::workshop::course::{ClassBoard, ExplainAnswer, Export, Handed, Hint, OwnProgress, Saved, Sheet, Told};
+use crate::workshop::{Credential, Removed, Role, Room, Ticket};
 
 pub struct Route {
     pub method: &'static str,
@@ -53,11 +54,15 @@ macro_rules! routes {
 
 #[rustfmt::skip]
 routes! {
-    get    "/"                            Nobody     page::page -> Text,  "the page";
+    get    "/"                            Nobody     dashboard::page -> File, "the dashboard";
+    get    "/{page}"                      Nobody     dashboard::page -> File, "the same, at one of its pages";
+    get    "/{page}/{*rest}"              Nobody     dashboard::page -> File, "the same, at a part of one";
+    get    "/plain"                       Nobody     plain::page -> File, "address, first program and topics, without script";
+    get    "/plain.css"                   Nobody     plain::style -> File, "its style";
     get    "/healthz"                     Nobody     health::healthz -> Text,  "200, or 503 and the reason; under any host name";
     get    "/metrics"                     Instructor metrics::metrics -> Text, "for Prometheus";
-    get    "/assets/{name}"               Nobody     assets::asset -> Text, "the page's own files";
-    get    "/schemas/{name}"              Nobody     schemas::schema -> Text, "JSON Schema of a stream";
+    get    "/assets/{name}"               Nobody     dashboard::asset -> File, "the dashboard's own files";
+    get    "/schemas/{name}"              Nobody     schemas::schema -> File, "JSON Schema of a stream";
     get    "/ca.pem"                      Nobody     server_info::ca_pem -> File, "the certificate that signed ours; 404 when there is none";
     get    "/headwater.pyz"               Nobody     student_tool::as_zipapp -> File, "the student's tool, one file for Python";
     get    "/headwater_student-0.1.0-py3-none-any.whl" Nobody student_tool::as_wheel -> File, "the same as a wheel";
@@ -83,6 +88,7 @@ routes! {
     get    "/api/students"                Instructor students::list -> students::Students, "everybody, and the code";
     post   "/api/students/{id}/password"  Instructor students::reissue -> Vec<Credential>, "new passwords for all users of an identity";
     put    "/api/students/{id}"           Instructor students::rename (body: students::Rename) -> students::Student, "`{name}`: what is shown";
+    post   "/api/students/{id}/reset"     Instructor reset::student (body: reset::OneReset) -> reset::ResetAnswer, "`{}`: which topics and groups of a student's go; `{confirm}`: they do";
     delete "/api/students/{id}"           Instructor students::remove -> Removed, "with users, rights, topics and groups";
     put    "/api/listeners/{name}"        Instructor server_info::advertise (body: server_info::NewAddress) -> server_info::Advertised, "`{advertise}`: where its clients are sent (`HOST[:PORT]`, `auto`, `sni`)";
     get    "/api/challenges"              Nobody     challenges::list -> Vec<challenges::ChallengeRow>, "what there is to do, in order; with one's own status when somebody asks";
@@ -103,7 +109,17 @@ routes! {
     put    "/api/class/{student}/{id}"    Instructor class::decide (body: class::Decide) -> class::Decided, "`{status}`: `skipped`, `granted` or `none`";
     get    "/api/leaderboard"             Student    class::leaderboard -> class::Leaderboard, "points; 404 while it is off";
     put    "/api/leaderboard"             Instructor class::set_leaderboard (body: class::LeaderboardSwitch) -> class::Leaderboard, "`{on?, frozen?}`";
-    get    "/api/report"                  Student    report::report (query: report::ReportQuery) -> Text, "the report with its facts filled in; `?format=md` or `html`; the instructor: `&rubric=on`";
+    get    "/api/report"                  Student    report::report (query: report::ReportQuery) -> File | Sheet, "the report with its facts and answers; `?format=md`, `html` or `json`; the instructor: `&rubric=on`";
+    put    "/api/report"                  Student    report::save (body: report::Answers) -> Saved, "`{answers: {id: text}}`: saves them; others stay";
+    post   "/api/report"                  Student    report::submit (body: checks::Nothing) -> Saved, "`{}`: hands in what is saved, in place of what was handed in before";
+    get    "/api/reports"                 Instructor report::list -> report::Reports, "who has handed in, when, and how many words";
+    get    "/api/medallion"               Student    medallion::medallion (query: OfStudent) -> medallion::Medallion, "rows of one's own tables, bronze to gold, as the last receipts had them";
+    get    "/api/room"                    Student    room::show -> Room, "announcement, timer, whether the room is frozen";
+    put    "/api/room"                    Instructor room::change (body: room::RoomChange) -> Room, "`{announcement?, frozen?, timer?}`: what is left out stays, null takes it away";
+    get    "/api/join-code"               Instructor join_code::join_code (query: join_code::JoinCodeQuery) -> join_code::JoinCode | Text, "what a phone or laptop opens to join; `?format=svg`: as a QR code";
+    get    "/api/doctor"                  Student    doctor::doctor (query: doctor::DoctorQuery) -> doctor::Findings, "what may keep a client from working, in plain words";
+    get    "/api/verbs"                   Student    console::verbs -> console::Verbs, "what the console understands";
+    post   "/api/console"                 Student    console::run (body: console::CommandLine) -> console::Output, "`{line}`: what a command line answers, with one's own rights";
     get    "/api/generators"              Instructor generators::show -> generators::Generators, "what the generators do";
     put    "/api/generators/rate"         Instructor generators::rate (body: generators::RateAsk) -> Command, "`{topic?, factor}`";
     put    "/api/generators/pause"        Instructor generators::pause (body: generators::StreamAsk) -> Command, "`{topic?}`";

@@ -11,6 +11,7 @@ macro_rules! number {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(transparent)]
+        #[schemars(inline)]
         pub struct $name(pub $inner);
 
         impl fmt::Display for $name {
@@ -56,7 +57,7 @@ impl LeaderEpoch {
 /// A topic's name. Cheap to clone and owned: it never pins a request frame.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "String", into = "String")]
-#[schemars(inline)]
+#[schemars(inline, description = "A topic's name.")]
 pub struct TopicName(Arc<str>);
 
 impl TopicName {

@@ -15,52 +15,50 @@ const ANSWERS_MAX: usize = 64;
 pub(super) const TICKETS_MAX: usize = 8;
 
 /// The value of a record with the key `work:STUDENT:CHALLENGE`, as JSON.
-///
-/// | field | content |
-/// |---|---|
-/// | `version` | 1 |
-/// | `began_ms` | when the first ticket was issued |
-/// | `attempts` | how many different answers have been judged |
-/// | `answers` | the fingerprints of the newest of them |
-/// | `length` | how many records the last of them had |
-/// | `told` | the ticket whose right values have been told |
-/// | `status`, `score` | the best so far |
-/// | `stars` | all that were earned |
-/// | `passed_ms` | when it was passed first |
-/// | `mistakes` | how often each was recognised |
-/// | `unread` | the last answer was about records that the broker saw none of the student's users fetch |
-/// | `sight` | a fingerprint of what the broker had seen of the student at the last answer |
-/// | `client`, `records` | what the last answer's records were read with, and how many of them the broker handed out |
-/// | `hints` | how many have been given |
-/// | `explained` | what was answered to the question about the own result |
-/// | `stuck` | since when, and what about |
-/// | `ruling` | what the instructor decided |
-/// | `last` | the last verdict, whole |
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Work {
+    /// 1.
     pub version: u32,
+    /// When the first ticket was issued.
     pub began_ms: Option<Timestamp>,
+    /// How many different answers have been judged.
     pub attempts: u32,
-    // Nobody is told.
+    /// The fingerprints of the newest of them. Nobody is told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(skip)]
     pub answers: Vec<String>,
+    /// How many records the last of them had.
     pub length: usize,
+    /// The ticket whose right values have been told.
     pub told: Option<String>,
+    /// The best so far.
     pub status: Option<Status>,
+    /// The best so far.
     pub score: u32,
+    /// All that were earned.
     pub stars: Vec<String>,
+    /// When it was passed first.
     pub passed_ms: Option<Timestamp>,
+    /// How often each was recognised.
     pub mistakes: BTreeMap<String, u32>,
+    /// The last answer was about records that the broker saw none of the student's users fetch.
     pub unread: bool,
+    /// A fingerprint of what the broker had seen of the student at the last answer.
     pub sight: String,
+    /// What the last answer's records were read with.
     pub client: Option<String>,
+    /// How many of them the broker handed out.
     pub records: i64,
+    /// How many have been given.
     pub hints: usize,
+    /// What was answered to the question about the own result.
     pub explained: Option<Explained>,
+    /// Since when, and what about.
     pub stuck: Option<Stuck>,
+    /// What the instructor decided.
     pub ruling: Option<Ruling>,
+    /// The last verdict, whole.
     pub last: Option<Verdict>,
 }
 
