@@ -56,15 +56,15 @@ function Now() {
   if (!now) return <Panel><Empty>{paused.value ? "Paused before the first figures came. Press “Go on” above." : connected.value ? "The first figures are a second away." : "The figures come as soon as the broker answers."}</Empty></Panel>;
   return (
     <Panel>
-      <div class="columns narrow">
+      <div class="columns figures four">
         <Figure value={rate(now.messages_in_per_s)} label="messages/s in" />
         <Figure value={bytesPerSecond(now.bytes_in_per_s)} label="bytes in" />
         <Figure value={bytesPerSecond(now.bytes_out_per_s)} label="bytes out" />
         <Figure value={count(topics.value.length)} label={<a href="/topics">topics you see</a>} />
         <Figure value={count(groups.value.length)} label={<a href="/groups">groups you see</a>} />
         <Figure value={count(now.connections)} label="connections" />
-        <Figure value={percent(now.cpu_percent)} label="of one CPU core, broker" />
-        <Figure value={bytes(now.memory_bytes)} label="memory, broker" />
+        <Figure value={percent(now.cpu_percent)} label="CPU of the broker, of one core" />
+        <Figure value={bytes(now.memory_bytes)} label="memory of the broker" />
       </div>
     </Panel>
   );

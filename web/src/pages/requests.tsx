@@ -59,7 +59,8 @@ const names = (rows: RequestRow[], of: (row: RequestRow) => string, chosen: stri
 function List({ all, user, query, turn }: ListProps) {
   const [open, setOpen] = useState<ReadonlySet<number>>(new Set());
   const [allErrors, showAllErrors] = useState(false);
-  const { rows, waiting, follow } = useHeld(all, open.size > 0);
+  const [focused, setFocused] = useState(false);
+  const { rows, waiting, follow } = useHeld(all, open.size > 0 || focused);
   const client = query.client ?? "";
   const api = query.api ?? "";
   const errorsFirst = query.order !== "time";
@@ -74,7 +75,7 @@ function List({ all, user, query, turn }: ListProps) {
     setOpen(next);
   };
   const list = (some: RequestRow[], label: string) => (
-    <ol class="requests" aria-label={label}>{some.map((row) => <Request key={row.id} row={row} open={open.has(row.id)} onTurn={() => turnRow(row.id)} />)}</ol>
+    <ol class="requests" aria-label={label} onFocusCapture={(event) => setFocused((event.target as HTMLElement).matches(":focus-visible"))} onBlurCapture={() => setFocused(false)}>{some.map((row) => <Request key={row.id} row={row} open={open.has(row.id)} onTurn={() => turnRow(row.id)} />)}</ol>
   );
   if (all.length === 0 && rows.length === 0) {
     return (

@@ -6,7 +6,7 @@ import { count, plural } from "../../parts/words";
 import { type Letters, isRebalancing, nobody, owns, ranges, whyIdle } from "./words";
 
 const COLOURS = 4;
-const CELLS_SHOWN = 240;
+const CELLS_SHOWN = 120;
 
 /** Colours repeat after four members, so the edge of a cell changes too. */
 const look = (place: number): string => `of-${(place % COLOURS) + 1} edge-${(Math.floor(place / COLOURS) % 3) + 1}`;
@@ -34,7 +34,7 @@ export function Assignment({ group, letters }: { group: GroupPage; letters: Lett
         </ul>
       )}
       {topics.map((topic) => (
-        <TopicCells key={topic} topic={topic} cells={group.partitions.filter((one) => one.topic === topic)} letters={letters} lit={lit} alone={group.members.length === 0} />
+        <TopicCells key={topic} topic={topic} cells={group.partitions.filter((one) => one.topic === topic)} letters={letters} lit={lit} />
       ))}
       {idle.length > 0 && (
         <Notice mood={isRebalancing(group.state) ? "" : "warn"}>
@@ -66,9 +66,9 @@ function Member({ member, letters, lit, onChoose }: MemberProps) {
   );
 }
 
-interface CellsProps { topic: string; cells: GroupPartition[]; letters: Letters; lit: string | null; alone: boolean }
+interface CellsProps { topic: string; cells: GroupPartition[]; letters: Letters; lit: string | null }
 
-function TopicCells({ topic, cells, letters, lit, alone }: CellsProps) {
+function TopicCells({ topic, cells, letters, lit }: CellsProps) {
   const [all, showAll] = useState(false);
   const most = Math.max(1, ...cells.map((one) => one.lag));
   return (
@@ -78,7 +78,7 @@ function TopicCells({ topic, cells, letters, lit, alone }: CellsProps) {
         {(all ? cells : cells.slice(0, CELLS_SHOWN)).map((cell) => (
           <li key={cell.partition} class={`cell ${cell.owner === null ? "none" : look(letters.place(cell.owner))} ${lit !== null && cell.owner !== lit ? "dim" : ""}`}>
             <span class="small"><span class="only-read">Partition </span>{cell.partition}</span>
-            <strong>{cell.owner === null ? <><span aria-hidden="true">–</span><span class="only-read">{alone ? "nobody reads" : "no owner"}</span></> : <><span class="only-read">member </span>{letters.of(cell.owner)}</>}</strong>
+            <strong>{cell.owner === null ? "nobody" : <><span class="only-read">member </span>{letters.of(cell.owner)}</>}</strong>
             <span class="small quiet">lag {count(cell.lag)}</span>
             <span class="fill" aria-hidden="true"><span style={{ width: `${(100 * cell.lag) / most}%` }} /></span>
           </li>

@@ -19,7 +19,7 @@ const WAYS: { to: To; name: string; means: string }[] = [
 ];
 
 const COLUMNS: Column<Change>[] = [
-  { head: "Topic", cell: (row) => <span class="break">{row.topic}</span>, by: (row) => row.topic },
+  { head: "Topic", cell: (row) => <span class="named" title={row.topic}>{row.topic}</span>, by: (row) => row.topic },
   { head: "Partition", number: true, cell: (row) => row.partition, by: (row) => row.partition },
   { head: "From", number: true, cell: (row) => offset(row.from) },
   { head: "To", number: true, cell: (row) => <strong>{count(row.to)}</strong> },

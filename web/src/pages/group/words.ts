@@ -33,8 +33,16 @@ export const isRebalancing = (state: string): boolean => /rebalance|assigning|re
 /** When a group is through with what waits for it, at the speed of the last seconds. */
 export function etaWords(lag: number, rate_in: number, rate_out: number, eta_s: number | null): string {
   if (lag <= 0) return "up to date";
-  if (eta_s !== null) return eta_s < 1 ? "now" : span(eta_s);
+  if (eta_s !== null) return span(Math.max(1, eta_s));
   return rate_in > rate_out + 0.05 ? "never: it grows" : "stands still";
+}
+
+/** The same as a figure and what is written below it. */
+export function etaFigure(lag: number, rate_in: number, rate_out: number, eta_s: number | null): [string, string] {
+  const words = etaWords(lag, rate_in, rate_out, eta_s);
+  if (words.startsWith("never")) return ["never", "the lag grows"];
+  if (words === "stands still") return ["-", "the lag stands still"];
+  return lag <= 0 ? [words, "nothing waits"] : [words, "until the lag is gone"];
 }
 
 /** The whole course of a group in one sentence. */
