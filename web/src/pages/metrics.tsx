@@ -80,9 +80,13 @@ function Reach({ history, minutes }: { history: History; minutes: number }) {
 }
 
 function LiveCharts() {
-  const { at_ms, messages, bytes_in, bytes_out } = trend.value;
-  const rates = useMemo(() => [{ name: "Messages", values: messages }], [messages]);
-  const traffic = useMemo(() => [{ name: "In", values: bytes_in }, { name: "Out", values: bytes_out }], [bytes_in, bytes_out]);
+  const seen = trend.value;
+  const { at_ms, rates, traffic } = useMemo(() => {
+    // Every 5 or 15 seconds there are more minutes in it than two.
+    const from = Math.max(0, seen.at_ms.findIndex((at) => at >= (seen.at_ms.at(-1) ?? 0) - LIVE * 60_000));
+    const series = (name: string, values: number[]) => ({ name, values: values.slice(from) });
+    return { at_ms: seen.at_ms.slice(from), rates: [series("Messages", seen.messages)], traffic: [series("In", seen.bytes_in), series("Out", seen.bytes_out)] };
+  }, [seen]);
   return (
     <>
       <Panel title="Messages written"><Chart title="Messages per second" at_ms={at_ms} series={rates} format={perSecond} /></Panel>

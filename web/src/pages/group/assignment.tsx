@@ -26,7 +26,7 @@ export function Assignment({ group, letters }: { group: GroupPage; letters: Lett
     <>
       {group.members.length > 0 && (
         <ul class="members" aria-label="Members">
-          {[...group.members].sort((a, b) => letters.place(a.member_id) - letters.place(b.member_id)).map((member) => (
+          {letters.inOrder(group.members).map((member) => (
             <li key={member.member_id}>
               <Member member={member} letters={letters} lit={lit === member.member_id} onChoose={() => choose(lit === member.member_id ? null : member.member_id)} />
             </li>
@@ -100,13 +100,13 @@ export function Members({ group, letters }: { group: GroupPage; letters: Letters
           <caption class="only-read">Members of the group</caption>
           <thead><tr><th scope="col">Member</th><th scope="col">Client id</th><th scope="col">From</th><th scope="col">Owns</th><th scope="col">Member id</th></tr></thead>
           <tbody>
-            {group.members.map((member) => (
+            {letters.inOrder(group.members).map((member) => (
               <tr key={member.member_id}>
                 <td><Letter member={member.member_id} letters={letters} /></td>
-                <td class="break">{member.client_id}{member.instance_id && <> <Tag title="It keeps its partitions over a short restart">static: {member.instance_id}</Tag></>}</td>
+                <td><span class="named" title={member.client_id}>{member.client_id}</span>{member.instance_id && <> <Tag title="It keeps its partitions over a short restart">static: {member.instance_id}</Tag></>}</td>
                 <td class="nowrap">{member.host.replace(/^\//, "")}</td>
-                <td>{owns(member) === 0 ? <Tag mood="warn">idle</Tag> : member.assignment.map((one) => <div key={one.topic} class="break">{one.topic}: {ranges(one.partitions)}</div>)}</td>
-                <td class="mono small break">{member.member_id}</td>
+                <td>{owns(member) === 0 ? <Tag mood="warn">idle</Tag> : member.assignment.map((one) => <div key={one.topic} class="named" title={one.topic}>{one.topic}: {ranges(one.partitions)}</div>)}</td>
+                <td class="mono small"><span class="named" title={member.member_id}>{member.member_id}</span></td>
               </tr>
             ))}
           </tbody>

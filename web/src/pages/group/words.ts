@@ -5,6 +5,9 @@ import { count, plural, rate, span } from "../../parts/words";
 
 export const LAG_IS = "Lag is how many records are in the partitions that the group has not yet committed as done: it grows while records come in faster than the group commits.";
 
+/** Clients commit every five seconds if nobody tells them otherwise. */
+const KEEPS_UP_S = 10;
+
 export interface StateWords { mood: Mood; word: string; sentence: string }
 
 /** A state as Kafka calls it, and what that means for the people behind it. */
@@ -51,6 +54,7 @@ export function courseWords(group: Pick<GroupPage, "lag" | "rate_in" | "rate_out
   const figures = `${rate(group.rate_in)} records/s come in and ${rate(group.rate_out)}/s are committed`;
   if (group.rate_out > 0.05 && members === 0) return `${figures}, though nobody is in the group: a client commits for it without joining (assign instead of subscribe).`;
   if (members === 0) return `${figures}. Start a consumer with this group id and it goes on where the group stopped.`;
+  if (group.eta_s !== null && group.eta_s < KEEPS_UP_S) return `${figures}: the group keeps up, and what waits came in since its last commit.`;
   if (group.eta_s !== null) return `${figures}: at this speed the lag is gone in ${etaWords(group.lag, group.rate_in, group.rate_out, group.eta_s)}.`;
   if (group.rate_in > group.rate_out + 0.05) return `${figures}: the lag grows. A faster consumer, or one more member (up to the number of partitions), would help.`;
   return `${figures}: the lag stands still.`;
@@ -72,6 +76,10 @@ export class Letters {
 
   of(member: string): string {
     return letters(this.place(member));
+  }
+
+  inOrder(members: GroupMember[]): GroupMember[] {
+    return [...members].sort((a, b) => this.place(a.member_id) - this.place(b.member_id));
   }
 }
 
