@@ -63,7 +63,7 @@ export interface ChallengePage extends ChallengeRow {
 }
 export interface Ticket { student: string; challenge: string; nonce: string; results?: string; ranges: Record<string, Record<string, [number, number]>>; live: Record<string, number>; issued_ms: number; expires_ms: number; warning?: string }
 
-export interface Verb { verb: string; usage: string; about: string; arguments: string[] }
+export interface Verb { verb: string; usage: string; about: string; arguments: string[]; options: string[] }
 export interface ConsoleAnswer { ok: boolean; lines: { text: string; style: "plain" | "strong" | "dim" | "error" }[] }
 export interface ReportForm { facts: { name: string; value: string }[]; challenges: any[]; questions: { id: string; title: string; ask: string; lines: number; answer: string }[]; submitted_ms: number | null; saved_ms: number | null }
 export interface Medallion { layers: { layer: "bronze" | "silver" | "gold"; rows: number | null; rejected: number | null; from: string; at_ms: number | null; note: string }[] }

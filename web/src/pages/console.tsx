@@ -136,7 +136,7 @@ function Prompt({ verbs, known }: { verbs: Verb[]; known: Known }) {
           autocorrect="off"
           spellcheck={false}
           enterkeyhint="send"
-          maxLength={4000}
+          maxLength={16_000}
           aria-describedby="console-keys"
           onInput={(event) => { setLine(event.currentTarget.value); offer([]); setAt(null); }}
           onKeyDown={key}

@@ -122,7 +122,7 @@ function Partitions({ group, letters }: { group: GroupPage; letters: Letters }) 
       )}
     >
       <Table caption="Partitions of the group with committed and end offset" columns={columns} rows={rows} id={(row) => `${row.topic}/${row.partition}`} empty="Nothing is committed yet and nobody has a partition." shown={50} />
-      {rows.some((row) => row.committed === null) && <p class="quiet small">“None yet”: the group has committed nothing there, and a consumer begins where its <code>auto.offset.reset</code> says. All that the partition holds counts as lag.</p>}
+      {rows.some((row) => row.committed === null) && <p class="quiet small">“None yet”: the group has committed nothing there, so no lag is counted, and a consumer begins where its <code>auto.offset.reset</code> says.</p>}
     </Panel>
   );
 }

@@ -14,7 +14,7 @@ import { Request } from "./requests/row";
 const ERRORS_SHOWN = 20;
 const POLL_MS = 1500;
 
-interface Person { id: string; name: string }
+interface Person { id: string; name: string; users: string[] }
 
 export default function Requests() {
   const { query, route } = useLocation();
@@ -24,11 +24,11 @@ export default function Requests() {
   const { data, problem } = useGet<{ requests: RequestRow[]; kept: number }>(withQuery("/api/requests", { limit: 200, user }), POLL_MS);
   return (
     <>
-      <PageHead title={user ? `Requests of ${user}` : watching ? "Requests" : "Your requests"}>
+      <PageHead title={user ? `Requests of ${user}` : watching ? "Everybody's requests" : "Your requests"}>
         {watching && <Who user={user} onTurn={(name) => route(withQuery("/requests", { user: name }), true)} />}
       </PageHead>
       <p class="lead">
-        What {user ? `the clients of ${user}` : watching ? "the clients you connected yourself" : "your clients"} asked of the broker, in plain words: the last {count(data?.kept ?? 200)} requests. A client that “hangs” tells here what it does.
+        What {user ? `the clients of ${user}` : watching ? "all clients" : "your clients"} asked of the broker, in plain words: the last {count(data?.kept ?? 200)} requests. A client that “hangs” tells here what it does.
       </p>
       <Wrong problem={problem} />
       {data && <List all={data.requests} user={user} query={query} turn={turn} />}
@@ -38,15 +38,15 @@ export default function Requests() {
 
 /** Whom the instructor looks at. */
 function Who({ user, onTurn }: { user: string; onTurn: (name: string) => void }) {
-  const { data } = useGet<{ students: Person[] }>("/api/class", 30_000);
-  const people = data?.students ?? [];
+  const { data } = useGet<{ students: Person[] }>("/api/students", 30_000);
+  const users = data?.students.flatMap((one) => one.users.map((name) => ({ name, of: one.name || one.id }))) ?? [];
   return (
     <label class="row">
       <span class="quiet small">Whose</span>
       <select value={user} onChange={(event) => onTurn(event.currentTarget.value)}>
-        <option value="">my own</option>
-        {user && !people.some((one) => one.id === user) && <option value={user}>{user}</option>}
-        {people.map((one) => <option key={one.id} value={one.id}>{one.name || one.id}</option>)}
+        <option value="">everybody's</option>
+        {user && !users.some((one) => one.name === user) && <option value={user}>{user}</option>}
+        {users.map((one) => <option key={one.name} value={one.name}>{one.of === one.name ? one.of : `${one.of} (${one.name})`}</option>)}
       </select>
     </label>
   );

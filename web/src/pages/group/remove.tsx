@@ -14,8 +14,8 @@ export function Remove({ group }: { group: GroupPage }) {
   const [sure, setSure] = useState(false);
   const { busy, problem, act } = useAct();
   const { route } = useLocation();
-  if (!group.may_reset) return null;
   const members = group.members.length;
+  if (members === 0 && !group.may_reset) return null;
   const committed = group.partitions.filter((one) => one.committed !== null).length;
   const remove = () => act(async () => {
     await send("DELETE", `/api/groups/${part(group.id)}`);
