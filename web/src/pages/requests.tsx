@@ -8,6 +8,7 @@ import { Empty, PageHead, Panel, Tag } from "../parts/panel";
 import { count, plural } from "../parts/words";
 import { paused } from "../state/prefs";
 import { isInstructor, isSingle } from "../state/session";
+import { fold, type Fold } from "./requests/fold";
 import { useHeld } from "./requests/held";
 import { Request } from "./requests/row";
 
@@ -68,14 +69,15 @@ function List({ all, user, query, turn }: ListProps) {
     () => rows.filter((row) => (!client || row.client_id === client) && (!api || row.api === api)).sort((a, b) => b.id - a.id),
     [rows, client, api],
   );
-  const wrong = found.filter((row) => row.error);
+  const failed = found.filter((row) => row.error);
+  const wrong = fold(failed);
   const turnRow = (id: number) => {
     const next = new Set(open);
     if (!next.delete(id)) next.add(id);
     setOpen(next);
   };
-  const list = (some: RequestRow[], label: string) => (
-    <ol class="requests" aria-label={label} onFocusCapture={(event) => setFocused((event.target as HTMLElement).matches(":focus-visible"))} onBlurCapture={() => setFocused(false)}>{some.map((row) => <Request key={row.id} row={row} open={open.has(row.id)} onTurn={() => turnRow(row.id)} />)}</ol>
+  const list = (some: Fold[], label: string) => (
+    <ol class="requests" aria-label={label} onFocusCapture={(event) => setFocused((event.target as HTMLElement).matches(":focus-visible"))} onBlurCapture={() => setFocused(false)}>{some.map((one) => <Request key={one.id} fold={one} open={open.has(one.id)} onTurn={() => turnRow(one.id)} />)}</ol>
   );
   if (all.length === 0 && rows.length === 0) {
     return (
@@ -90,7 +92,7 @@ function List({ all, user, query, turn }: ListProps) {
   }
   return (
     <Panel
-      title={<span id="requests-top">{plural(found.length, "request")}{wrong.length > 0 && <> <Tag mood="bad">▲ {plural(wrong.length, "error")}</Tag></>}</span>}
+      title={<span id="requests-top">{plural(found.length, "request")}{failed.length > 0 && <> <Tag mood="bad">▲ {plural(failed.length, "error")}</Tag></>}</span>}
       tools={
         <>
           <button type="button" aria-pressed={errorsFirst} onClick={() => turn({ order: errorsFirst ? "time" : null })}>Errors first</button>
@@ -114,10 +116,10 @@ function List({ all, user, query, turn }: ListProps) {
           <h3>Went wrong</h3>
           {list(allErrors ? wrong : wrong.slice(0, ERRORS_SHOWN), "Requests that went wrong")}
           {wrong.length > ERRORS_SHOWN && <span><button type="button" onClick={() => showAllErrors(!allErrors)}>{allErrors ? "Show fewer errors" : `Show all ${count(wrong.length)} errors`}</button></span>}
-          {wrong.length < found.length && <h3>Everything else</h3>}
+          {failed.length < found.length && <h3>Everything else</h3>}
         </>
       )}
-      {list(errorsFirst ? found.filter((row) => !row.error) : found, "Requests, newest first")}
+      {list(fold(errorsFirst ? found.filter((row) => !row.error) : found), "Requests, newest first")}
     </Panel>
   );
 }
