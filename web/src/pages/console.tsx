@@ -125,7 +125,7 @@ function Prompt({ verbs, known }: { verbs: Verb[]; known: Known }) {
   };
   return (
     <div class="stack tight">
-      <form class="prompt" onSubmit={(event) => { event.preventDefault(); submit(line); }}>
+      <form class="command" onSubmit={(event) => { event.preventDefault(); submit(line); }}>
         <label for="console-line"><span aria-hidden="true">&gt;</span><span class="only-read">Command</span></label>
         <input
           id="console-line"

@@ -25,7 +25,7 @@ export function Assignment({ group, letters }: { group: GroupPage; letters: Lett
   return (
     <>
       {group.members.length > 0 && (
-        <ul class="members" aria-label="Members">
+        <ul class="readers" aria-label="Members">
           {letters.inOrder(group.members).map((member) => (
             <li key={member.member_id}>
               <Member member={member} letters={letters} lit={lit === member.member_id} onChoose={() => choose(lit === member.member_id ? null : member.member_id)} />
@@ -56,7 +56,7 @@ interface MemberProps { member: GroupMember; letters: Letters; lit: boolean; onC
 function Member({ member, letters, lit, onChoose }: MemberProps) {
   const own = owns(member);
   return (
-    <button type="button" class="member" aria-pressed={lit} onClick={onChoose}>
+    <button type="button" class="reader" aria-pressed={lit} onClick={onChoose}>
       <Letter member={member.member_id} letters={letters} />
       <span class="grow">
         <strong class="cut" title={member.client_id}>{member.client_id || "(no client id)"}</strong>
@@ -74,9 +74,9 @@ function TopicCells({ topic, cells, letters, lit }: CellsProps) {
   return (
     <div class="stack tight">
       <h3><a class="break" href={`/topics/${part(topic)}`}>{topic}</a> <span class="quiet small">{plural(cells.length, "partition")}, lag {count(cells.reduce((sum, one) => sum + one.lag, 0))}</span></h3>
-      <ul class="cells" aria-label={`Partitions of ${topic} and who reads them`}>
+      <ul class="seats" aria-label={`Partitions of ${topic} and who reads them`}>
         {(all ? cells : cells.slice(0, CELLS_SHOWN)).map((cell) => (
-          <li key={cell.partition} class={`cell ${cell.owner === null ? "none" : look(letters.place(cell.owner))} ${lit !== null && cell.owner !== lit ? "dim" : ""}`}>
+          <li key={cell.partition} class={`seat ${cell.owner === null ? "none" : look(letters.place(cell.owner))} ${lit !== null && cell.owner !== lit ? "dim" : ""}`}>
             <span class="small"><span class="only-read">Partition </span>{cell.partition}</span>
             <strong>{cell.owner === null ? "nobody" : <><span class="only-read">member </span>{letters.of(cell.owner)}</>}</strong>
             <span class="small quiet">lag {count(cell.lag)}</span>
