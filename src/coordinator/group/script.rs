@@ -253,6 +253,7 @@ pub(super) fn show(reply: &Reply) -> String {
                 write!(s, " [{}{} {}]", short(&m.member_id), instance(&m.instance_id), m.error.code()).unwrap();
             }
         }
+        Reply::Survey(groups) => write!(s, "{} groups", groups.len()).unwrap(),
         Reply::OffsetCommit(topics) => s.push_str(errors(topics).trim_start()),
         Reply::OffsetFetch(r) => {
             write!(s, "error {}", r.error.code()).unwrap();
