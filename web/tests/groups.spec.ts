@@ -111,6 +111,9 @@ test("requests stand still while somebody reads one, and go on after", async () 
 
 test("the console completes verbs and topics with the Tab key, and lets it go on", async () => {
   await page.goto("/console");
+  // The verbs and the topics are there.
+  await expect(page.getByRole("heading", { name: "All verbs" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "describe ecommerce-events" })).toBeVisible();
   const line = page.getByRole("textbox", { name: "Command" });
   await line.fill("des");
   await line.press("Tab");
@@ -126,11 +129,11 @@ test("the console completes verbs and topics with the Tab key, and lets it go on
   await expect(page.getByRole("button", { name: "Run" })).toBeFocused();
 });
 
-test("metrics over an hour are at an address of their own", async () => {
-  await page.goto("/metrics");
+test("metrics over minutes are at an address of their own", async () => {
+  await page.goto("/charts");
   await expect(page.locator(".figure").first()).toContainText(/\d/);
-  await page.getByRole("link", { name: "1 h", exact: true }).click();
-  await expect(page).toHaveURL(/minutes=60/);
+  await page.getByRole("link", { name: "15 min", exact: true }).click();
+  await expect(page).toHaveURL(/minutes=15/);
   await expect(page.getByRole("figure", { name: /^Messages per second by topic/ })).toBeVisible();
   await page.screenshot({ path: `${PICTURES}/act-metrics.png`, fullPage: true });
 });

@@ -80,6 +80,7 @@ function Prompt({ verbs, known }: { verbs: Verb[]; known: Known }) {
   const draft = useRef("");
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
+    input.current?.setAttribute("autocorrect", "off");
     if (window.matchMedia("(pointer: fine)").matches) input.current?.focus({ preventScroll: true });
   }, []);
   const write = (words: string) => {
@@ -133,7 +134,6 @@ function Prompt({ verbs, known }: { verbs: Verb[]; known: Known }) {
           value={line}
           autocomplete="off"
           autocapitalize="off"
-          autocorrect="off"
           spellcheck={false}
           enterkeyhint="send"
           maxLength={16_000}

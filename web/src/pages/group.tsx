@@ -16,8 +16,6 @@ import { courseWords, etaFigure, LAG_IS, Letters, offset, stateWords } from "./g
 
 const MISSING_AGAIN_MS = 5000;
 
-const lagText = (value: number): string => count(value);
-
 export default function Group() {
   const { params } = useRoute();
   return <GroupOf key={params.id} id={params.id ?? ""} />;
@@ -86,7 +84,7 @@ function LagChart({ group }: { group: GroupPage }) {
     <Panel title="Lag over 15 minutes">
       {group.history.at_ms.length < 2
         ? <Empty>The first line is here in a few seconds: the broker notes the lag every {group.history.step_s} s.</Empty>
-        : <Chart title={`Lag of ${group.id} over 15 minutes`} at_ms={group.history.at_ms} series={series} format={lagText} />}
+        : <Chart title={`Lag of ${group.id} over 15 minutes`} at_ms={group.history.at_ms} series={series} format={count} whole />}
     </Panel>
   );
 }
