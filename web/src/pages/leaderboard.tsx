@@ -11,12 +11,13 @@ import { isInstructor, me } from "../state/session";
 type Row = Board["rows"][number];
 
 export default function Leaderboard() {
-  const { data: board, problem, reload } = useGet<Board>("/api/leaderboard", 10_000);
+  const isKnownOff = room.value?.leaderboard === false && !isInstructor();
+  const { data: board, problem, reload } = useGet<Board>(isKnownOff ? null : "/api/leaderboard", 10_000);
   const { data: list } = useGet<ChallengeRow[]>("/api/challenges");
   const at = verdict.value?.at_ms;
   const isOn = room.value?.leaderboard;
   useEffect(() => reload(), [at, isOn, reload]);
-  const isOff = problem?.status === 404 || board?.on === false;
+  const isOff = isKnownOff || problem?.status === 404 || board?.on === false;
   const own = me.value?.id;
   const isMine = (row: Row) => row.student === own;
   const columns: Column<Row>[] = [

@@ -132,15 +132,22 @@ class Writer {
     let end = at + 2;
     while (end < lines.length && lines[end]!.includes("|")) end += 1;
     const rows = lines.slice(at + 2, end).map(cells);
+    // A column of nothing but pictures that are not here.
+    const shown = heads.map((_, n) => n).filter((n) => rows.length === 0 || rows.some((row) => !this.isNothing(row[n] ?? "")));
     const table = (
       <div class="scroll" tabIndex={0} role="region" aria-label={heads.filter(Boolean).join(", ").replaceAll("`", "") || "Table"}>
         <table>
-          <thead><tr>{heads.map((cell, n) => (cell ? <th scope="col" class={sides[n]}>{this.inline(cell, 0)}</th> : <td />))}</tr></thead>
-          <tbody>{rows.map((row) => <tr>{heads.map((_, n) => <td class={sides[n]}>{this.inline(row[n] ?? "", 0)}</td>)}</tr>)}</tbody>
+          <thead><tr>{shown.map((n) => (heads[n] ? <th scope="col" class={sides[n]}>{this.inline(heads[n], 0)}</th> : <td />))}</tr></thead>
+          <tbody>{rows.map((row) => <tr>{shown.map((n) => <td class={sides[n]}>{this.inline(row[n] ?? "", 0)}</td>)}</tr>)}</tbody>
         </table>
       </div>
     );
     return [table, end];
+  }
+
+  private isNothing(cell: string): boolean {
+    const picture = /^!\[\]\(([^()\s]*)\)$/.exec(cell);
+    return cell === "" || (picture !== null && !this.options.picture?.(picture[1]!));
   }
 
   private list(lines: string[], first: number, depth: number): [ComponentChildren, number] {
@@ -279,7 +286,9 @@ class Writer {
   private anchor(href: string, shown: ComponentChildren): JSX.Element {
     if (WEB.test(href)) return outside(href, shown);
     const inside = this.options.link ? this.options.link(href) : ownPath(href);
-    return inside !== null && ownPath(inside) !== null ? <a href={inside}>{shown}</a> : <>{shown}</>;
+    if (inside === null || ownPath(inside) === null) return <>{shown}</>;
+    // What the broker serves beside the pages opens beside them.
+    return <a href={inside} target={inside.startsWith("/schemas/") ? "_blank" : undefined}>{shown}</a>;
   }
 }
 

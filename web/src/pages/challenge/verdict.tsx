@@ -23,7 +23,8 @@ const MARKS: Record<Check["status"], { mark: string; words: string; mood: Mood }
 
 function DocLink({ href }: { href: string | null | undefined }) {
   const path = href ? docPath(href) : null;
-  return path ? <a href={path}>Read about it</a> : null;
+  const about = path?.split("#")[1]?.replaceAll("-", " ");
+  return path ? <span><a href={path}>Read about it</a>{about && <span class="quiet small">: {about}</span>}</span> : null;
 }
 
 function OneCheck({ check }: { check: Check }) {
