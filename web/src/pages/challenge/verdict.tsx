@@ -62,7 +62,7 @@ function Judged({ verdict, challenge }: { verdict: Verdict; challenge: Challenge
         <strong class={`outcome ${look.mood}`}><span aria-hidden="true">{look.mark}</span> {look.words}</strong>
         <span class="quiet">
           {verdict.checks.length > 0 && `${right} of ${plural(verdict.checks.length, "check")} right, `}
-          {count(verdict.score)} of {count(challenge.points)} points{verdict.attempt > 0 && `, attempt ${verdict.attempt}`}, {ago(verdict.at_ms)}
+          {verdict.status !== "error" && `${count(verdict.score)} of ${count(challenge.points)} points, attempt ${verdict.attempt}, `}{ago(verdict.at_ms)}
         </span>
       </div>
       <p class="break">{sentence(verdict.message)}</p>
