@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::HttpState;
@@ -37,8 +38,10 @@ impl From<CourseError> for Refused {
     }
 }
 
-#[derive(Default, Deserialize)]
-struct Named {
+/// Of the routes that have no other query than whom they are about.
+#[derive(Default, Deserialize, JsonSchema)]
+pub(super) struct OfStudent {
+    /// Whom it is about: the instructor may name somebody else.
     student: Option<String>,
 }
 
@@ -52,7 +55,7 @@ impl FromRequestParts<HttpState> for About {
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<About, Refused> {
         let course = course(state)?;
-        let named = Query::<Named>::try_from_uri(&parts.uri).map(|Query(named)| named.student).unwrap_or_default();
+        let named = Query::<OfStudent>::try_from_uri(&parts.uri).map(|Query(named)| named.student).unwrap_or_default();
         let caller = parts.extensions.get::<Caller>();
         let own = caller.and_then(|caller| own(state, caller));
         let Some(named) = named.filter(|named| own.as_ref().is_none_or(|own| own.id != *named)) else {

@@ -4,13 +4,13 @@
 //! text, never as markup. Every answer carries the headers of `router.rs`. Start with `router.rs`: one line per page.
 
 mod answer;
-mod assets;
 mod attempts;
 mod caller;
 mod challenges;
 mod checks;
 mod class;
 mod course;
+mod dashboard;
 mod door;
 mod encrypted;
 mod generators;
@@ -18,8 +18,9 @@ mod guards;
 mod health;
 mod joining;
 mod metrics;
+pub mod openapi;
 mod overview;
-mod page;
+mod plain;
 mod progress;
 mod rates;
 mod report;
@@ -172,6 +173,9 @@ mod tests;
 
 #[cfg(test)]
 mod class_fixture;
+
+#[cfg(test)]
+mod openapi_tests;
 
 #[cfg(test)]
 mod roles_tests;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -281,10 +282,12 @@ impl Course {
 }
 
 /// A verdict as it is handed out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Verdict")]
 pub struct Told {
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// What a terminal shows.
     pub text: String,
 }
 

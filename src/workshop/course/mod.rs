@@ -9,6 +9,7 @@ mod progress;
 
 mod report;
 mod scoreboard;
+mod shown;
 mod sight;
 mod standing;
 mod stored_log;
@@ -22,8 +23,8 @@ mod work;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, ClusterError, INSTRUCTOR, NewRecord};
 use crate::model::evidence::Evidence;
@@ -39,9 +40,10 @@ use work::{Explained, Stuck, Work};
 pub use checking::{Ask, Told};
 pub use report::Form;
 pub use scoreboard::{Board, Frozen, Row};
+pub use shown::{ClassBoard, ExplainAnswer, Export, Progress as OwnProgress};
 pub use student::Student;
 pub use ticketing::TICKET_MS;
-pub use work::Ruling;
+pub use work::{Ruling, Standing};
 
 /// What a student may write about being stuck.
 const NOTE_LETTERS_MAX: usize = 500;
@@ -82,7 +84,7 @@ pub struct Course {
 }
 
 /// A ticket as it is handed out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Handed {
     #[serde(flatten)]
     pub ticket: Ticket,
@@ -92,7 +94,7 @@ pub struct Handed {
 }
 
 /// One hint of several.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Hint {
     pub n: usize,
     pub of: usize,
@@ -213,7 +215,7 @@ impl Course {
     }
 
     /// Answers the question about one's own result.
-    pub async fn explain(&self, student: &Student, id: &str, choice: usize) -> Result<Value, CourseError> {
+    pub async fn explain(&self, student: &Student, id: &str, choice: usize) -> Result<ExplainAnswer, CourseError> {
         let challenge = self.challenge(id)?;
         let chosen = challenge.sheet.explain.choices.get(choice);
         let chosen = chosen.ok_or_else(|| CourseError::Wrong {
@@ -228,7 +230,7 @@ impl Course {
             work.explained = Some(Explained { choice, right, tries, at_once });
         };
         self.change(student, challenge, set).await?;
-        Ok(json!({ "right": right, "why": chosen.why }))
+        Ok(ExplainAnswer { right, why: chosen.why.clone() })
     }
 
     /// What the instructor decides for one student.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::work::Work;
+use super::work::{Standing, Work};
 use super::{Course, Student, sight};
 use crate::model::Timestamp;
 use crate::workshop::Challenge;
@@ -114,11 +114,11 @@ impl Course {
 
 fn row(challenge: &Challenge, work: &Work) -> [String; 6] {
     let result = match work.standing() {
-        "pass" => "solved",
-        "granted" => "granted by the instructor",
-        "skipped" => "skipped with the instructor",
-        "partial" => "partly right",
-        _ => "begun",
+        Standing::Pass => "solved",
+        Standing::Granted => "granted by the instructor",
+        Standing::Skipped => "skipped with the instructor",
+        Standing::Partial => "partly right",
+        Standing::Open | Standing::Begun | Standing::Fail => "begun",
     };
     let took = work.first_pass_ms().map_or_else(|| "-".to_owned(), |ms| format!("{} min", ms.saturating_add(59_999) / 60_000));
     let points = format!("{} of {}", work.points(challenge.sheet.points), challenge.sheet.points);
