@@ -135,7 +135,7 @@ class Writer {
     // A column of nothing but pictures that are not here.
     const shown = heads.map((_, n) => n).filter((n) => rows.length === 0 || rows.some((row) => !this.isNothing(row[n] ?? "")));
     const table = (
-      <div class="scroll" tabIndex={0} role="region" aria-label={heads.filter(Boolean).join(", ").replaceAll("`", "") || "Table"}>
+      <div class="scroll" tabIndex={0} role="region" aria-label={this.label(heads)}>
         <table>
           <thead><tr>{shown.map((n) => (heads[n] ? <th scope="col" class={sides[n]}>{this.inline(heads[n], 0)}</th> : <td />))}</tr></thead>
           <tbody>{rows.map((row) => <tr>{shown.map((n) => <td class={sides[n]}>{this.inline(row[n] ?? "", 0)}</td>)}</tr>)}</tbody>
@@ -143,6 +143,14 @@ class Writer {
       </div>
     );
     return [table, end];
+  }
+
+  /** Tables with the same heads are told apart by their number. */
+  private label(heads: string[]): string {
+    const words = `Table of ${heads.filter(Boolean).join(", ").replaceAll("`", "") || "facts"}`;
+    const before = this.taken.get(words) ?? 0;
+    this.taken.set(words, before + 1);
+    return before ? `${words} (${before + 1})` : words;
   }
 
   private isNothing(cell: string): boolean {

@@ -62,7 +62,7 @@ export function Begin({ challenge, mayAct }: { challenge: ChallengePage; mayAct:
         </div>
       )}
       <p>Save these into a folder of their own:</p>
-      <ul class="plain">
+      <ul class="plain files">
         <File challenge={challenge} name={chosen.name} as={saved(chosen.name, challenge.id)} about={isSpark ? "the script; Databricks imports it as a notebook" : "the script, with gaps for you"} />
         {chosen.notebook && <File challenge={challenge} name={chosen.notebook} as={saved(chosen.notebook, challenge.id)} about="the same as a Jupyter notebook" />}
         {(chosen.needs ?? []).map((name) => <File key={name} challenge={challenge} name={name} as={name} />)}
