@@ -9,44 +9,61 @@ mod caller;
 mod challenges;
 mod checks;
 mod class;
+mod console;
+mod content;
 mod course;
+mod cursor;
 mod dashboard;
+mod doctor;
 mod door;
+mod download;
 mod encrypted;
+mod fields;
+mod filter;
 mod generators;
 mod guards;
 mod health;
+mod join_code;
 mod joining;
+mod medallion;
 mod metrics;
 pub mod openapi;
 mod overview;
 mod plain;
+mod produce;
 mod progress;
 mod rates;
+mod records;
 mod report;
 mod reset;
+mod room;
 mod router;
 pub mod routes;
+mod scan;
 mod schemas;
 mod seen;
 mod server_info;
 pub mod settings;
+mod snapshot;
 pub mod snippet;
 mod student_tool;
 mod students;
 mod tickets;
+mod topic_page;
+mod topics;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
 use axum::serve::ListenerExt;
+use tokio::sync::watch;
 
 use crate::broker::CaInfo;
 use crate::cluster::{Cluster, ListenerSummary};
 use crate::config::{Address, Advertise};
 use crate::generators::Runner;
-use crate::workshop::{Course, Workshop};
+use crate::workshop::{Course, Room, Workshop};
 use caller::Secure;
 
 pub use encrypted::serve_encrypted;
@@ -66,6 +83,12 @@ pub struct HttpState {
     overview: Arc<overview::OverviewCache>,
     attempts: Arc<attempts::Attempts>,
     words: Arc<reset::Words>,
+    /// What everybody in the room is told; `subscribe()` hears of changes.
+    room: Arc<watch::Sender<Room>>,
+    commands: Arc<console::Commands>,
+    snapshot: Arc<snapshot::SnapshotCache>,
+    scans: Arc<scan::Scans>,
+    downloads: Arc<download::Downloads>,
     generators: Option<Arc<Runner>>,
     authority: Option<Arc<CaInfo>>,
     https_port: Option<u16>,
@@ -90,6 +113,11 @@ impl HttpState {
             overview: Arc::default(),
             attempts: Arc::default(),
             words: Arc::default(),
+            room: Arc::new(watch::Sender::new(Room::default())),
+            commands: Arc::default(),
+            snapshot: Arc::default(),
+            scans: Arc::default(),
+            downloads: Arc::default(),
             generators: None,
             authority: None,
             https_port: None,
@@ -104,7 +132,8 @@ impl HttpState {
 
     /// With challenges.
     pub fn with_course(self, course: Option<Arc<Course>>) -> HttpState {
-        HttpState { course, ..self }
+        let room = course.as_ref().map_or_else(|| Arc::clone(&self.room), |course| course.room_channel());
+        HttpState { course, room, ..self }
     }
 
     /// With the generators that fill the cluster's topics.
@@ -159,7 +188,14 @@ pub async fn serve(
         let mut ticks = tokio::time::interval(SAMPLE_EVERY);
         loop {
             ticks.tick().await;
-            sampled.rates.sample(Instant::now(), &sampled.cluster.metrics());
+            let (now, metrics) = (Instant::now(), sampled.cluster.metrics());
+            sampled.rates.sample(now, &metrics);
+            sampled.rates.note_paces(now, crate::broker::clock::now(), &metrics);
+            if sampled.rates.looks_at_partitions() {
+                let topics = sampled.cluster.topics();
+                sampled.rates.note_partitions(now, &topics);
+                sampled.rates.ask_for_last(sampled.cluster.as_ref(), &topics).await;
+            }
         }
     });
     let listener = listener.tap_io(|stream| door::prepare(stream));
@@ -185,3 +221,6 @@ mod course_tests;
 
 #[cfg(test)]
 mod course_hostile_tests;
+
+#[cfg(test)]
+mod room_tests;

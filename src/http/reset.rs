@@ -12,11 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::HttpState;
-use super::answer::{Asked, Refused};
+use super::answer::{Asked, InPath, Refused};
 use super::caller::{Caller, Peer};
 use super::joining::workshop;
 use crate::cluster::{ClusterError, INSTRUCTOR};
-use crate::workshop::{Doomed, DoomedGroup, DoomedTopic, Erased, Refusal};
+use crate::workshop::{Doomed, DoomedGroup, DoomedTopic, Erased, Identity, Refusal};
 
 /// How long a word is good for.
 const WORD_FOR: Duration = Duration::from_secs(300);
@@ -28,6 +28,13 @@ pub(super) struct ResetAsk {
     confirm: Option<String>,
     /// The instructor's password, to reset everything.
     secret: Option<String>,
+}
+
+/// Of one student: nothing else dies, so a secret is not asked for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OneReset {
+    confirm: Option<String>,
 }
 
 /// What a reset answers, the first time and the second.
@@ -165,7 +172,29 @@ pub(super) async fn mine(
         ));
     };
     state.words.check(&identity.id, &confirm)?;
-    let began = Instant::now();
+    erase(&state, identity).await
+}
+
+/// What is one student's, by the instructor.
+pub(super) async fn student(
+    State(state): State<HttpState>,
+    InPath(id): InPath,
+    Asked(asked): Asked<OneReset>,
+) -> Result<Json<ResetAnswer>, Refused> {
+    let roster = workshop(&state)?.roster();
+    let identity = roster.get(&id).ok_or_else(|| Refusal::Unknown(id.chars().take(60).collect()))?;
+    // Of its own kind: no student has a word that fits.
+    let who = format!("{INSTRUCTOR}:{}", identity.id);
+    let Some(confirm) = asked.confirm else {
+        let what = format!("They are {}'s alone; nobody else loses anything. What was solved stays, and so do the users.", identity.id);
+        return Ok(told(Doomed::of(state.cluster.as_ref(), identity).await, state.words.give(&who), &what));
+    };
+    state.words.check(&who, &confirm)?;
+    erase(&state, identity).await
+}
+
+async fn erase(state: &HttpState, identity: &Identity) -> Result<Json<ResetAnswer>, Refused> {
+    let (cluster, began) = (state.cluster.as_ref(), Instant::now());
     let erased = Doomed::of(cluster, identity).await.erase(cluster).await.map_err(failed)?;
     tracing::info!(
         id = identity.id,

@@ -7,12 +7,13 @@ use super::course::OfStudent;
 #[allow(unused_imports, reason = "the first row with events is that of the live page")]
 use super::openapi::{Answer, Content, Events, File, Shape, Text};
 use super::{
-    HttpState, challenges, checks, class, dashboard, generators, health, joining, metrics, openapi, overview, plain, progress, report, reset,
-    schemas, seen, server_info, settings, student_tool, students, tickets,
+    HttpState, challenges, checks, class, console, dashboard, doctor, download, generators, health, join_code, joining, medallion, metrics,
+    openapi, overview, plain, produce, progress, records, report, reset, room, schemas, seen, server_info, settings, student_tool,
+    students, tickets, topic_page, topics,
 };
 use crate::generators::incidents::{Command, Wish};
-use crate::workshop::course::{ClassBoard, ExplainAnswer, Export, Handed, Hint, OwnProgress, Told};
-use crate::workshop::{Credential, Removed, Role, Ticket};
+use crate::workshop::course::{ClassBoard, ExplainAnswer, Export, Handed, Hint, OwnProgress, Saved, Sheet, Told};
+use crate::workshop::{Credential, Removed, Role, Room, Ticket};
 
 pub struct Route {
     pub method: &'static str,
@@ -75,12 +76,21 @@ routes! {
     get    "/api/me"                      Nobody     joining::me -> joining::Me, "who is asking";
     post   "/api/me/password"             Student    joining::password -> joining::NewPassword, "a new password; the old one and other sessions end";
     get    "/api/overview"                Student    overview::overview -> overview::Overview, "topics, groups, rates; students see the streams and what is theirs";
+    get    "/api/topics"                  Student    topics::list,        "the topics one may see; `?internal=true`: with the broker's own, for the instructor";
+    post   "/api/topics"                  Student    topics::create,      "`{name, partitions?, configs?}`: makes one of one's own";
+    get    "/api/topics/{name}"           Student    topic_page::show,    "one topic: fields, partitions, configs, groups, templates";
+    delete "/api/topics/{name}"           Student    topics::delete,      "deletes one of one's own";
+    get    "/api/topics/{name}/records"   Student    records::browse,     "records by newest, oldest, offset or time, with a filter and cursors";
+    post   "/api/topics/{name}/records"   Student    produce::produce,    "`{partition?, key?, value?, headers?, copies?, ...}`: writes a record";
+    get    "/api/topics/{name}/records/{partition}/{offset}" Student records::one, "one record whole";
+    get    "/api/topics/{name}/download"  Student    download::download,  "records as a file; `?format=csv`, `json` or `ndjson`, and what browsing takes";
     post   "/api/me/reset"                Student    reset::mine (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: which topics and groups of one's own go; `{confirm}`: they do";
     post   "/api/reset"                   Instructor reset::everything (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: what dies; `{confirm, secret}`: it does, and the streams begin anew";
     get    "/api/seen"                    Student    seen::seen (query: seen::SeenQuery) -> seen::Seen, "what the broker saw of one's clients; the instructor: of all, or `?user=`";
     get    "/api/students"                Instructor students::list -> students::Students, "everybody, and the code";
     post   "/api/students/{id}/password"  Instructor students::reissue -> Vec<Credential>, "new passwords for all users of an identity";
     put    "/api/students/{id}"           Instructor students::rename (body: students::Rename) -> students::Student, "`{name}`: what is shown";
+    post   "/api/students/{id}/reset"     Instructor reset::student (body: reset::OneReset) -> reset::ResetAnswer, "`{}`: which topics and groups of a student's go; `{confirm}`: they do";
     delete "/api/students/{id}"           Instructor students::remove -> Removed, "with users, rights, topics and groups";
     put    "/api/listeners/{name}"        Instructor server_info::advertise (body: server_info::NewAddress) -> server_info::Advertised, "`{advertise}`: where its clients are sent (`HOST[:PORT]`, `auto`, `sni`)";
     get    "/api/challenges"              Nobody     challenges::list -> Vec<challenges::ChallengeRow>, "what there is to do, in order; with one's own status when somebody asks";
@@ -101,7 +111,17 @@ routes! {
     put    "/api/class/{student}/{id}"    Instructor class::decide (body: class::Decide) -> class::Decided, "`{status}`: `skipped`, `granted` or `none`";
     get    "/api/leaderboard"             Student    class::leaderboard -> class::Leaderboard, "points; 404 while it is off";
     put    "/api/leaderboard"             Instructor class::set_leaderboard (body: class::LeaderboardSwitch) -> class::Leaderboard, "`{on?, frozen?}`";
-    get    "/api/report"                  Student    report::report (query: report::ReportQuery) -> Text, "the report with its facts filled in; `?format=md` or `html`; the instructor: `&rubric=on`";
+    get    "/api/report"                  Student    report::report (query: report::ReportQuery) -> File | Sheet, "the report with its facts and answers; `?format=md`, `html` or `json`; the instructor: `&rubric=on`";
+    put    "/api/report"                  Student    report::save (body: report::Answers) -> Saved, "`{answers: {id: text}}`: saves them; others stay";
+    post   "/api/report"                  Student    report::submit (body: checks::Nothing) -> Saved, "`{}`: hands in what is saved, in place of what was handed in before";
+    get    "/api/reports"                 Instructor report::list -> report::Reports, "who has handed in, when, and how many words";
+    get    "/api/medallion"               Student    medallion::medallion (query: OfStudent) -> medallion::Medallion, "rows of one's own tables, bronze to gold, as the last receipts had them";
+    get    "/api/room"                    Student    room::show -> Room, "announcement, timer, whether the room is frozen";
+    put    "/api/room"                    Instructor room::change (body: room::RoomChange) -> Room, "`{announcement?, frozen?, timer?}`: what is left out stays, null takes it away";
+    get    "/api/join-code"               Instructor join_code::join_code (query: join_code::JoinCodeQuery) -> join_code::JoinCode | Text, "what a phone or laptop opens to join; `?format=svg`: as a QR code";
+    get    "/api/doctor"                  Student    doctor::doctor (query: doctor::DoctorQuery) -> doctor::Findings, "what may keep a client from working, in plain words";
+    get    "/api/verbs"                   Student    console::verbs -> console::Verbs, "what the console understands";
+    post   "/api/console"                 Student    console::run (body: console::CommandLine) -> console::Output, "`{line}`: what a command line answers, with one's own rights";
     get    "/api/generators"              Instructor generators::show -> generators::Generators, "what the generators do";
     put    "/api/generators/rate"         Instructor generators::rate (body: generators::RateAsk) -> Command, "`{topic?, factor}`";
     put    "/api/generators/pause"        Instructor generators::pause (body: generators::StreamAsk) -> Command, "`{topic?}`";

@@ -69,6 +69,12 @@ export class Broker {
     return found[1]!;
   }
 
+  /** Seconds of a processor that the broker has used. */
+  get cpu(): number {
+    const fields = readFileSync(`/proc/${this.process?.pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
   async begin(): Promise<void> {
     const out = openSync(join(this.folder, "log"), "a");
     this.process = spawn(binary, this.words, { stdio: ["ignore", out, out] });

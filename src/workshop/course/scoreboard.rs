@@ -21,6 +21,9 @@ pub struct Board {
 #[schemars(rename = "FrozenLeaderboard")]
 pub struct Frozen {
     pub at_ms: Timestamp,
+    /// It goes on with the room.
+    #[serde(default)]
+    pub with_room: bool,
     pub rows: Vec<Row>,
 }
 

@@ -91,6 +91,8 @@ pub struct Column {
 pub struct StudentRow {
     pub id: String,
     pub name: String,
+    /// When the report was handed in last.
+    pub report_ms: Option<Timestamp>,
     /// By the challenge's id, those that were begun.
     pub challenges: BTreeMap<String, ClassStanding>,
 }

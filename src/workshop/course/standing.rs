@@ -35,24 +35,22 @@ impl Course {
 
     /// The board, the mistakes by count, and who waits for help.
     pub fn class(&self) -> ClassBoard {
-        let students = self.students();
+        let (students, submitted) = (self.students(), self.progress.submitted());
         let (mut mistakes, mut queue) = (BTreeMap::<(String, String), (u32, u32)>::new(), Vec::new());
         let board: Vec<StudentRow> = students
             .iter()
             .map(|student| {
-                let works = self.progress.of_student(&student.id);
-                for (challenge, work) in &works {
+                let mut cells = BTreeMap::new();
+                self.progress.each_of(&student.id, |id, work| {
                     for (mistake, count) in &work.mistakes {
-                        let entry = mistakes.entry((challenge.clone(), mistake.clone())).or_default();
+                        let entry = mistakes.entry((id.to_owned(), mistake.clone())).or_default();
                         *entry = (entry.0.saturating_add(*count), entry.1.saturating_add(1));
                     }
-                    queue.extend(work.stuck.clone().map(|stuck| (stuck, student, challenge.clone())));
-                }
-                let known = |challenge: &Challenge| {
-                    works.get(challenge.id()).map(|work| (challenge.id().to_owned(), class_standing(challenge, work)))
-                };
-                let challenges = self.challenges.all().iter().filter_map(known).collect();
-                StudentRow { id: student.id.clone(), name: student.name.clone(), challenges }
+                    queue.extend(work.stuck.clone().map(|stuck| (stuck, student, id.to_owned())));
+                    cells.extend(self.challenges.get(id).map(|challenge| (id.to_owned(), class_standing(challenge, work))));
+                });
+                let report_ms = submitted.get(&student.id).map(|(at, _)| *at);
+                StudentRow { id: student.id.clone(), name: student.name.clone(), report_ms, challenges: cells }
             })
             .collect();
         queue.sort_by(|a, b| a.0.since_ms.cmp(&b.0.since_ms).then_with(|| a.1.id.cmp(&b.1.id)));
@@ -80,23 +78,25 @@ impl Course {
     }
 
     pub fn board(&self) -> Board {
-        self.progress.board()
+        let board = self.progress.board();
+        // A start between two writes may have left it behind.
+        let frozen = board.frozen.filter(|frozen| !frozen.with_room || self.noticeboard.is_frozen());
+        Board { frozen, ..board }
     }
 
     /// What the leaderboard shows: as it is, or as it was when it was frozen.
     pub fn leaderboard(&self) -> Vec<Row> {
-        self.progress.board().frozen.map_or_else(|| self.ranking(), |frozen| frozen.rows)
+        self.board().frozen.map_or_else(|| self.ranking(), |frozen| frozen.rows)
     }
 
     fn ranking(&self) -> Vec<Row> {
         let of = |student: Student| {
-            let works = self.progress.of_student(&student.id);
             let (mut points, mut solved) = (0_u32, 0);
-            for challenge in self.challenges.all() {
-                let Some(work) = works.get(challenge.id()) else { continue };
+            self.progress.each_of(&student.id, |id, work| {
+                let Some(challenge) = self.challenges.get(id) else { return };
                 points = points.saturating_add(work.points(challenge.sheet.points));
                 solved += usize::from(matches!(work.standing(), Standing::Pass | Standing::Granted));
-            }
+            });
             (student.id, (student.name, points, solved))
         };
         ranked(self.students().into_iter().map(of).collect())
@@ -104,17 +104,38 @@ impl Course {
 
     /// Switches the leaderboard on or off, freezes it as it is or lets it go on.
     pub async fn set_leaderboard(&self, on: Option<bool>, frozen: Option<bool>) -> Result<Board, CourseError> {
-        let before = self.progress.board();
+        let before = self.board();
         let frozen = match frozen {
-            Some(true) => before.frozen.clone().or_else(|| Some(Frozen { at_ms: (self.now)(), rows: self.ranking() })),
+            Some(true) => Some(Frozen { with_room: false, ..before.frozen.clone().unwrap_or_else(|| self.as_it_is()) }),
             Some(false) => None,
             None => before.frozen.clone(),
         };
         let board = Board { on: on.unwrap_or(before.on), frozen };
-        if board != before {
+        self.keep_board(&board).await?;
+        Ok(board)
+    }
+
+    fn as_it_is(&self) -> Frozen {
+        Frozen { at_ms: (self.now)(), with_room: false, rows: self.ranking() }
+    }
+
+    async fn keep_board(&self, board: &Board) -> Result<(), CourseError> {
+        if *board != self.progress.board() {
             self.progress.set_board(board.clone()).await?;
         }
-        Ok(board)
+        self.noticeboard.show_leaderboard(board.on);
+        Ok(())
+    }
+
+    /// Freezes it with the room, or lets it go on if that is what froze it.
+    pub(super) async fn freeze_board(&self, is_frozen: bool) -> Result<(), CourseError> {
+        let board = self.progress.board();
+        let frozen = match board.frozen.clone() {
+            None if is_frozen => Some(Frozen { with_room: true, ..self.as_it_is() }),
+            Some(frozen) if !is_frozen && frozen.with_room => None,
+            frozen => frozen,
+        };
+        self.keep_board(&Board { frozen, ..board }).await
     }
 
     /// All that is kept of everybody, but for what answers are told apart by.
