@@ -37,7 +37,7 @@ export default function Leaderboard() {
       {board && (board.on || isInstructor()) && (
         <div class="stack">
           {mine && <p class="lead">You are at rank <strong>{mine.rank}</strong> of {count(board.rows.length)} with <strong>{count(mine.points)}</strong> points.</p>}
-          <div class="panel board">
+          <div class="panel ranking">
             <Table caption="Leaderboard" columns={columns} rows={board.rows} id={(row) => row.student} empty="Nobody has joined yet. Everybody who does stands here, with 0 points at first." />
           </div>
           <p class="small quiet">Those with as many points share a rank, whoever was faster. Hints cost nothing.</p>

@@ -77,7 +77,7 @@ function Judged({ verdict, challenge }: { verdict: Verdict; challenge: Challenge
       )}
       {verdict.fix && <Notice mood="accent"><strong>Next:</strong> <span class="break">{verdict.fix}</span></Notice>}
       {stars.length > 0 && <p class="row">{stars.map((title) => <Tag key={title} mood="good">★ {title}</Tag>)}</p>}
-      {checks.length > 0 && <ul class="checks">{checks.map((check) => <OneCheck key={check.id} check={check} />)}</ul>}
+      {checks.length > 0 && <ul class="judged">{checks.map((check) => <OneCheck key={check.id} check={check} />)}</ul>}
       {(verdict.evidence?.length ?? 0) > 0 && (
         <details>
           <summary>What the broker saw of your programs</summary>
