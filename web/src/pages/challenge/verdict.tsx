@@ -76,6 +76,7 @@ function Judged({ verdict, challenge }: { verdict: Verdict; challenge: Challenge
         </Notice>
       )}
       {verdict.fix && <Notice mood="accent"><strong>Next:</strong> <span class="break">{verdict.fix}</span></Notice>}
+      {verdict.status === "pass" && <p>Now <strong>Explain it</strong>, one question on this page, then <a href="/challenges">what is next</a>. Something worth telling? Put it into the <a href="/report">report</a>.</p>}
       {stars.length > 0 && <p class="row">{stars.map((title) => <Tag key={title} mood="good">★ {title}</Tag>)}</p>}
       {checks.length > 0 && <ul class="judged">{checks.map((check) => <OneCheck key={check.id} check={check} />)}</ul>}
       {(verdict.evidence?.length ?? 0) > 0 && (
