@@ -56,10 +56,10 @@ function BigTimer({ timer }: { timer: NonNullable<Room["timer"]> }) {
   const now = useSeconds();
   const up = timer.ends_ms <= now;
   return (
-    <section class={`timer ${up ? "up" : ""}`} role="timer" aria-label={timer.label || "Timer"}>
+    <div class={`timer ${up ? "up" : ""}`} role="timer" aria-label={timer.label || "Timer"}>
       <span class="time">{left(timer.ends_ms, now)}</span>
       <span class="for">{timer.label}{up && (timer.label ? ": time is up" : "Time is up")}</span>
-    </section>
+    </div>
   );
 }
 

@@ -69,7 +69,7 @@ export function MistakesTab({ board }: { board: Loaded<ClassBoard> }) {
           { head: "Students", number: true, cell: (one) => count(one.students), by: (one) => one.students },
           { head: "Of the class", number: true, cell: (one) => `${Math.round((100 * one.students) / of)} %` },
           { head: "Times", number: true, cell: (one) => count(one.count), by: (one) => one.count },
-          { head: "", cell: (one) => <span class="meter" aria-hidden="true"><i style={{ width: `${(100 * one.count) / top}%` }} /></span> },
+          { head: "Compared", cell: (one) => <span class="meter" aria-hidden="true"><i style={{ width: `${(100 * one.count) / top}%` }} /></span> },
         ]} />
     </Panel>
   );
