@@ -9,8 +9,19 @@ run: build
 
 # One static file, without the system's C library: it starts sooner, holds less memory, and runs in an empty image. At a fixed address,
 # as nothing has to be relocated then: half a megabyte less. Heap, stacks and maps are at random ones all the same.
-build:
-	cargo rustc --release --locked --bin headwater -- -C target-feature=+crt-static -C relocation-model=static
+build: $(if $(shell command -v npm),web/dist/index.html.gz,without-dashboard)
+	HEADWATER_DASHBOARD=$$(ls web/dist/index.html.gz 2>/dev/null) cargo rustc --release --locked --bin headwater -- -C target-feature=+crt-static -C relocation-model=static
+
+# The dashboard, compressed, for the binary to carry. What goes wrong here leaves a broker that serves everything but the dashboard.
+web/dist/index.html.gz: web/node_modules/.package-lock.json $(shell find web/src web/public -type f) web/index.html web/vite.config.ts
+	cd web && npm run --silent build || echo "The dashboard could not be built; the broker serves everything else."
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --silent || echo "What the dashboard is built with could not be installed."
+
+.PHONY: without-dashboard
+without-dashboard:
+	@echo "There is no npm here, so the dashboard is left out; everything else is served. Install Node.js 20 or later for it."
 
 # Format, lints, Rust tests, the real clients, kill -9; one summary at the end.
 test:
@@ -27,7 +38,7 @@ budget: build
 docs:
 	UPDATE_DOCS=1 cargo test --locked --lib -- data_docs page
 	UPDATE_DOCS=1 cargo test --locked --test wire_support
-	UPDATE_DOCS=1 cargo test --locked --test http_routes
+	UPDATE_DOCS=1 cargo test --locked --test http_routes --test http_openapi
 	python3 student/troubleshooting.py
 
 # Every solution, starter and wrong solution of the Python challenges, with real clients, in one town; SEED and DIRT choose it.

@@ -449,8 +449,8 @@ fn the_page_and_its_parts_carry_their_guard() {
     let running = Running::start(folder.path(), &[]);
     for (path, status, kind) in [
         ("/", 200, "text/html"),
-        ("/assets/page.js", 200, "text/javascript"),
-        ("/assets/page.css", 200, "text/css"),
+        ("/plain", 200, "text/html"),
+        ("/plain.css", 200, "text/css"),
         ("/api/overview", 200, "application/json"),
         ("/healthz", 200, "text/plain"),
         ("/metrics", 200, "text/plain; version=0.0.4"),

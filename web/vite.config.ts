@@ -32,6 +32,8 @@ export default defineConfig({
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, cssCodeSplit: true, reportCompressedSize: true },
   server: {
     host: "127.0.0.1",
+    // The texts and pictures of docs/.
+    fs: { allow: [".."] },
     proxy: { "/api": passed, "/schemas": passed, "/ca.pem": passed, "/headwater.pyz": passed, "/healthz": passed },
   },
 });

@@ -24,6 +24,7 @@ pub mod metrics;
 mod node;
 mod partition;
 mod producer_ids;
+pub mod request_log;
 mod scrubber;
 pub mod security;
 pub mod sightings;
@@ -56,6 +57,7 @@ use evidence::Evidences;
 use fetch_sessions::FetchSessions;
 use meters::Meters;
 use producer_ids::ProducerIds;
+use request_log::RequestLog;
 use security::{Rules, Security};
 use sightings::Sightings;
 
@@ -71,6 +73,7 @@ pub struct Broker {
     pub meters: Arc<Meters>,
     pub security: Arc<Security>,
     pub sightings: Sightings,
+    pub requests: RequestLog,
     pub evidence: Evidences,
     pub space: Arc<Space>,
     pub flusher: Flusher,

@@ -2,11 +2,11 @@
 //! gone with the process.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
 use crate::model::Timestamp;
-use crate::model::sighting::{ClientSeen, LoginSeen, Sighting, Trouble};
+use crate::model::sighting::{ClientSeen, Latest, LoginSeen, Sighting, Trouble};
 use crate::security::Principal;
 
 /// Users that are remembered. Beyond that the one seen longest ago is forgotten.
@@ -16,6 +16,10 @@ const CLIENTS_MAX: usize = 10;
 const TROUBLES_MAX: usize = 20;
 /// Troubles of those that nobody knows.
 const STRANGERS_MAX: usize = 200;
+/// Connections of one user that are watched because they were sent to another address.
+const AWAY_MAX: usize = 4;
+/// Who has not come to the address by then does not come.
+const AWAY_MS: i64 = 10_000;
 /// Characters of a text that came from a client.
 const TEXT_MAX: usize = 100;
 
@@ -47,7 +51,38 @@ pub struct Sightings {
 #[derive(Default)]
 struct Seen {
     users: HashMap<String, (Timestamp, Sighting)>,
+    /// By user: who was told another address than the one it reached, and has not come there.
+    away: HashMap<String, Vec<Away>>,
     strangers: Vec<Trouble>,
+}
+
+struct Away {
+    /// The connection, by the client's end of it.
+    remote: SocketAddr,
+    at: Timestamp,
+    closed: Option<Timestamp>,
+    listener: String,
+    told: String,
+    reached: String,
+}
+
+impl Away {
+    /// A client that asks once and goes is no trouble: only who waits, or waited, for the address.
+    fn trouble(&self, now: Timestamp) -> Option<Trouble> {
+        let waited_ms = self.closed.unwrap_or(now).since(self.at);
+        (waited_ms >= AWAY_MS).then(|| Trouble {
+            at_ms: self.at.plus_ms(AWAY_MS),
+            times: 1,
+            from: self.remote.ip().to_canonical().to_string(),
+            listener: self.listener.clone(),
+            what: format!("a client came to {} and was sent on to {}, where it did not arrive", self.reached, self.told),
+            fix: format!(
+                "From the client's machine {} has to lead to this broker. If it does not, the instructor sets another advertised address for \
+                 {}.",
+                self.told, self.listener
+            ),
+        })
+    }
 }
 
 impl Sightings {
@@ -57,6 +92,7 @@ impl Sightings {
             let unused = seen.users.iter().filter(|(_, (_, sighting))| sighting.connections == 0);
             if let Some(oldest) = unused.min_by_key(|(_, (at, _))| *at).map(|(user, _)| user.clone()) {
                 seen.users.remove(&oldest);
+                seen.away.remove(&oldest);
             }
         }
         let fresh = || (now, Sighting { user: user.to_owned(), ..Sighting::default() });
@@ -72,12 +108,13 @@ impl Sightings {
     }
 
     /// A connection of a known client. `software` is name and version.
-    pub fn connected(&self, principal: &Principal, software: (&str, &str), client_id: &str, listener: &str, now: Timestamp) {
+    pub fn connected(&self, principal: &Principal, software: (&str, &str), client_id: &str, place: Place<'_>, now: Timestamp) {
         let client = ClientSeen {
             software: cut(software.0),
             version: cut(software.1),
             client_id: cut(client_id),
-            listener: listener.to_owned(),
+            listener: place.listener.to_owned(),
+            from: place.from.to_canonical().to_string(),
             times: 1,
             at_ms: now,
         };
@@ -91,12 +128,74 @@ impl Sightings {
         });
     }
 
-    pub fn opened(&self, principal: &Principal, now: Timestamp) {
+    pub fn opened(&self, principal: &Principal, remote: SocketAddr, now: Timestamp) {
         self.of_user(principal.name(), now, |sighting| sighting.connections = sighting.connections.saturating_add(1));
+        // Whoever was sent on has arrived, or tries anew.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(away) = seen.away.get_mut(principal.name()) {
+            away.retain(|away| away.remote == remote);
+        }
     }
 
-    pub fn closed(&self, principal: &Principal, now: Timestamp) {
+    pub fn closed(&self, principal: &Principal, remote: SocketAddr, now: Timestamp) {
         self.of_user(principal.name(), now, |sighting| sighting.connections = sighting.connections.saturating_sub(1));
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(away) = seen.away.get_mut(principal.name()) else { return };
+        away.iter_mut().filter(|away| away.remote == remote).for_each(|away| away.closed = Some(now));
+        away.retain(|away| away.closed.is_none() || away.trouble(now).is_some());
+        if away.is_empty() {
+            seen.away.remove(principal.name());
+        }
+    }
+
+    /// A client was told another address (`told`) than the one it reached. Once for each connection.
+    pub fn sent_away(&self, principal: &Principal, remote: SocketAddr, (told, reached): (&str, &str), place: Place<'_>, now: Timestamp) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !seen.users.contains_key(principal.name()) {
+            return;
+        }
+        let away = seen.away.entry(principal.name().to_owned()).or_default();
+        if away.iter().all(|away| away.remote != remote || away.closed.is_some()) {
+            let listener = place.listener.to_owned();
+            let (told, reached) = (cut(told), reached.to_owned());
+            push(away, Away { remote, at: now, closed: None, listener, told, reached }, AWAY_MAX);
+        }
+    }
+
+    /// Of a user who was sent away somebody works here.
+    pub fn came_back(&self, principal: &Principal) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).away.remove(principal.name());
+    }
+
+    /// The newest of each that was seen of a user.
+    pub fn latest(&self, user: &str, now: Timestamp) -> Option<Latest> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, sighting) = seen.users.get(user)?;
+        let away = seen.away.get(user).into_iter().flatten().filter_map(|away| away.trouble(now)).next_back();
+        let noted = sighting.troubles.last();
+        let trouble = match (away, noted) {
+            (Some(away), Some(noted)) if noted.at_ms > away.at_ms => Some(noted.clone()),
+            (Some(away), _) => Some(away),
+            (None, noted) => noted.cloned(),
+        };
+        Some(Latest {
+            connections: sighting.connections,
+            login_ms: sighting.logins.last().map(|login| login.at_ms),
+            client: sighting.clients.last().cloned(),
+            trouble,
+        })
+    }
+
+    /// The newest trouble that a stranger from this address had.
+    pub fn stranger(&self, from: IpAddr) -> Option<Trouble> {
+        let from = from.to_canonical().to_string();
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.strangers.iter().rev().find(|trouble| trouble.from == from).cloned()
+    }
+
+    /// The user that was seen last, where all of them are one person's.
+    pub fn names(&self) -> Vec<String> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).users.keys().cloned().collect()
     }
 
     /// `user` is only somebody that there is: what strangers call themselves must not fill the memory.
@@ -158,16 +257,48 @@ mod tests {
 
     const PLACE: Place<'static> = Place { from: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), listener: "CLASS" };
 
+    const REMOTE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 50_000);
+
+    fn elsewhere(sightings: &Sightings, ada: &Principal, at: i64) {
+        sightings.opened(ada, REMOTE, Timestamp(at));
+        sightings.sent_away(ada, REMOTE, ("lab:9092", "10.0.0.5:9092"), PLACE, Timestamp(at));
+    }
+
+    #[test]
+    fn who_was_sent_on_and_waits_has_trouble_and_who_came_or_went_has_none() {
+        let (sightings, ada) = (Sightings::default(), Principal::user("ada"));
+        let trouble = |now: i64| sightings.latest("ada", Timestamp(now)).unwrap().trouble;
+        elsewhere(&sightings, &ada, 0);
+        assert_eq!(trouble(AWAY_MS - 1), None);
+        let told = trouble(AWAY_MS + 5).unwrap();
+        assert!(told.what.contains("10.0.0.5:9092") && told.fix.contains("lab:9092") && told.at_ms == Timestamp(AWAY_MS), "{told:?}");
+        // It arrives.
+        sightings.opened(&ada, SocketAddr::new(REMOTE.ip(), 50_001), Timestamp(AWAY_MS + 6));
+        assert_eq!(trouble(AWAY_MS + 7), None);
+        // It asks once and goes.
+        elsewhere(&sightings, &ada, 100_000);
+        sightings.closed(&ada, REMOTE, Timestamp(100_500));
+        assert_eq!(trouble(200_000), None);
+        // It waits in vain and goes.
+        elsewhere(&sightings, &ada, 300_000);
+        sightings.closed(&ada, REMOTE, Timestamp(330_000));
+        assert!(trouble(331_000).is_some());
+        // It works where it is.
+        elsewhere(&sightings, &ada, 400_000);
+        sightings.came_back(&ada);
+        assert_eq!(trouble(500_000), None);
+    }
+
     #[test]
     fn what_a_user_does_again_is_counted_and_the_newest_is_last() {
         let sightings = Sightings::default();
         let ada = Principal::user("ada");
         for at in 0..30 {
             sightings.logged_in(&ada, "PLAIN", PLACE, Timestamp(at));
-            sightings.connected(&ada, ("librdkafka", "2.16"), if at % 2 == 0 { "a" } else { "b" }, "CLASS", Timestamp(at));
-            sightings.opened(&ada, Timestamp(at));
+            sightings.connected(&ada, ("librdkafka", "2.16"), if at % 2 == 0 { "a" } else { "b" }, PLACE, Timestamp(at));
+            sightings.opened(&ada, REMOTE, Timestamp(at));
         }
-        sightings.closed(&ada, Timestamp(30));
+        sightings.closed(&ada, REMOTE, Timestamp(30));
         sightings.trouble(Some("ada"), Mishap::new("wrong password", "take the one of join"), PLACE, Timestamp(31));
         sightings.trouble(Some("ada"), Mishap::new("wrong password", "take the one of join"), PLACE, Timestamp(32));
         let seen = sightings.user("ada").unwrap();
@@ -180,10 +311,10 @@ mod tests {
     #[test]
     fn memory_is_bounded_whoever_comes() {
         let sightings = Sightings::default();
-        sightings.opened(&Principal::user("here"), Timestamp(0));
+        sightings.opened(&Principal::user("here"), REMOTE, Timestamp(0));
         for n in 0..5_000 {
             let user = Principal::user(&format!("user-{n}"));
-            sightings.connected(&user, ("x".repeat(1_000).as_str(), "1"), "", "CLASS", Timestamp(n));
+            sightings.connected(&user, ("x".repeat(1_000).as_str(), "1"), "", PLACE, Timestamp(n));
             sightings.trouble(None, Mishap::new(format!("odd bytes {n}"), ""), PLACE, Timestamp(n));
         }
         let all = sightings.users();

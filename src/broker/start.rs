@@ -11,6 +11,7 @@ use super::fetch_sessions::FetchSessions;
 use super::groups::GroupMeans;
 use super::node::Node;
 use super::producer_ids::ProducerIds;
+use super::request_log::RequestLog;
 use super::security::{Access, Security};
 use super::sightings::Sightings;
 use super::{Broker, Catalog, Configs, Flusher, Groups, Metrics, Space, clock};
@@ -105,6 +106,7 @@ impl Broker {
             meters: Arc::default(),
             security: Arc::new(security),
             sightings: Sightings::default(),
+            requests: RequestLog::default(),
             evidence: Evidences::default(),
             space,
             flusher,

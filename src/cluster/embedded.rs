@@ -1,18 +1,19 @@
 //! The broker in this process as a cluster.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::embedded_records::stored;
 use super::{
-    BoxFuture, Cluster, ClusterError, GroupOffset, GroupSummary, ListenerSummary, NewRecord, PartitionSummary, Sightings, StoredRecord,
-    TopicSummary, Topics, Witness,
+    BoxFuture, Cluster, ClusterError, GroupMembers, GroupSummary, ListenerSummary, NewRecord, PartitionSummary, Requests, Sightings,
+    StoredRecord, TopicSummary, Topics, Witness,
 };
-use crate::broker::{Broker, Endpoint, NewTopic, OwnRecord, Partition, Refused, Topic};
+use crate::broker::{Broker, Endpoint, NewTopic, OwnRecord, Partition, Refused, Topic, clock};
 use crate::config::{Advertise, Durability};
-use crate::coordinator::group::request::{DescribeGroup, ListGroups, OffsetFetch};
-use crate::coordinator::group::{GroupId, MemberId, Reply, Request};
+use crate::coordinator::group::GroupId;
 use crate::model::metrics::MetricsSnapshot;
-use crate::model::sighting::{Sighting, Trouble};
+use crate::model::request_seen::RequestSeen;
+use crate::model::sighting::{Latest, Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, TopicName};
 use crate::security::Mechanism;
 
@@ -67,51 +68,6 @@ impl Embedded {
         };
         blocking(read).await
     }
-
-    async fn list_groups(&self) -> Result<Vec<GroupSummary>, ClusterError> {
-        let replies = self.broker.groups.ask_all(Request::ListGroups(ListGroups::default())).await.map_err(code)?;
-        let mut groups = Vec::new();
-        for reply in replies {
-            let Reply::ListGroups(list) = reply else { continue };
-            for listed in list.groups {
-                groups.push(GroupSummary {
-                    id: listed.group.to_string(),
-                    protocol: listed.group_type.to_owned(),
-                    state: listed.state.to_owned(),
-                    members: self.member_count(&listed.group).await?,
-                    offsets: self.offsets(&listed.group).await?,
-                });
-            }
-        }
-        groups.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(groups)
-    }
-
-    async fn member_count(&self, group: &GroupId) -> Result<usize, ClusterError> {
-        let describe = Request::DescribeGroup(DescribeGroup { version: 5, group: group.clone() });
-        match self.broker.groups.ask(group, describe).await.map_err(code)? {
-            Reply::DescribeGroup(described) => Ok(described.members.len()),
-            _ => Ok(0),
-        }
-    }
-
-    async fn offsets(&self, group: &GroupId) -> Result<Vec<GroupOffset>, ClusterError> {
-        let fetch =
-            OffsetFetch { group: group.clone(), topics: None, member_id: MemberId::default(), member_epoch: -1, require_stable: false };
-        let Reply::OffsetFetch(fetched) = self.broker.groups.ask(group, Request::OffsetFetch(fetch)).await.map_err(code)? else {
-            return Ok(Vec::new());
-        };
-        let with_end = |topic: &TopicName, partition: PartitionId, committed: Offset| {
-            let end_offset = self.partition(topic, partition).ok()?.view().end_offset();
-            Some(GroupOffset { topic: topic.clone(), partition, committed, end_offset })
-        };
-        let each = fetched.topics.iter().flat_map(|(t, list)| list.iter().map(move |o| (t, o.partition, o.offset)));
-        Ok(each.filter_map(|(t, p, o)| with_end(t, p, o)).collect())
-    }
-}
-
-fn code(code: ErrorCode) -> ClusterError {
-    ClusterError { code, message: "the group coordinator did not answer".to_owned() }
 }
 
 impl From<Refused> for ClusterError {
@@ -185,11 +141,27 @@ impl Cluster for Embedded {
 
     fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>> {
         Box::pin(async move {
-            self.list_groups().await.unwrap_or_else(|error| {
+            self.survey().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot list the groups");
                 Vec::new()
             })
         })
+    }
+
+    fn group_members<'a>(&'a self, group: &'a str) -> BoxFuture<'a, Option<GroupMembers>> {
+        Box::pin(self.members(group))
+    }
+
+    fn commit_offsets<'a>(
+        &'a self,
+        group: &'a str,
+        offsets: Vec<(TopicName, PartitionId, Offset)>,
+    ) -> BoxFuture<'a, Result<(), ClusterError>> {
+        Box::pin(self.commit(group, offsets))
+    }
+
+    fn delete_group<'a>(&'a self, group: &'a str) -> BoxFuture<'a, Result<(), ClusterError>> {
+        Box::pin(self.delete(group))
     }
 
     fn metrics(&self) -> MetricsSnapshot {
@@ -216,6 +188,10 @@ impl Cluster for Embedded {
         Some(&self.broker.sightings)
     }
 
+    fn requests(&self) -> Option<&dyn Requests> {
+        Some(self)
+    }
+
     fn witness(&self) -> Option<&dyn Witness> {
         Some(&self.broker.evidence)
     }
@@ -232,6 +208,28 @@ impl Sightings for crate::broker::sightings::Sightings {
 
     fn strangers(&self) -> Vec<Trouble> {
         self.strangers()
+    }
+
+    fn latest(&self, user: &str) -> Option<Latest> {
+        self.latest(user, clock::now())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.names()
+    }
+
+    fn stranger(&self, from: IpAddr) -> Option<Trouble> {
+        self.stranger(from)
+    }
+}
+
+impl Requests for Embedded {
+    fn last(&self, users: Option<&[&str]>, most: usize) -> Vec<RequestSeen> {
+        self.broker.requests.last(users, most)
+    }
+
+    fn name(&self, api_key: i16) -> Option<&'static str> {
+        self.api_names.iter().find(|(key, _)| *key == api_key).map(|(_, name)| *name)
     }
 }
 

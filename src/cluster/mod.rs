@@ -6,12 +6,14 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod embedded;
+mod embedded_groups;
 mod embedded_records;
 mod embedded_users;
 mod remote;
 mod summary;
 mod users;
 
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -19,13 +21,14 @@ use bytes::Bytes;
 use crate::config::Advertise;
 use crate::model::evidence::Evidence;
 use crate::model::metrics::MetricsSnapshot;
-use crate::model::sighting::{Sighting, Trouble};
+use crate::model::request_seen::RequestSeen;
+use crate::model::sighting::{Latest, Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 pub use crate::broker::security::INSTRUCTOR;
 pub use embedded::Embedded;
 pub use remote::Remote;
-pub use summary::{GroupOffset, GroupSummary, ListenerSummary, PartitionSummary, StoredRecord, TopicSummary};
+pub use summary::{GroupMember, GroupMembers, GroupOffset, GroupSummary, ListenerSummary, PartitionSummary, StoredRecord, TopicSummary};
 pub use users::{Limits, Rights, UserChange, Users};
 
 /// A record on its way into a partition.
@@ -107,6 +110,10 @@ fn unreadable() -> ClusterError {
     ClusterError { code: ErrorCode::UnsupportedVersion, message: "the records of this cluster cannot be read here".to_owned() }
 }
 
+fn unmanaged_groups() -> ClusterError {
+    ClusterError { code: ErrorCode::UnsupportedVersion, message: "the groups of this cluster are not changed from here".to_owned() }
+}
+
 /// What a broker saw its users do with records, since it started.
 pub trait Witness: Send + Sync {
     fn evidence(&self, user: &str) -> Evidence;
@@ -121,6 +128,24 @@ pub trait Sightings: Send + Sync {
 
     /// The troubles of those that nobody knows.
     fn strangers(&self) -> Vec<Trouble>;
+
+    /// The newest that was seen of a user.
+    fn latest(&self, user: &str) -> Option<Latest>;
+
+    /// Names of all users that were seen.
+    fn names(&self) -> Vec<String>;
+
+    /// The newest trouble of somebody unknown at this address.
+    fn stranger(&self, from: IpAddr) -> Option<Trouble>;
+}
+
+/// The last requests of a broker's clients.
+pub trait Requests: Send + Sync {
+    /// Of these users, or of all; the newest first.
+    fn last(&self, users: Option<&[&str]>, most: usize) -> Vec<RequestSeen>;
+
+    /// What Kafka calls an API key.
+    fn name(&self, api_key: i16) -> Option<&'static str>;
 }
 
 pub trait Cluster: Topics + Users + Records {
@@ -149,6 +174,28 @@ pub trait Cluster: Topics + Users + Records {
     /// All groups, sorted by id.
     fn groups(&self) -> BoxFuture<'_, Vec<GroupSummary>>;
 
+    /// Who is in a group, and who reads what. `None`: there is no such group, or it cannot be asked.
+    fn group_members<'a>(&'a self, group: &'a str) -> BoxFuture<'a, Option<GroupMembers>> {
+        let _ = group;
+        Box::pin(std::future::ready(None))
+    }
+
+    /// Commits offsets for a group from outside, which is refused (UNKNOWN_MEMBER_ID) while it has members.
+    fn commit_offsets<'a>(
+        &'a self,
+        group: &'a str,
+        offsets: Vec<(TopicName, PartitionId, Offset)>,
+    ) -> BoxFuture<'a, Result<(), ClusterError>> {
+        let _ = (group, offsets);
+        Box::pin(std::future::ready(Err(unmanaged_groups())))
+    }
+
+    /// Deletes a group with what it committed, unless it has members (NON_EMPTY_GROUP).
+    fn delete_group<'a>(&'a self, group: &'a str) -> BoxFuture<'a, Result<(), ClusterError>> {
+        let _ = group;
+        Box::pin(std::future::ready(Err(unmanaged_groups())))
+    }
+
     fn metrics(&self) -> MetricsSnapshot;
 
     /// Deletes topics and groups. A group that has members stays, without what it had committed, and its members join anew.
@@ -163,6 +210,11 @@ pub trait Cluster: Topics + Users + Records {
 
     /// What only a broker in this process saw of its clients.
     fn sightings(&self) -> Option<&dyn Sightings> {
+        None
+    }
+
+    /// The same, of what they asked.
+    fn requests(&self) -> Option<&dyn Requests> {
         None
     }
 

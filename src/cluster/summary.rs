@@ -64,6 +64,25 @@ pub struct GroupSummary {
     pub offsets: Vec<GroupOffset>,
 }
 
+/// Who is in a group, and who reads what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupMembers {
+    /// How partitions are given out, such as `range`; empty while that is not settled.
+    pub assignor: String,
+    pub members: Vec<GroupMember>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupMember {
+    pub member_id: String,
+    pub client_id: String,
+    /// Address of the client.
+    pub host: String,
+    /// `group.instance.id` of a static member.
+    pub instance_id: Option<String>,
+    pub assignment: Vec<(TopicName, Vec<PartitionId>)>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupOffset {
     pub topic: TopicName,

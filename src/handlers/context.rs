@@ -1,7 +1,7 @@
 //! What a handler is given beside its request.
 
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicI32;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,13 @@ use kafka_protocol::protocol::{Encodable, StrBytes};
 use super::HangUp;
 use super::login::Login;
 use super::thread_time::ThreadTime;
+use super::told::Told;
 use crate::broker::meters::Seat;
 use crate::broker::security::Rules;
 use crate::broker::sightings::{Mishap, Place};
 use crate::broker::{Broker, Endpoint};
 use crate::model::Pace;
+use crate::model::request_seen::{RequestClient, RequestFacts};
 use crate::security::{Operation, Principal, Resource, ResourceType};
 use crate::wire::request::RequestHeader;
 use crate::wire::response;
@@ -42,6 +44,10 @@ pub struct Peer {
     login: Mutex<Login>,
     /// Its place among its user's connections.
     seat: Mutex<Option<Seat>>,
+    /// The user that a login failed as, if there is one of that name.
+    claimed: Mutex<Option<String>>,
+    /// It was told an address that is not the one it reached, and has done nothing but ask since.
+    sent_away: AtomicBool,
     pub time: ThreadTime,
 }
 
@@ -60,6 +66,8 @@ impl Peer {
             producer_ids,
             login,
             seat: Mutex::default(),
+            claimed: Mutex::default(),
+            sent_away: AtomicBool::new(false),
             time: ThreadTime::default(),
         }
     }
@@ -80,6 +88,23 @@ impl Peer {
     /// Keeps its place until it closes.
     pub fn take_seat(&self, seat: Seat) {
         *self.seat.lock().unwrap_or_else(PoisonError::into_inner) = Some(seat);
+    }
+
+    pub fn set_claimed(&self, user: &str) {
+        *self.claimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(user.to_owned());
+    }
+
+    pub fn claimed(&self) -> Option<String> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_sent_away(&self) {
+        self.sent_away.store(true, Relaxed);
+    }
+
+    /// Whether it was sent away and now works here all the same.
+    pub fn stays_after_all(&self) -> bool {
+        self.sent_away.load(Relaxed) && self.sent_away.swap(false, Relaxed)
     }
 
     /// Takes the login's state out. Nobody is in until it is put back.
@@ -123,6 +148,16 @@ impl Peer {
         if name.is_empty() { format!("client id {client_id:?}") } else { format!("{name} {version}, client id {client_id:?}") }
     }
 
+    /// As the log of requests names it.
+    pub fn request_client(&self, client_id: &str) -> RequestClient {
+        RequestClient {
+            client_id: client_id.to_owned(),
+            software: self.software_text(),
+            listener: self.endpoint.name.clone(),
+            from: self.host.clone(),
+        }
+    }
+
     /// Name and version in one text, empty if the client gave none.
     pub fn software_text(&self) -> String {
         let (name, version) = self.software();
@@ -144,6 +179,8 @@ pub struct Context {
     pub rules: Arc<Rules>,
     /// How long the connection rests after the answer.
     pub(super) rest_ms: AtomicI32,
+    /// What the log of requests will tell of this one.
+    facts: Mutex<RequestFacts>,
 }
 
 /// What goes back on the connection.
@@ -171,7 +208,7 @@ impl Reply {
 impl Context {
     pub fn new(broker: Arc<Broker>, header: RequestHeader, peer: Arc<Peer>) -> Context {
         let (principal, rules) = (peer.principal(), broker.security.rules());
-        Context { broker, header, peer, principal, rules, rest_ms: AtomicI32::new(0) }
+        Context { broker, header, peer, principal, rules, rest_ms: AtomicI32::new(0), facts: Mutex::default() }
     }
 
     /// Whether who asks may do this.
@@ -192,17 +229,34 @@ impl Context {
         self.principal.as_ref().is_some_and(allows)
     }
 
-    pub fn reply<R: Encodable>(&self, response: &R) -> Result<Reply, HangUp> {
+    pub fn reply<R: Encodable + Told>(&self, response: &R) -> Result<Reply, HangUp> {
         let header = &self.header;
+        self.note(|facts| response.told(facts));
         Ok(Reply::Frame(response::encode(header.api_key, header.api_version, header.correlation_id, response)?))
+    }
+
+    /// The same of a client that does not say which software it is.
+    pub fn note_client_once(&self) {
+        if self.peer.software().0.is_empty() && !self.peer.endpoint.protocol.logs_in() {
+            self.note_client();
+        }
+    }
+
+    /// Adds to what the log of requests will tell of this one.
+    pub fn note(&self, add: impl FnOnce(&mut RequestFacts)) {
+        add(&mut self.facts.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub fn take_facts(&self) -> RequestFacts {
+        std::mem::take(&mut *self.facts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Notes the client that who asks is using.
     pub fn note_client(&self) {
         if let Some(principal) = self.peer.principal() {
             let (name, version) = self.peer.software();
-            let listener = &self.peer.endpoint.name;
-            self.broker.sightings.connected(&principal, (&name, &version), self.client_id(), listener, self.broker.now());
+            let place = self.peer.place();
+            self.broker.sightings.connected(&principal, (&name, &version), self.client_id(), place, self.broker.now());
         }
     }
 
@@ -228,6 +282,26 @@ impl Context {
     pub fn advertised(&self) -> (StrBytes, i32) {
         let (host, port) = self.peer.endpoint.advertised(self.peer.local, self.peer.server_name.as_deref());
         (StrBytes::from_string(host), i32::from(port))
+    }
+
+    /// Notes that who asks is told to go on at another address than it reached.
+    pub fn note_sent_away(&self, host: &str, port: i32) {
+        let Peer { local, server_name, .. } = self.peer.as_ref();
+        let reached = local.ip().to_canonical().to_string();
+        let same_host = host == reached || server_name.as_deref() == Some(host);
+        if same_host && port == i32::from(local.port()) {
+            return;
+        }
+        let Some(principal) = &self.principal else { return };
+        self.peer.set_sent_away();
+        let told = format!("{host}:{port}");
+        self.broker.sightings.sent_away(
+            principal,
+            self.peer.remote,
+            (&told, &format!("{reached}:{}", local.port())),
+            self.peer.place(),
+            self.broker.now(),
+        );
     }
 
     pub fn client_id(&self) -> &str {

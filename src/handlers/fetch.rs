@@ -17,6 +17,7 @@ use super::{Access, Api, Context, HangUp, Reply};
 use crate::broker::fetch_sessions::{FetchAsk, FetchKey, FetchScope, TopicRef, Wanted};
 use crate::broker::meters::Meter;
 use crate::broker::{Partition, Waiter};
+use crate::model::request_seen::RequestFacts;
 use crate::model::{ErrorCode, Offset, PartitionId, TopicId, TopicName};
 use crate::security::{Operation, Principal};
 use crate::wire::fetch_response::{self, FetchResponse, FetchedPartition, FetchedTopic};
@@ -181,6 +182,7 @@ fn finish(ctx: &Context, version: i16, scope: FetchScope, by_id: bool, sources: 
         }
     };
     note(ctx, &sources, &served);
+    ctx.note(|facts| tell(facts, &sources, &served));
     ctx.charge(Meter::FetchedBytes, served.iter().map(|served| served.bytes as f64).sum());
     response.throttle_time_ms = ctx.throttle_time_ms();
     let carried = carried.into_iter().chain(std::iter::repeat(true));
@@ -198,6 +200,29 @@ fn finish(ctx: &Context, version: i16, scope: FetchScope, by_id: bool, sources: 
     answer(ctx, version, response)
 }
 
+/// For the log of requests. What records came from has been named before.
+fn tell(facts: &mut RequestFacts, sources: &[Source], served: &[Served]) {
+    facts.parts = u32::try_from(sources.len()).unwrap_or(u32::MAX);
+    let bytes = served.iter().map(|served| served.bytes).fold(0, usize::saturating_add);
+    facts.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    if let Some((source, failed)) = sources.iter().zip(served).find(|(_, served)| served.error != ErrorCode::None) {
+        facts.error = failed.error.code();
+        facts.about = None;
+        name(facts, source);
+    }
+    if let Some(source) = sources.first() {
+        name(facts, source);
+    }
+}
+
+fn name(facts: &mut RequestFacts, source: &Source) {
+    match (&source.partition, &source.wanted.topic, &source.wanted.name) {
+        (Ok(partition), ..) => facts.name(partition.topic().shared()),
+        (_, TopicRef::Name(name), _) | (_, _, Some(name)) => facts.name(name.shared()),
+        _ => {}
+    }
+}
+
 /// Notes which records were handed out to whom.
 fn note(ctx: &Context, sources: &[Source], served: &[Served]) {
     let Some(principal) = &ctx.principal else { return };
@@ -206,6 +231,13 @@ fn note(ctx: &Context, sources: &[Source], served: &[Served]) {
         Some((partition.name.topic.clone(), source.wanted.partition, Offset(source.wanted.ask.fetch_offset)..end))
     };
     let handed: Vec<_> = sources.iter().zip(served).filter_map(handed).collect();
+    ctx.note(|facts| {
+        for (topic, _, offsets) in &handed {
+            facts.name(topic.shared());
+            let records = offsets.end.0.saturating_sub(offsets.start.0);
+            facts.records = facts.records.saturating_add(u32::try_from(records).unwrap_or(0));
+        }
+    });
     if !handed.is_empty() {
         ctx.broker.evidence.fetched(principal, || ctx.peer.software_text(), &handed, ctx.broker.now());
     }
@@ -241,6 +273,9 @@ fn refused_whole(by_id: bool, request: &FetchRequest, error: ErrorCode) -> Fetch
 }
 
 fn answer(ctx: &Context, version: i16, response: FetchResponse) -> Result<Reply, HangUp> {
+    if response.error_code != ErrorCode::None {
+        ctx.note(|facts| facts.error = response.error_code.code());
+    }
     Ok(Reply::Parts(fetch_response::encode(version, ctx.header.correlation_id, response)?))
 }
 

@@ -19,6 +19,7 @@ impl Api for Heartbeat {
 
     async fn handle(ctx: &Context, _version: i16, request: HeartbeatRequest) -> Result<Reply, HangUp> {
         let group = GroupId::from(request.group_id.as_str());
+        ctx.note(|facts| facts.name(group.shared()));
         let beat = Beat {
             group: group.clone(),
             generation: request.generation_id,

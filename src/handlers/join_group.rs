@@ -26,6 +26,7 @@ impl Api for JoinGroup {
 
     async fn handle(ctx: &Context, version: i16, request: JoinGroupRequest) -> Result<Reply, HangUp> {
         let group = GroupId::from(request.group_id.as_str());
+        ctx.note(|facts| facts.name(group.shared()));
         if let Err(error) = ctx.check_group(Operation::Read, &group) {
             return ctx.reply(&response(version, JoinGroupReply::refused(error, Default::default())));
         }

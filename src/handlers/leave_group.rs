@@ -24,6 +24,7 @@ impl Api for LeaveGroup {
 
     async fn handle(ctx: &Context, version: i16, request: LeaveGroupRequest) -> Result<Reply, HangUp> {
         let group = GroupId::from(request.group_id.as_str());
+        ctx.note(|facts| facts.name(group.shared()));
         let members = if version >= 3 {
             request
                 .members

@@ -92,6 +92,9 @@ async fn settle(broker: &Broker, peer: &Peer, mechanism: Mechanism, done: Result
                 tracing::info!(remote = %peer.remote, user, mechanism = mechanism.name(), "a login failed");
             }
             let known = security.rules().credentials.any(&user).is_some();
+            if known {
+                peer.set_claimed(&user);
+            }
             let mishap = if known { wrong_password(&user) } else { unknown_user(&user) };
             broker.sightings.trouble(Some(user.as_str()).filter(|_| known), mishap, peer.place(), broker.now());
             // Who guesses waits; nobody is locked out, as others could lock them out then.

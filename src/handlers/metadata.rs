@@ -35,6 +35,7 @@ impl Api for Metadata {
         let mut response = MetadataResponse::default();
         let mut broker = MetadataResponseBroker::default();
         broker.node_id = BrokerId(node.id.0);
+        ctx.note_sent_away(&host, port);
         broker.host = host;
         broker.port = port;
         broker.rack = convert::optional_text(node.rack.as_deref());

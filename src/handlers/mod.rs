@@ -49,6 +49,7 @@ mod sasl_handshake;
 mod sync_group;
 mod thread_time;
 mod throttle;
+mod told;
 
 pub use access::Access;
 pub use context::{Context, Peer, Reply};
@@ -150,6 +151,26 @@ macro_rules! apis {
 /// What a connection may ask before anybody knows who it is.
 const BEFORE_LOGIN: [i16; 3] =
     [sasl_handshake::SaslHandshake::KEY, api_versions::ApiVersions::KEY, sasl_authenticate::SaslAuthenticate::KEY];
+
+/// What clients ask any broker that they know. All else they ask the one that an answer to these has named.
+const ASKED_ANYWHERE: [i16; 8] = [
+    metadata::Metadata::KEY,
+    find_coordinator::FindCoordinator::KEY,
+    sasl_handshake::SaslHandshake::KEY,
+    api_versions::ApiVersions::KEY,
+    init_producer_id::InitProducerId::KEY,
+    sasl_authenticate::SaslAuthenticate::KEY,
+    describe_cluster::DescribeCluster::KEY,
+    describe_topic_partitions::DescribeTopicPartitions::KEY,
+];
+
+/// Whether a client asks this only where it means to work.
+pub fn is_asked_at_work(key: i16) -> bool {
+    !ASKED_ANYWHERE.contains(&key)
+}
+
+/// The key of the request that may tell late which software a client is.
+pub const API_VERSIONS: i16 = api_versions::ApiVersions::KEY;
 
 /// The key of the request that waits by its nature.
 pub const FETCH: i16 = fetch::Fetch::KEY;

@@ -25,6 +25,7 @@ impl Api for OffsetCommit {
 
     async fn handle(ctx: &Context, version: i16, request: OffsetCommitRequest) -> Result<Reply, HangUp> {
         let group = GroupId::from(request.group_id.as_str());
+        ctx.note(|facts| facts.name(group.shared()));
         let refused = match ctx.check_group(Operation::Read, &group) {
             Ok(()) => ctx.room_for_group(&group).await.err(),
             refused => refused.err(),

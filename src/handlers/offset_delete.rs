@@ -25,6 +25,7 @@ impl Api for OffsetDelete {
 
     async fn handle(ctx: &Context, _version: i16, request: OffsetDeleteRequest) -> Result<Reply, HangUp> {
         let group = GroupId::from(request.group_id.as_str());
+        ctx.note(|facts| facts.name(group.shared()));
         if let Err(error) = ctx.check_group(Operation::Delete, &group) {
             let mut response = OffsetDeleteResponse::default();
             response.error_code = error.code();

@@ -82,6 +82,7 @@ async fn several(ctx: &Context, version: i16, request: OffsetFetchRequest) -> Re
 
 async fn ask(ctx: &Context, mut fetch: Fetch) -> OffsetFetchReply {
     let group: GroupId = fetch.group.clone();
+    ctx.note(|facts| facts.name(group.shared()));
     let refused = |error| OffsetFetchReply { error, topics: Vec::new() };
     if let Err(error) = ctx.check_group(Operation::Describe, &group) {
         return refused(error);

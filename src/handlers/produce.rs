@@ -20,6 +20,7 @@ use crate::broker::{AppendOutcome, AppendRefused, FlushWait, Partition, is_inter
 use crate::config::CompressionType;
 use crate::model::batch::BatchHeader;
 use crate::model::compress::SMALL_INPUT_BYTES;
+use crate::model::request_seen::RequestFacts;
 use crate::model::{Codec, ErrorCode, PartitionId, check_only_batch, opens_with_transaction};
 use crate::security::{Operation, Resource};
 use crate::wire::convert::text;
@@ -74,6 +75,7 @@ impl Api for Produce {
             for (index, appended) in partitions {
                 let outcome = flushed(appended).await;
                 records = records.saturating_add(outcome.as_ref().map_or(0, written));
+                ctx.note(|facts| tell(facts, &topic.0, &outcome));
                 if let Err(refused) = &outcome {
                     ctx.broker.metrics.error(Self::KEY, refused.error);
                     failure.get_or_insert_with(|| format!("{:?} for {}-{index}", refused.error, topic.as_str()));
@@ -85,6 +87,10 @@ impl Api for Produce {
             }
             response.responses.push(answered);
         }
+        ctx.note(|facts| {
+            facts.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            facts.number = i32::from(acks);
+        });
         ctx.charge(Meter::ProducedBytes, bytes as f64);
         response.throttle_time_ms = ctx.throttle_time_ms();
         match (acks, failure) {
@@ -124,6 +130,7 @@ async fn append(
     let Some(partition) = ctx.broker.catalog.get(topic).and_then(|t| t.partition(index)) else {
         return refused(ErrorCode::UnknownTopicOrPartition);
     };
+    ctx.note(|facts| facts.name(partition.topic().shared()));
     let Some(records) = records else { return refused(ErrorCode::InvalidRecord) };
     check_only_batch(records, version)?;
     if !matches!(request.acks, -1..=1) {
@@ -154,6 +161,20 @@ async fn append(
     partition.checkpoint_after_much();
     let flush = if request.acks == 0 { None } else { ctx.broker.flusher.due(&partition, outcome.last_offset.plus(1)) };
     Ok((outcome, flush))
+}
+
+/// For the log of requests.
+fn tell(facts: &mut RequestFacts, topic: &str, outcome: &Outcome) {
+    facts.parts = facts.parts.saturating_add(1);
+    match outcome {
+        Ok(appended) => facts.records = facts.records.saturating_add(u32::try_from(written(appended)).unwrap_or(u32::MAX)),
+        Err(refused) if facts.error == 0 => {
+            facts.error = refused.error.code();
+            facts.about = None;
+            facts.name_text(topic);
+        }
+        Err(_) => {}
+    }
 }
 
 /// Records that an append added.

@@ -23,6 +23,7 @@ impl Api for SyncGroup {
 
     async fn handle(ctx: &Context, version: i16, request: SyncGroupRequest) -> Result<Reply, HangUp> {
         let group = GroupId::from(request.group_id.as_str());
+        ctx.note(|facts| facts.name(group.shared()));
         let sync = Sync {
             version,
             group: group.clone(),

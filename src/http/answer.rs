@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
 use crate::model::ErrorCode;
 use crate::workshop::Refusal;
@@ -15,6 +16,15 @@ use crate::workshop::Refusal;
 /// More is no body of a request to these pages.
 pub(super) const BODY_BYTES_MAX: usize = 256 << 10;
 const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// What every route answers with when it does not do what it was asked.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ErrorAnswer {
+    /// What happened.
+    error: String,
+    /// What to do next.
+    fix: String,
+}
 
 /// `{"error", "fix"}` with a status.
 #[derive(Debug)]
@@ -39,7 +49,7 @@ impl Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let body = axum::Json(json!({ "error": self.error, "fix": self.fix }));
+        let body = axum::Json(ErrorAnswer { error: self.error, fix: self.fix });
         let mut response = (self.status, body).into_response();
         if let Some(wait) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
@@ -96,13 +106,28 @@ pub(super) fn too_large() -> Refused {
 }
 
 /// What stands in the path of a request.
-pub(super) struct InPath(pub String);
+pub(super) struct InPath<T = String>(pub T);
 
-impl<S: Send + Sync> FromRequestParts<S> for InPath {
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<T> {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<InPath, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<InPath<T>, Refused> {
         let wrong = |_| Refused::new(StatusCode::BAD_REQUEST, "the path cannot be read", "docs/http.md lists all paths");
-        Path::<String>::from_request_parts(parts, state).await.map(|Path(text)| InPath(text)).map_err(wrong)
+        Path::<T>::from_request_parts(parts, state).await.map(|Path(named)| InPath(named)).map_err(wrong)
+    }
+}
+
+/// The query of a request.
+pub(super) struct InQuery<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for InQuery<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<InQuery<T>, Refused> {
+        let wrong = |error: axum::extract::rejection::QueryRejection| {
+            let fix = "docs/http.md lists what can stand behind the ? of each path";
+            Refused::new(StatusCode::BAD_REQUEST, format!("the query is not as expected: {}", error.body_text()), fix)
+        };
+        Query::<T>::try_from_uri(&parts.uri).map(|Query(query)| InQuery(query)).map_err(wrong)
     }
 }

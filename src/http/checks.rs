@@ -3,36 +3,46 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::HttpState;
 use super::answer::{Asked, InPath, Refused};
 use super::course::{About, course};
-use crate::workshop::course::{Ask, Hint, Told};
+use crate::workshop::course::{Ask, ExplainAnswer, Hint, Told};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Check {
+pub(super) struct CheckAsk {
+    /// What is handed in with it: a JSON object, or the text that a notebook printed.
     receipt: Option<Value>,
+    /// The nonce of the ticket whose answer it is; the newest that has one when it is left out.
     ticket: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StuckAt {
+pub(super) struct StuckAsk {
     stuck: bool,
+    /// What about, for the instructor.
     note: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, JsonSchema)]
+pub(super) struct StuckAnswer {
+    stuck: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Chosen {
+    /// From 0.
     choice: usize,
 }
 
 /// `{}` alone.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
@@ -40,7 +50,7 @@ pub(super) async fn check(
     State(state): State<HttpState>,
     about: About,
     InPath(id): InPath,
-    Asked(asked): Asked<Check>,
+    Asked(asked): Asked<CheckAsk>,
 ) -> Result<Json<Told>, Refused> {
     let course = course(&state)?;
     let verdict = course.check(&about.student, &id, Ask { receipt: asked.receipt, ticket: asked.ticket }).await?;
@@ -70,10 +80,10 @@ pub(super) async fn stuck(
     State(state): State<HttpState>,
     about: About,
     InPath(id): InPath,
-    Asked(asked): Asked<StuckAt>,
-) -> Result<Json<Value>, Refused> {
+    Asked(asked): Asked<StuckAsk>,
+) -> Result<Json<StuckAnswer>, Refused> {
     course(&state)?.set_stuck(&about.student, &id, asked.stuck, asked.note.as_deref()).await?;
-    Ok(Json(json!({ "stuck": asked.stuck })))
+    Ok(Json(StuckAnswer { stuck: asked.stuck }))
 }
 
 pub(super) async fn explain(
@@ -81,6 +91,6 @@ pub(super) async fn explain(
     about: About,
     InPath(id): InPath,
     Asked(asked): Asked<Chosen>,
-) -> Result<Json<Value>, Refused> {
+) -> Result<Json<ExplainAnswer>, Refused> {
     Ok(Json(course(&state)?.explain(&about.student, &id, asked.choice).await?))
 }

@@ -11,8 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::broker::security::{Access, INSTRUCTOR};
 use crate::broker::{Broker, BrokerOptions, Endpoint, clock};
-use crate::cluster::Embedded;
-use crate::config::{BrokerLayers, Guards, Protocol};
+use crate::cluster::{Embedded, Topics};
+use crate::config::{BrokerLayers, ClockSetting, Guards, Protocol, Speed};
+use crate::generators::{DirtLevel, Phase};
 use crate::workshop::{Challenges, CourseOptions, Random, WorkshopOptions};
 
 pub(super) const CODE: &str = "otter-4821";
@@ -24,6 +25,7 @@ pub(super) struct Class {
     pub cluster: Arc<dyn Cluster>,
     pub broker: Arc<Broker>,
     pub course: Arc<Course>,
+    pub generators: Option<Arc<Runner>>,
     /// How far the course's clock is ahead.
     pub ahead_ms: Arc<AtomicI64>,
     pub _folder: tempfile::TempDir,
@@ -48,6 +50,21 @@ impl Answer {
 }
 
 pub(super) async fn class() -> Class {
+    class_of(None).await
+}
+
+/// With the town at work, whose clock begins at the same instant in every run.
+pub(super) async fn class_with_generators() -> Class {
+    let class = class_of(Some(ClockSetting::Virtual(Speed::Times(1.0)))).await;
+    let begun = Instant::now();
+    while class.generators.as_ref().unwrap().status().phase != Phase::Live {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the town writes history for too long");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    class
+}
+
+async fn class_of(town: Option<ClockSetting>) -> Class {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().to_owned();
     let guards = Guards { ballast_bytes: 0, floor_bytes: 0, floor_percent: 0, ..Guards::default() };
@@ -56,7 +73,8 @@ pub(super) async fn class() -> Class {
     broker.security.set_password(INSTRUCTOR, SECRET).unwrap();
     let bound = "127.0.0.1:9094".parse().unwrap();
     broker.node.add_endpoint(Arc::new(Endpoint::new("CLASS", Protocol::SaslPlaintext, bound, Advertise::Auto)));
-    let cluster: Arc<dyn Cluster> = Arc::new(Embedded::new(Arc::clone(&broker), Vec::new()));
+    let embedded = Arc::new(Embedded::new(Arc::clone(&broker), Vec::new()));
+    let cluster: Arc<dyn Cluster> = Arc::clone(&embedded) as Arc<dyn Cluster>;
     let random = || Sha256::digest(uuid::Uuid::new_v4().into_bytes()).into();
     let options = WorkshopOptions {
         code: Some(CODE.to_owned()),
@@ -67,11 +85,18 @@ pub(super) async fn class() -> Class {
     let workshop = Arc::new(Workshop::open(Arc::clone(&cluster), options).await.unwrap());
     let ahead_ms = Arc::new(AtomicI64::new(0));
     let course = open_course(&cluster, &workshop, &ahead_ms).await;
+    let generators = town.map(|clock| {
+        let runner = Arc::new(Runner::new(embedded as Arc<dyn Topics>, Arc::new(clock::now), 7, DirtLevel::Stated).with_clock(clock));
+        let running = Arc::clone(&runner);
+        tokio::spawn(async move { running.run().await });
+        runner
+    });
     let state = HttpState::new(Arc::clone(&cluster)).with_workshop(Some(Arc::clone(&workshop))).with_course(Some(Arc::clone(&course)));
+    let state = state.with_generators(generators.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, state, std::future::pending()));
-    Class { address, workshop, cluster, broker, course, ahead_ms, _folder: folder }
+    Class { address, workshop, cluster, broker, course, generators, ahead_ms, _folder: folder }
 }
 
 /// Folders as a teacher would write them.
@@ -156,6 +181,7 @@ impl Class {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        openapi_tests::check(method, path, status, head, body);
         Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::HttpState;
@@ -24,6 +25,7 @@ impl From<CourseError> for Refused {
         let (status, fix) = match &error {
             CourseError::Unknown(_) => (StatusCode::NOT_FOUND, "GET /api/challenges lists all of them".to_owned()),
             CourseError::NoStudent(_) => (StatusCode::NOT_FOUND, "GET /api/students lists all of them".to_owned()),
+            CourseError::Frozen => (StatusCode::CONFLICT, "what you have handed in stays; check again when the room goes on".to_owned()),
             CourseError::Busy { what, wait } => return Refused::too_many(what, Duration::from_secs(*wait)),
             CourseError::Wrong { fix, .. } => (StatusCode::BAD_REQUEST, fix.clone()),
             CourseError::Cluster(error) if error.code == ErrorCode::UnknownTopicOrPartition => {
@@ -37,8 +39,10 @@ impl From<CourseError> for Refused {
     }
 }
 
-#[derive(Default, Deserialize)]
-struct Named {
+/// Of the routes that have no other query than whom they are about.
+#[derive(Default, Deserialize, JsonSchema)]
+pub(super) struct OfStudent {
+    /// Whom it is about: the instructor may name somebody else.
     student: Option<String>,
 }
 
@@ -52,7 +56,7 @@ impl FromRequestParts<HttpState> for About {
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<About, Refused> {
         let course = course(state)?;
-        let named = Query::<Named>::try_from_uri(&parts.uri).map(|Query(named)| named.student).unwrap_or_default();
+        let named = Query::<OfStudent>::try_from_uri(&parts.uri).map(|Query(named)| named.student).unwrap_or_default();
         let caller = parts.extensions.get::<Caller>();
         let own = caller.and_then(|caller| own(state, caller));
         let Some(named) = named.filter(|named| own.as_ref().is_none_or(|own| own.id != *named)) else {

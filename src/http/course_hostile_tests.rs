@@ -73,7 +73,7 @@ async fn what_a_student_sends_cannot_hurt() {
     let note = json!({ "stuck": true, "note": "🦦".repeat(5_000) });
     assert_eq!(class.post(&pupil, "/api/stuck/c01", note).await.status, 200);
     let waiting = class.course.class();
-    assert_eq!(waiting["stuck"][0]["note"].as_str().unwrap().chars().count(), 500);
+    assert_eq!(waiting.stuck[0].note.chars().count(), 500);
 }
 
 #[tokio::test]

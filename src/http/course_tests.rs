@@ -352,10 +352,7 @@ async fn what_was_done_survives_a_restart_and_goes_with_the_student() {
     // All of it is there again in a course that is opened anew.
     let reopened = open_course(&class.cluster, &class.workshop, &class.ahead_ms).await;
     assert_eq!(reopened.class(), class.course.class());
-    assert_eq!(
-        (reopened.board(), reopened.export()["students"].clone()),
-        (class.course.board(), class.course.export()["students"].clone())
-    );
+    assert_eq!((reopened.board(), reopened.export().students), (class.course.board(), class.course.export().students));
     let student = Student::of(class.workshop.roster().get(&pupil.id).unwrap());
     class.produce(&topic, Some(text(&ticket, "nonce")), &class.totals(&ticket, true).await);
     let verdict = reopened.check(&student, "c02", crate::workshop::course::Ask::default()).await.unwrap();
@@ -364,11 +361,11 @@ async fn what_was_done_survives_a_restart_and_goes_with_the_student() {
     // A removed student leaves nothing behind.
     let removed = class.ask("DELETE", &format!("/api/students/{}", gone.id), Some(&instructor), &Value::Null).await;
     assert_eq!(removed.status, 200, "{}", removed.body);
-    assert!(class.course.export()["students"][&gone.id].is_null());
+    assert!(class.course.export().students.get(&gone.id).is_none());
     let erased = class.ask("DELETE", "/api/progress", Some(&instructor), &json!({ "student": pupil.id })).await.json();
     assert!(erased["erased"].as_i64().unwrap() >= 2, "{erased}");
     let empty = open_course(&class.cluster, &class.workshop, &class.ahead_ms).await;
-    assert_eq!(empty.export()["students"], json!({}));
+    assert_eq!(empty.export().students, Default::default());
     class.ask("DELETE", "/api/progress", Some(&instructor), &json!({})).await;
     assert_eq!(class.get(&pupil, "/api/leaderboard").await.status, 404, "the switch goes with everything");
 }

@@ -12,21 +12,23 @@
 //! An order is answered with its line of the log, once it is written: 200, or `{"error", "fix"}` with 400 (wrong), 409 (no generators here) or
 //! 503 (not now).
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::HttpState;
 use super::answer::{Asked, InPath, Refused};
-use crate::generators::incidents::Wish;
+use crate::generators::incidents::{Command, Wish};
 use crate::generators::{IncidentStatus, KindStatus, OrderRefused, Phase, Request, Runner};
 use crate::model::Timestamp;
 
-#[derive(Serialize)]
-struct Generators {
-    phase: &'static str,
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Generators {
+    phase: TownPhase,
     seed: u64,
     dirt: u8,
     origin: Option<Timestamp>,
@@ -36,41 +38,54 @@ struct Generators {
     incidents: Vec<IncidentStatus>,
 }
 
-#[derive(Serialize)]
-struct Kinds {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum TownPhase {
+    Starting,
+    /// History is being written.
+    Backfilling,
+    Live,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct IncidentKinds {
     kinds: Vec<KindStatus>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Stream {
     topic: &'static str,
+    /// What its usual rate is multiplied with; 0 is paused.
     factor: f64,
     events_per_s: f64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Rate {
+pub(super) struct RateAsk {
+    /// All of them when it is left out.
     topic: Option<String>,
+    /// What its usual rate is multiplied with.
     factor: f64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+pub(super) struct StreamAsk {
+    /// All of them when it is left out.
     topic: Option<String>,
 }
 
-pub(super) async fn show(State(state): State<HttpState>) -> Response {
-    let Some(runner) = &state.generators else { return off() };
+pub(super) async fn show(State(state): State<HttpState>) -> Result<Json<Generators>, Refused> {
+    let runner = runner(&state)?;
     let (status, orders) = (runner.status(), runner.orders_status());
     let rate = |topic| status.streams.iter().find(|stream| stream.topic == topic).map_or(0.0, |stream| stream.events_per_s);
     let streams = orders.rates.iter().map(|&(topic, factor)| Stream { topic, factor, events_per_s: rate(topic) });
-    Json(Generators {
+    Ok(Json(Generators {
         phase: match status.phase {
-            Phase::Starting => "starting",
-            Phase::Backfilling => "backfilling",
-            Phase::Live => "live",
+            Phase::Starting => TownPhase::Starting,
+            Phase::Backfilling => TownPhase::Backfilling,
+            Phase::Live => TownPhase::Live,
         },
         seed: status.seed,
         dirt: status.dirt.number(),
@@ -79,55 +94,48 @@ pub(super) async fn show(State(state): State<HttpState>) -> Response {
         trouble: status.trouble.clone(),
         streams: streams.collect(),
         incidents: orders.incidents,
-    })
-    .into_response()
+    }))
 }
 
-pub(super) async fn kinds(State(state): State<HttpState>) -> Response {
-    match &state.generators {
-        Some(runner) => Json(Kinds { kinds: runner.kinds() }).into_response(),
-        None => off(),
-    }
+pub(super) async fn kinds(State(state): State<HttpState>) -> Result<Json<IncidentKinds>, Refused> {
+    Ok(Json(IncidentKinds { kinds: runner(&state)?.kinds() }))
 }
 
-pub(super) async fn begin(State(state): State<HttpState>, Asked(wish): Asked<Wish>) -> Response {
+/// The line of the log, once it is written.
+type Ordered = Result<Json<Command>, Refused>;
+
+pub(super) async fn begin(State(state): State<HttpState>, Asked(wish): Asked<Wish>) -> Ordered {
     order(&state, Request::Begin(wish)).await
 }
 
-pub(super) async fn end(State(state): State<HttpState>, InPath(id): InPath) -> Response {
-    match id.parse() {
-        Ok(id) => order(&state, Request::End(id)).await,
-        Err(_) => refused(StatusCode::BAD_REQUEST, &format!("{id} is not the number of an incident"), LISTED),
-    }
+pub(super) async fn end(State(state): State<HttpState>, InPath(id): InPath) -> Ordered {
+    let wrong = |_| Refused::new(StatusCode::BAD_REQUEST, format!("{id} is not the number of an incident"), LISTED);
+    order(&state, Request::End(id.parse().map_err(wrong)?)).await
 }
 
-pub(super) async fn rate(State(state): State<HttpState>, Asked(rate): Asked<Rate>) -> Response {
+pub(super) async fn rate(State(state): State<HttpState>, Asked(rate): Asked<RateAsk>) -> Ordered {
     order(&state, Request::Rate { topic: rate.topic, factor: rate.factor }).await
 }
 
-pub(super) async fn pause(State(state): State<HttpState>, Asked(which): Asked<Which>) -> Response {
+pub(super) async fn pause(State(state): State<HttpState>, Asked(which): Asked<StreamAsk>) -> Ordered {
     order(&state, Request::Pause { topic: which.topic }).await
 }
 
-pub(super) async fn resume(State(state): State<HttpState>, Asked(which): Asked<Which>) -> Response {
+pub(super) async fn resume(State(state): State<HttpState>, Asked(which): Asked<StreamAsk>) -> Ordered {
     order(&state, Request::Resume { topic: which.topic }).await
 }
 
 const LISTED: &str = "GET /api/incidents and GET /api/generators list what there is";
 
-async fn order(state: &HttpState, request: Request) -> Response {
-    let Some(runner) = &state.generators else { return off() };
-    match Runner::order(runner, request).await {
-        Ok(command) => Json(command).into_response(),
-        Err(OrderRefused::Wrong(why)) => refused(StatusCode::BAD_REQUEST, &why, LISTED),
-        Err(not_now) => refused(StatusCode::SERVICE_UNAVAILABLE, &not_now.to_string(), "try again in a moment"),
+async fn order(state: &HttpState, request: Request) -> Ordered {
+    match Runner::order(runner(state)?, request).await {
+        Ok(command) => Ok(Json(command)),
+        Err(OrderRefused::Wrong(why)) => Err(Refused::new(StatusCode::BAD_REQUEST, why, LISTED)),
+        Err(not_now) => Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, not_now.to_string(), "try again in a moment")),
     }
 }
 
-fn off() -> Response {
-    refused(StatusCode::CONFLICT, "this broker was started with --generators off", "start it with --generators on")
-}
-
-fn refused(status: StatusCode, why: &str, fix: &str) -> Response {
-    Refused::new(status, why, fix).into_response()
+fn runner(state: &HttpState) -> Result<&Arc<Runner>, Refused> {
+    let off = || Refused::new(StatusCode::CONFLICT, "this broker was started with --generators off", "start it with --generators on");
+    state.generators.as_ref().ok_or_else(off)
 }

@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::HttpState;
 use super::answer::{Asked, Refused};
@@ -15,25 +15,83 @@ use super::caller::{Caller, Peer, Secure, cookie, cookie_gone};
 use crate::cluster::INSTRUCTOR;
 use crate::workshop::{Identity, Joined, Role, Workshop};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Join {
+    /// The workshop's.
     code: String,
+    /// A partner's, to share their identity.
     invite: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Login {
     user: String,
     password: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Logout {
+    /// All sessions of the user.
     #[serde(default)]
     everywhere: bool,
+}
+
+/// An identity, and the session that has begun.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Arrived {
+    /// The pseudonym.
+    id: String,
+    /// For Kafka clients.
+    user: String,
+    /// Told this once; null for who came with a session.
+    password: Option<String>,
+    /// Topics that begin so are theirs.
+    prefix: String,
+    /// Groups that begin so are theirs.
+    group_prefix: String,
+    /// What a partner joins with, as long as there is room.
+    invite: Option<String>,
+    token: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LoggedIn {
+    role: Role,
+    user: String,
+    /// The pseudonym of a student.
+    id: Option<String>,
+    token: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LoggedOut {
+    role: Role,
+}
+
+/// Who is asking. Null is what an instructor, a single user or nobody does not have.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Me {
+    role: Role,
+    id: Option<String>,
+    name: Option<String>,
+    user: Option<String>,
+    prefix: Option<String>,
+    group_prefix: Option<String>,
+    /// The users of the identity.
+    team: Vec<String>,
+    invite: Option<String>,
+    /// What lets people in, for the instructor.
+    code: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct NewPassword {
+    password: Option<String>,
+    user: String,
+    token: String,
 }
 
 type SetCookie = [(HeaderName, String); 1];
@@ -60,7 +118,7 @@ pub(super) async fn join(
     let workshop = workshop(&state)?;
     if let (Some(identity), Some(user)) = (&caller.identity, &caller.user) {
         let token = workshop.token(user).unwrap_or_default();
-        let body = identity_json(identity, user, &json!(null), &token);
+        let body = arrived(identity, user, None, &token);
         return Ok((with_session(&token, secure), Json(body)).into_response());
     }
     let (from, invite) = (peer.network(), asked.invite.as_deref());
@@ -70,20 +128,20 @@ pub(super) async fn join(
     state.attempts.begin_join(from).map_err(|wait| Refused::too_many("too many have joined from this address", wait))?;
     let Joined { identity, credential, token } = workshop.join(&asked.code, invite).await?;
     tracing::info!(id = identity.id, user = credential.user, peer = %peer.0.ip(), "somebody joined");
-    let body = identity_json(&identity, &credential.user, &json!(credential.password), &token);
+    let body = arrived(&identity, &credential.user, Some(credential.password), &token);
     Ok((with_session(&token, secure), Json(body)).into_response())
 }
 
-fn identity_json(identity: &Identity, user: &str, password: &Value, token: &str) -> Value {
-    json!({
-        "id": identity.id,
-        "user": user,
-        "password": password,
-        "prefix": identity.prefix(),
-        "group_prefix": identity.group_prefix(),
-        "invite": identity.invitation(),
-        "token": token,
-    })
+fn arrived(identity: &Identity, user: &str, password: Option<String>, token: &str) -> Arrived {
+    Arrived {
+        id: identity.id.clone(),
+        user: user.to_owned(),
+        password,
+        prefix: identity.prefix(),
+        group_prefix: identity.group_prefix().to_owned(),
+        invite: identity.invitation(),
+        token: token.to_owned(),
+    }
 }
 
 pub(super) async fn login(
@@ -102,8 +160,8 @@ pub(super) async fn login(
     }
     let (session, token) = workshop.log_in(&asked.user, &asked.password).await?;
     state.attempts.logged_in(&asked.user, from);
-    let body = json!({ "role": session.role.name(), "user": session.user, "id": session.id, "token": token });
-    Ok((with_session(&token, secure), Json(body)).into_response())
+    let cookie = with_session(&token, secure);
+    Ok((cookie, Json(LoggedIn { role: session.role, user: session.user, id: session.id, token })).into_response())
 }
 
 pub(super) async fn logout(
@@ -116,24 +174,24 @@ pub(super) async fn logout(
         workshop(&state)?.log_out_everywhere(user).await?;
     }
     let gone = [(header::SET_COOKIE, cookie_gone(secure))];
-    Ok((gone, Json(json!({ "role": Role::Nobody.name() }))).into_response())
+    Ok((gone, Json(LoggedOut { role: Role::Nobody })).into_response())
 }
 
-pub(super) async fn me(State(state): State<HttpState>, Extension(caller): Extension<Caller>) -> Json<Value> {
+pub(super) async fn me(State(state): State<HttpState>, Extension(caller): Extension<Caller>) -> Json<Me> {
     let identity = caller.identity.as_ref();
     let team = |identity: &Identity| identity.users.iter().map(|account| account.user.clone()).collect::<Vec<_>>();
     let code = state.workshop.as_ref().filter(|_| caller.role == Role::Instructor).map(|workshop| workshop.code());
-    Json(json!({
-        "role": caller.role.name(),
-        "id": identity.map(|identity| &identity.id),
-        "name": identity.map(|identity| &identity.name),
-        "user": caller.user,
-        "prefix": identity.map(Identity::prefix),
-        "group_prefix": identity.map(Identity::group_prefix),
-        "team": identity.map(team).unwrap_or_default(),
-        "invite": identity.and_then(Identity::invitation),
-        "code": code,
-    }))
+    Json(Me {
+        role: caller.role,
+        id: identity.map(|identity| identity.id.clone()),
+        name: identity.map(|identity| identity.name.clone()),
+        prefix: identity.map(Identity::prefix),
+        group_prefix: identity.map(|identity| identity.group_prefix().to_owned()),
+        team: identity.map(team).unwrap_or_default(),
+        invite: identity.and_then(Identity::invitation),
+        code,
+        user: caller.user,
+    })
 }
 
 pub(super) async fn password(
@@ -149,5 +207,5 @@ pub(super) async fn password(
     let credentials = workshop.reissue(&identity.id, Some(user)).await?;
     let password = credentials.into_iter().next().map(|credential| credential.password);
     let token = workshop.token(user).unwrap_or_default();
-    Ok((with_session(&token, secure), Json(json!({ "password": password, "user": user, "token": token }))).into_response())
+    Ok((with_session(&token, secure), Json(NewPassword { password, user: user.clone(), token })).into_response())
 }

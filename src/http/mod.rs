@@ -4,26 +4,32 @@
 //! text, never as markup. Every answer carries the headers of `router.rs`. Start with `router.rs`: one line per page.
 
 mod answer;
-mod assets;
 mod attempts;
 mod caller;
 mod challenges;
 mod checks;
 mod class;
+mod console;
 mod course;
+mod dashboard;
+mod doctor;
 mod door;
 mod encrypted;
 mod generators;
 mod guards;
 mod health;
+mod join_code;
 mod joining;
+mod medallion;
 mod metrics;
+pub mod openapi;
 mod overview;
-mod page;
+mod plain;
 mod progress;
 mod rates;
 mod report;
 mod reset;
+mod room;
 mod router;
 pub mod routes;
 mod schemas;
@@ -40,12 +46,13 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
 use axum::serve::ListenerExt;
+use tokio::sync::watch;
 
 use crate::broker::CaInfo;
 use crate::cluster::{Cluster, ListenerSummary};
 use crate::config::{Address, Advertise};
 use crate::generators::Runner;
-use crate::workshop::{Course, Workshop};
+use crate::workshop::{Course, Room, Workshop};
 use caller::Secure;
 
 pub use encrypted::serve_encrypted;
@@ -65,6 +72,9 @@ pub struct HttpState {
     overview: Arc<overview::OverviewCache>,
     attempts: Arc<attempts::Attempts>,
     words: Arc<reset::Words>,
+    /// What everybody in the room is told; `subscribe()` hears of changes.
+    room: Arc<watch::Sender<Room>>,
+    commands: Arc<console::Commands>,
     generators: Option<Arc<Runner>>,
     authority: Option<Arc<CaInfo>>,
     https_port: Option<u16>,
@@ -89,6 +99,8 @@ impl HttpState {
             overview: Arc::default(),
             attempts: Arc::default(),
             words: Arc::default(),
+            room: Arc::new(watch::Sender::new(Room::default())),
+            commands: Arc::default(),
             generators: None,
             authority: None,
             https_port: None,
@@ -103,7 +115,8 @@ impl HttpState {
 
     /// With challenges.
     pub fn with_course(self, course: Option<Arc<Course>>) -> HttpState {
-        HttpState { course, ..self }
+        let room = course.as_ref().map_or_else(|| Arc::clone(&self.room), |course| course.room_channel());
+        HttpState { course, room, ..self }
     }
 
     /// With the generators that fill the cluster's topics.
@@ -174,6 +187,9 @@ mod tests;
 mod class_fixture;
 
 #[cfg(test)]
+mod openapi_tests;
+
+#[cfg(test)]
 mod roles_tests;
 
 #[cfg(test)]
@@ -181,3 +197,6 @@ mod course_tests;
 
 #[cfg(test)]
 mod course_hostile_tests;
+
+#[cfg(test)]
+mod room_tests;

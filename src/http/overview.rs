@@ -9,6 +9,7 @@ use axum::extract::{Extension, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
@@ -44,8 +45,8 @@ struct Made {
     body: Bytes,
 }
 
-#[derive(Clone, Serialize)]
-struct Overview {
+#[derive(Clone, Serialize, JsonSchema)]
+pub(super) struct Overview {
     healthy: bool,
     problem: Option<String>,
     warning: Option<String>,
@@ -59,7 +60,7 @@ struct Overview {
     groups: Vec<Group>,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 struct Damage {
     topic: String,
     partition: i32,
@@ -67,7 +68,8 @@ struct Damage {
     end_offset: i64,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
+#[schemars(rename = "OverviewTopic")]
 struct Topic {
     name: String,
     partitions: usize,
@@ -82,7 +84,8 @@ struct Topic {
     last: Vec<Record>,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
+#[schemars(rename = "OverviewRecord")]
 struct Record {
     partition: i32,
     offset: i64,
@@ -91,14 +94,16 @@ struct Record {
     value: Option<Text>,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
+#[schemars(rename = "OverviewText")]
 struct Text {
     text: String,
     bytes: usize,
     cut: bool,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
+#[schemars(rename = "OverviewGroup")]
 struct Group {
     id: String,
     protocol: String,
@@ -108,7 +113,8 @@ struct Group {
     topics: Vec<GroupTopic>,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
+#[schemars(rename = "OverviewGroupTopic")]
 struct GroupTopic {
     name: String,
     lag: i64,

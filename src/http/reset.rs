@@ -8,24 +8,62 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::HttpState;
-use super::answer::{Asked, Refused};
+use super::answer::{Asked, InPath, Refused};
 use super::caller::{Caller, Peer};
 use super::joining::workshop;
 use crate::cluster::{ClusterError, INSTRUCTOR};
-use crate::workshop::{Doomed, Erased, Refusal};
+use crate::workshop::{Doomed, DoomedGroup, DoomedTopic, Erased, Identity, Refusal};
 
 /// How long a word is good for.
 const WORD_FOR: Duration = Duration::from_secs(300);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Reset {
+pub(super) struct ResetAsk {
+    /// The word that the first request gave.
     confirm: Option<String>,
+    /// The instructor's password, to reset everything.
     secret: Option<String>,
+}
+
+/// Of one student: nothing else dies, so a secret is not asked for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OneReset {
+    confirm: Option<String>,
+}
+
+/// What a reset answers, the first time and the second.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum ResetAnswer {
+    Told(ResetTold),
+    Done(ResetDone),
+}
+
+/// What dies.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ResetTold {
+    /// What to send to do it.
+    confirm: String,
+    /// In words.
+    what: String,
+    topics: Vec<DoomedTopic>,
+    groups: Vec<DoomedGroup>,
+}
+
+/// What is gone.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ResetDone {
+    topics: Vec<String>,
+    groups: Vec<String>,
+    /// Groups that had members: they go on, and begin anew.
+    kept: Vec<String>,
+    took_ms: u64,
 }
 
 /// The words that were given out, one for each who asked.
@@ -64,21 +102,20 @@ impl Words {
     }
 }
 
-fn told(doomed: &Doomed, confirm: &str, what: &str) -> Json<Value> {
+fn told(doomed: Doomed, confirm: String, what: &str) -> Json<ResetAnswer> {
     let records: i64 = doomed.topics.iter().map(|topic| topic.records).sum();
-    let text = format!(
+    let what = format!(
         "{} topics with {records} records and {} groups are deleted. {what} Send the same request with \"confirm\" to do it.",
         doomed.topics.len(),
         doomed.groups.len()
     );
-    Json(json!({ "confirm": confirm, "what": text, "topics": doomed.topics, "groups": doomed.groups }))
+    Json(ResetAnswer::Told(ResetTold { confirm, what, topics: doomed.topics, groups: doomed.groups }))
 }
 
-fn done(erased: &Erased, began: Instant) -> Json<Value> {
-    Json(json!({
-        "topics": erased.topics, "groups": erased.groups, "kept": erased.kept,
-        "took_ms": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-    }))
+fn done(erased: Erased, began: Instant) -> Json<ResetAnswer> {
+    let Erased { topics, groups, kept } = erased;
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Json(ResetAnswer::Done(ResetDone { topics, groups, kept, took_ms }))
 }
 
 fn failed(error: ClusterError) -> Refused {
@@ -88,12 +125,12 @@ fn failed(error: ClusterError) -> Refused {
 pub(super) async fn everything(
     State(state): State<HttpState>,
     Extension(peer): Extension<Peer>,
-    Asked(asked): Asked<Reset>,
-) -> Result<Json<Value>, Refused> {
+    Asked(asked): Asked<ResetAsk>,
+) -> Result<Json<ResetAnswer>, Refused> {
     let cluster = state.cluster.as_ref();
     let Some(confirm) = asked.confirm else {
         let what = "The streams begin anew with a fresh history; who has joined and what they have solved stays, and open tickets end.";
-        return Ok(told(&Doomed::everything(cluster).await, &state.words.give(INSTRUCTOR), what));
+        return Ok(told(Doomed::everything(cluster).await, state.words.give(INSTRUCTOR), what));
     };
     if let Some(workshop) = &state.workshop {
         let from = peer.network();
@@ -113,14 +150,14 @@ pub(super) async fn everything(
     };
     let erased = erased.map_err(failed)?;
     tracing::warn!(peer = %peer.0.ip(), topics = erased.topics.len(), groups = erased.groups.len(), "everything was reset");
-    Ok(done(&erased, began))
+    Ok(done(erased, began))
 }
 
 pub(super) async fn mine(
     State(state): State<HttpState>,
     Extension(caller): Extension<Caller>,
-    Asked(asked): Asked<Reset>,
-) -> Result<Json<Value>, Refused> {
+    Asked(asked): Asked<ResetAsk>,
+) -> Result<Json<ResetAnswer>, Refused> {
     workshop(&state)?;
     let Some(identity) = &caller.identity else {
         return Err(Refused::new(StatusCode::CONFLICT, "this is for students", "everything is reset by POST /api/reset"));
@@ -129,13 +166,35 @@ pub(super) async fn mine(
     let Some(confirm) = asked.confirm else {
         let word = state.words.give(&identity.id);
         return Ok(told(
-            &Doomed::of(cluster, identity).await,
-            &word,
+            Doomed::of(cluster, identity).await,
+            word,
             "They are yours alone; nobody else loses anything. What you have solved stays.",
         ));
     };
     state.words.check(&identity.id, &confirm)?;
-    let began = Instant::now();
+    erase(&state, identity).await
+}
+
+/// What is one student's, by the instructor.
+pub(super) async fn student(
+    State(state): State<HttpState>,
+    InPath(id): InPath,
+    Asked(asked): Asked<OneReset>,
+) -> Result<Json<ResetAnswer>, Refused> {
+    let roster = workshop(&state)?.roster();
+    let identity = roster.get(&id).ok_or_else(|| Refusal::Unknown(id.chars().take(60).collect()))?;
+    // Of its own kind: no student has a word that fits.
+    let who = format!("{INSTRUCTOR}:{}", identity.id);
+    let Some(confirm) = asked.confirm else {
+        let what = format!("They are {}'s alone; nobody else loses anything. What was solved stays, and so do the users.", identity.id);
+        return Ok(told(Doomed::of(state.cluster.as_ref(), identity).await, state.words.give(&who), &what));
+    };
+    state.words.check(&who, &confirm)?;
+    erase(&state, identity).await
+}
+
+async fn erase(state: &HttpState, identity: &Identity) -> Result<Json<ResetAnswer>, Refused> {
+    let (cluster, began) = (state.cluster.as_ref(), Instant::now());
     let erased = Doomed::of(cluster, identity).await.erase(cluster).await.map_err(failed)?;
     tracing::info!(
         id = identity.id,
@@ -143,7 +202,7 @@ pub(super) async fn mine(
         groups = erased.groups.len(),
         "a student's topics and groups were reset"
     );
-    Ok(done(&erased, began))
+    Ok(done(erased, began))
 }
 
 #[cfg(test)]

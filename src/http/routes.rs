@@ -1,12 +1,17 @@
 //! Every page, one line each, with who may ask for it. The router is built from this table alone, so nothing is served that has no role.
 
 use axum::routing::{MethodRouter, delete, get, post, put};
+use serde_json::Value;
 
+use super::course::OfStudent;
+#[allow(unused_imports, reason = "the first row with events is that of the live page")]
+use super::openapi::{Answer, Content, Events, File, Shape, Text};
 use super::{
-    HttpState, assets, challenges, checks, class, generators, health, joining, metrics, overview, page, progress, report, reset, schemas,
-    seen, server_info, settings, student_tool, students, tickets,
+    HttpState, challenges, checks, class, console, dashboard, doctor, generators, health, join_code, joining, medallion, metrics, openapi, overview, plain, progress, report, reset, room, schemas, seen, server_info, settings, student_tool, students, tickets,
 };
-use crate::workshop::Role;
+use crate::generators::incidents::{Command, Wish};
+use crate::workshop::course::{ClassBoard, ExplainAnswer, Export, Handed, Hint, OwnProgress, Saved, Sheet, Told};
+use crate::workshop::{Credential, Removed, Role, Room, Ticket};
 
 pub struct Route {
     pub method: &'static str,
@@ -14,67 +19,104 @@ pub struct Route {
     /// The least that one has to be. A broker without a workshop takes everybody for its instructor.
     pub who: Role,
     pub about: &'static str,
+    /// The function that answers, with its module: `checks.verdict`.
+    pub handler: &'static str,
+    /// None or one.
+    pub query: &'static [Shape],
+    /// None or one.
+    pub body: &'static [Shape],
+    /// More than one where `?format=` chooses.
+    pub answers: &'static [Content],
     pub(super) endpoint: fn() -> MethodRouter<HttpState>,
 }
 
+/// A row: `METHOD "PATH" ROLE module::handler (query: T) (body: T) -> T, "what it is for";`. Query and body may be left out. The answer is a
+/// type that becomes JSON, or `Text`, `File`, `Events` or `Events<T>` (`openapi.rs`), or several of these with `|` between.
 macro_rules! routes {
-    ($($method:ident $path:literal $who:ident $handler:path, $about:literal;)+) => {
+    ($($method:ident $path:literal $who:ident $module:ident::$handler:ident
+        $((query: $query:ty))? $((body: $body:ty))? $(-> $($answer:ty)|+)?, $about:literal;)+) => {
         pub const ROUTES: &[Route] = &[
-            $(Route { method: stringify!($method), path: $path, who: Role::$who, about: $about, endpoint: || $method($handler) },)+
+            $(Route {
+                method: stringify!($method),
+                path: $path,
+                who: Role::$who,
+                about: $about,
+                handler: concat!(stringify!($module), ".", stringify!($handler)),
+                query: &[$(openapi::parameters::<$query>)?],
+                body: &[$(openapi::shape::<$body>)?],
+                answers: &[$($(<$answer as Answer>::CONTENT),+)?],
+                endpoint: || $method($module::$handler),
+            },)+
         ];
     };
 }
 
 #[rustfmt::skip]
 routes! {
-    get    "/"                            Nobody     page::page,          "the page";
-    get    "/healthz"                     Nobody     health::healthz,     "200, or 503 and the reason; under any host name";
-    get    "/metrics"                     Instructor metrics::metrics,    "for Prometheus";
-    get    "/assets/{name}"               Nobody     assets::asset,       "the page's own files";
-    get    "/schemas/{name}"              Nobody     schemas::schema,     "JSON Schema of a stream";
-    get    "/ca.pem"                      Nobody     server_info::ca_pem, "the certificate that signed ours; 404 when there is none";
-    get    "/headwater.pyz"               Nobody     student_tool::as_zipapp, "the student's tool, one file for Python";
-    get    "/headwater_student-0.1.0-py3-none-any.whl" Nobody student_tool::as_wheel, "the same as a wheel";
-    get    "/api/server"                  Nobody     server_info::server, "version, mode, listeners with the address to use";
-    get    "/api/settings"                Nobody     settings::settings,  "a first program for `?client=`, at `&listener=`";
-    post   "/api/join"                    Nobody     joining::join,       "`{code, invite?}`: an identity with its password and a session";
-    post   "/api/login"                   Nobody     joining::login,      "`{user, password}`: a session";
-    post   "/api/logout"                  Nobody     joining::logout,     "ends the session; with `{everywhere: true}` all of the user's";
-    get    "/api/me"                      Nobody     joining::me,         "who is asking";
-    post   "/api/me/password"             Student    joining::password,   "a new password; the old one and other sessions end";
-    get    "/api/overview"                Student    overview::overview,  "topics, groups, rates; students see the streams and what is theirs";
-    post   "/api/me/reset"                Student    reset::mine,         "`{}`: which topics and groups of one's own go; `{confirm}`: they do";
-    post   "/api/reset"                   Instructor reset::everything,   "`{}`: what dies; `{confirm, secret}`: it does, and the streams begin anew";
-    get    "/api/seen"                    Student    seen::seen,          "what the broker saw of one's clients; the instructor: of all, or `?user=`";
-    get    "/api/students"                Instructor students::list,      "everybody, and the code";
-    post   "/api/students/{id}/password"  Instructor students::reissue,   "new passwords for all users of an identity";
-    put    "/api/students/{id}"           Instructor students::rename,    "`{name}`: what is shown";
-    delete "/api/students/{id}"           Instructor students::remove,    "with users, rights, topics and groups";
-    put    "/api/listeners/{name}"        Instructor server_info::advertise, "`{advertise}`: where its clients are sent (`HOST[:PORT]`, `auto`, `sni`)";
-    get    "/api/challenges"              Nobody     challenges::list,    "what there is to do, in order; with one's own status when somebody asks";
-    get    "/api/challenges/{id}"         Nobody     challenges::one,     "one of them: text, what to hand in, starters, prompts, the question";
-    get    "/api/challenges/{id}/{file}"  Nobody     challenges::file,    "a starter, or a file that all scripts share; a solution only for the instructor";
-    get    "/api/ticket/{id}"             Student    tickets::issue,      "a new ticket for a challenge: a nonce and the offsets to work on";
-    get    "/api/tickets/{id}"            Student    tickets::list,       "the tickets that may still be answered, the newest first";
-    post   "/api/check/{id}"              Student    checks::check,       "`{receipt?}`: the verdict on the newest answer";
-    get    "/api/verdict/{id}"            Student    checks::verdict,     "the last verdict";
-    get    "/api/hint/{id}"               Student    checks::hints,       "the hints that were given";
-    post   "/api/hint/{id}"               Student    checks::next_hint,   "`{}`: the next one";
-    post   "/api/stuck/{id}"              Student    checks::stuck,       "`{stuck, note?}`: queues up for help, or goes";
-    post   "/api/explain/{id}"            Student    checks::explain,     "`{choice}`: whether it is right, and why";
-    get    "/api/progress"                Student    progress::own,       "how far one is";
-    get    "/api/progress/export"         Instructor progress::export,    "all that is kept of everybody's progress";
-    delete "/api/progress"                Instructor progress::erase,     "`{student?}`: erases it";
-    get    "/api/class"                   Instructor class::show,         "the board, mistakes by count, who waits for help";
-    put    "/api/class/{student}/{id}"    Instructor class::decide,       "`{status}`: `skipped`, `granted` or `none`";
-    get    "/api/leaderboard"             Student    class::leaderboard,  "points; 404 while it is off";
-    put    "/api/leaderboard"             Instructor class::set_leaderboard, "`{on?, frozen?}`";
-    get    "/api/report"                  Student    report::report,      "the report with its facts filled in; `?format=md` or `html`; the instructor: `&rubric=on`";
-    get    "/api/generators"              Instructor generators::show,    "what the generators do";
-    put    "/api/generators/rate"         Instructor generators::rate,    "`{topic?, factor}`";
-    put    "/api/generators/pause"        Instructor generators::pause,   "`{topic?}`";
-    put    "/api/generators/resume"       Instructor generators::resume,  "`{topic?}`";
-    get    "/api/incidents"               Instructor generators::kinds,   "what can happen in the streams";
-    post   "/api/incidents"               Instructor generators::begin,   "`{kind, target?, minutes?, in?}`: lets it happen";
-    delete "/api/incidents/{id}"          Instructor generators::end,     "ends it";
+    get    "/"                            Nobody     dashboard::page -> File, "the dashboard";
+    get    "/{page}"                      Nobody     dashboard::page -> File, "the same, at one of its pages";
+    get    "/{page}/{*rest}"              Nobody     dashboard::page -> File, "the same, at a part of one";
+    get    "/plain"                       Nobody     plain::page -> File, "address, first program and topics, without script";
+    get    "/plain.css"                   Nobody     plain::style -> File, "its style";
+    get    "/healthz"                     Nobody     health::healthz -> Text,  "200, or 503 and the reason; under any host name";
+    get    "/metrics"                     Instructor metrics::metrics -> Text, "for Prometheus";
+    get    "/assets/{name}"               Nobody     dashboard::asset -> File, "the dashboard's own files";
+    get    "/schemas/{name}"              Nobody     schemas::schema -> File, "JSON Schema of a stream";
+    get    "/ca.pem"                      Nobody     server_info::ca_pem -> File, "the certificate that signed ours; 404 when there is none";
+    get    "/headwater.pyz"               Nobody     student_tool::as_zipapp -> File, "the student's tool, one file for Python";
+    get    "/headwater_student-0.1.0-py3-none-any.whl" Nobody student_tool::as_wheel -> File, "the same as a wheel";
+    get    "/api/openapi.json"            Nobody     openapi::document -> Value, "all of this as OpenAPI 3.1";
+    get    "/api/server"                  Nobody     server_info::server -> server_info::Server, "version, mode, listeners with the address to use";
+    get    "/api/settings"                Nobody     settings::settings (query: settings::SettingsQuery) -> Text, "a first program for `?client=`, at `&listener=`";
+    post   "/api/join"                    Nobody     joining::join (body: joining::Join) -> joining::Arrived, "`{code, invite?}`: an identity with its password and a session";
+    post   "/api/login"                   Nobody     joining::login (body: joining::Login) -> joining::LoggedIn, "`{user, password}`: a session";
+    post   "/api/logout"                  Nobody     joining::logout (body: joining::Logout) -> joining::LoggedOut, "ends the session; with `{everywhere: true}` all of the user's";
+    get    "/api/me"                      Nobody     joining::me -> joining::Me, "who is asking";
+    post   "/api/me/password"             Student    joining::password -> joining::NewPassword, "a new password; the old one and other sessions end";
+    get    "/api/overview"                Student    overview::overview -> overview::Overview, "topics, groups, rates; students see the streams and what is theirs";
+    post   "/api/me/reset"                Student    reset::mine (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: which topics and groups of one's own go; `{confirm}`: they do";
+    post   "/api/reset"                   Instructor reset::everything (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: what dies; `{confirm, secret}`: it does, and the streams begin anew";
+    get    "/api/seen"                    Student    seen::seen (query: seen::SeenQuery) -> seen::Seen, "what the broker saw of one's clients; the instructor: of all, or `?user=`";
+    get    "/api/students"                Instructor students::list -> students::Students, "everybody, and the code";
+    post   "/api/students/{id}/password"  Instructor students::reissue -> Vec<Credential>, "new passwords for all users of an identity";
+    put    "/api/students/{id}"           Instructor students::rename (body: students::Rename) -> students::Student, "`{name}`: what is shown";
+    post   "/api/students/{id}/reset"     Instructor reset::student (body: reset::OneReset) -> reset::ResetAnswer, "`{}`: which topics and groups of a student's go; `{confirm}`: they do";
+    delete "/api/students/{id}"           Instructor students::remove -> Removed, "with users, rights, topics and groups";
+    put    "/api/listeners/{name}"        Instructor server_info::advertise (body: server_info::NewAddress) -> server_info::Advertised, "`{advertise}`: where its clients are sent (`HOST[:PORT]`, `auto`, `sni`)";
+    get    "/api/challenges"              Nobody     challenges::list -> Vec<challenges::ChallengeRow>, "what there is to do, in order; with one's own status when somebody asks";
+    get    "/api/challenges/{id}"         Nobody     challenges::one -> challenges::ChallengePage, "one of them: text, what to hand in, starters, prompts, the question";
+    get    "/api/challenges/{id}/{file}"  Nobody     challenges::file -> Text, "a starter, or a file that all scripts share; a solution only for the instructor";
+    get    "/api/ticket/{id}"             Student    tickets::issue (query: OfStudent) -> Handed, "a new ticket for a challenge: a nonce and the offsets to work on";
+    get    "/api/tickets/{id}"            Student    tickets::list (query: OfStudent) -> Vec<Ticket>, "the tickets that may still be answered, the newest first";
+    post   "/api/check/{id}"              Student    checks::check (query: OfStudent) (body: checks::CheckAsk) -> Told, "`{receipt?}`: the verdict on the newest answer";
+    get    "/api/verdict/{id}"            Student    checks::verdict (query: OfStudent) -> Told, "the last verdict";
+    get    "/api/hint/{id}"               Student    checks::hints (query: OfStudent) -> Vec<Hint>, "the hints that were given";
+    post   "/api/hint/{id}"               Student    checks::next_hint (query: OfStudent) (body: checks::Nothing) -> Hint, "`{}`: the next one";
+    post   "/api/stuck/{id}"              Student    checks::stuck (query: OfStudent) (body: checks::StuckAsk) -> checks::StuckAnswer, "`{stuck, note?}`: queues up for help, or goes";
+    post   "/api/explain/{id}"            Student    checks::explain (query: OfStudent) (body: checks::Chosen) -> ExplainAnswer, "`{choice}`: whether it is right, and why";
+    get    "/api/progress"                Student    progress::own (query: OfStudent) -> OwnProgress, "how far one is";
+    get    "/api/progress/export"         Instructor progress::export -> Export, "all that is kept of everybody's progress";
+    delete "/api/progress"                Instructor progress::erase (body: progress::Erase) -> progress::ErasedProgress, "`{student?}`: erases it";
+    get    "/api/class"                   Instructor class::show -> ClassBoard, "the board, mistakes by count, who waits for help";
+    put    "/api/class/{student}/{id}"    Instructor class::decide (body: class::Decide) -> class::Decided, "`{status}`: `skipped`, `granted` or `none`";
+    get    "/api/leaderboard"             Student    class::leaderboard -> class::Leaderboard, "points; 404 while it is off";
+    put    "/api/leaderboard"             Instructor class::set_leaderboard (body: class::LeaderboardSwitch) -> class::Leaderboard, "`{on?, frozen?}`";
+    get    "/api/report"                  Student    report::report (query: report::ReportQuery) -> File | Sheet, "the report with its facts and answers; `?format=md`, `html` or `json`; the instructor: `&rubric=on`";
+    put    "/api/report"                  Student    report::save (body: report::Answers) -> Saved, "`{answers: {id: text}}`: saves them; others stay";
+    post   "/api/report"                  Student    report::submit (body: checks::Nothing) -> Saved, "`{}`: hands in what is saved, in place of what was handed in before";
+    get    "/api/reports"                 Instructor report::list -> report::Reports, "who has handed in, when, and how many words";
+    get    "/api/medallion"               Student    medallion::medallion (query: OfStudent) -> medallion::Medallion, "rows of one's own tables, bronze to gold, as the last receipts had them";
+    get    "/api/room"                    Student    room::show -> Room, "announcement, timer, whether the room is frozen";
+    put    "/api/room"                    Instructor room::change (body: room::RoomChange) -> Room, "`{announcement?, frozen?, timer?}`: what is left out stays, null takes it away";
+    get    "/api/join-code"               Instructor join_code::join_code (query: join_code::JoinCodeQuery) -> join_code::JoinCode | Text, "what a phone or laptop opens to join; `?format=svg`: as a QR code";
+    get    "/api/doctor"                  Student    doctor::doctor (query: doctor::DoctorQuery) -> doctor::Findings, "what may keep a client from working, in plain words";
+    get    "/api/verbs"                   Student    console::verbs -> console::Verbs, "what the console understands";
+    post   "/api/console"                 Student    console::run (body: console::CommandLine) -> console::Output, "`{line}`: what a command line answers, with one's own rights";
+    get    "/api/generators"              Instructor generators::show -> generators::Generators, "what the generators do";
+    put    "/api/generators/rate"         Instructor generators::rate (body: generators::RateAsk) -> Command, "`{topic?, factor}`";
+    put    "/api/generators/pause"        Instructor generators::pause (body: generators::StreamAsk) -> Command, "`{topic?}`";
+    put    "/api/generators/resume"       Instructor generators::resume (body: generators::StreamAsk) -> Command, "`{topic?}`";
+    get    "/api/incidents"               Instructor generators::kinds -> generators::IncidentKinds, "what can happen in the streams";
+    post   "/api/incidents"               Instructor generators::begin (body: Wish) -> Command, "`{kind, target?, minutes?, in?}`: lets it happen";
+    delete "/api/incidents/{id}"          Instructor generators::end -> Command, "ends it";
 }

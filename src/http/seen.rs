@@ -1,34 +1,47 @@
 //! `/api/seen`: what the broker saw of one's own clients; the instructor sees everybody, and those that nobody knows.
 
-use std::collections::HashMap;
-
 use axum::Json;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::HttpState;
-use super::answer::Refused;
+use super::answer::{InQuery, Refused};
 use super::caller::Caller;
-use crate::model::sighting::Sighting;
+use crate::model::sighting::{Sighting, Trouble};
 use crate::workshop::Role;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SeenQuery {
+    /// One user alone.
+    user: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Seen {
+    users: Vec<Sighting>,
+    /// What went wrong for those that nobody knows; for the instructor.
+    strangers: Vec<Trouble>,
+}
 
 pub(super) async fn seen(
     State(state): State<HttpState>,
     Extension(caller): Extension<Caller>,
-    Query(query): Query<HashMap<String, String>>,
-) -> Result<Json<Value>, Refused> {
+    InQuery(query): InQuery<SeenQuery>,
+) -> Result<Json<Seen>, Refused> {
     let sightings = state.cluster.sightings().ok_or_else(|| {
         Refused::new(StatusCode::NOT_IMPLEMENTED, "only a broker in this process sees its clients", "look at the cluster's own logs")
     })?;
-    let asked = query.get("user").map(String::as_str);
+    let asked = query.user.as_deref();
     if caller.role == Role::Instructor {
         let users = match asked {
             Some(user) => sightings.user(user).into_iter().collect(),
             None => sightings.users(),
         };
         let strangers = if asked.is_none() { sightings.strangers() } else { Vec::new() };
-        return Ok(Json(json!({ "users": users, "strangers": strangers })));
+        return Ok(Json(Seen { users, strangers }));
     }
     // A team sees both of its users.
     let team = caller.identity.iter().flat_map(|identity| &identity.users).map(|account| account.user.as_str());
@@ -37,5 +50,5 @@ pub(super) async fn seen(
     if asked.is_some_and(|asked| !caller.identity.iter().flat_map(|i| &i.users).any(|account| account.user == asked)) {
         return Err(Refused::new(StatusCode::FORBIDDEN, "this is somebody else's", "leave ?user= out: it shows what is yours"));
     }
-    Ok(Json(json!({ "users": users, "strangers": [] })))
+    Ok(Json(Seen { users, strangers: Vec::new() }))
 }

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::answer::{Asked, InPath, Refused};
 use super::{Entrance, HttpState};
@@ -13,19 +13,29 @@ use crate::broker::clock;
 use crate::config::Advertise;
 use crate::model::{ErrorCode, Timestamp};
 
-#[derive(Serialize)]
-struct Server {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Server {
     version: &'static str,
     time_ms: Timestamp,
-    mode: &'static str,
+    mode: Mode,
     cluster_id: String,
     listeners: Vec<Listener>,
+    /// SHA-256 of the certificate at /ca.pem.
     ca_fingerprint: Option<String>,
+    /// Where these pages are encrypted.
     https_port: Option<u16>,
 }
 
-#[derive(Serialize)]
-struct Listener {
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    /// One person, who does not log in.
+    Single,
+    Classroom,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Listener {
     name: String,
     protocol: &'static str,
     /// What this client puts into `bootstrap.servers`.
@@ -34,7 +44,7 @@ struct Listener {
     mechanisms: Vec<&'static str>,
 }
 
-pub(super) async fn server(State(state): State<HttpState>, headers: HeaderMap) -> impl IntoResponse {
+pub(super) async fn server(State(state): State<HttpState>, headers: HeaderMap) -> Json<Server> {
     let listener = |Entrance { listener, address }: Entrance| Listener {
         name: listener.name,
         protocol: listener.protocol.name(),
@@ -45,7 +55,7 @@ pub(super) async fn server(State(state): State<HttpState>, headers: HeaderMap) -
     Json(Server {
         version: env!("CARGO_PKG_VERSION"),
         time_ms: clock::now(),
-        mode: if state.workshop.is_some() { "classroom" } else { "single" },
+        mode: if state.workshop.is_some() { Mode::Classroom } else { Mode::Single },
         cluster_id: state.cluster.cluster_id(),
         listeners: state.entrances(&headers).into_iter().map(listener).collect(),
         ca_fingerprint: state.authority.as_ref().map(|authority| authority.fingerprint.clone()),
@@ -64,9 +74,17 @@ pub(super) async fn ca_pem(State(state): State<HttpState>) -> Result<Response, R
     Ok((headers, authority.pem.clone()).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAddress {
+    /// `HOST`, `HOST:PORT`, `auto` or `sni`.
+    advertise: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Advertised {
+    /// The listener's.
+    name: String,
     advertise: String,
 }
 
@@ -75,15 +93,15 @@ pub(super) async fn advertise(
     State(state): State<HttpState>,
     InPath(name): InPath,
     Asked(asked): Asked<NewAddress>,
-) -> Result<Json<Value>, Refused> {
+) -> Result<Json<Advertised>, Refused> {
     let parsed = Advertise::parse(&asked.advertise).ok_or_else(|| {
         let fix = "give HOST, HOST:PORT, auto (the address that each client came to) or sni (the name it asked for in TLS)";
         Refused::new(StatusCode::BAD_REQUEST, format!("{:?} is no address to send clients to", asked.advertise), fix)
     })?;
-    let shown = parsed.to_string();
+    let advertise = parsed.to_string();
     state.cluster.set_advertised(&name, parsed).await.map_err(|error| match error.code {
         ErrorCode::InvalidRequest => Refused::new(StatusCode::BAD_REQUEST, error.message, "GET /api/server lists the listeners"),
         _ => Refused::new(StatusCode::SERVICE_UNAVAILABLE, error.message, "try again; if it stays so, the broker's log says more"),
     })?;
-    Ok(Json(json!({ "name": name, "advertise": shown })))
+    Ok(Json(Advertised { name, advertise }))
 }

@@ -4,13 +4,13 @@
 //! listener has it: `secured` (anything but PLAINTEXT), `sasl`, `tls`, `ca` (a certificate of our own to be trusted by hand) or `public`
 //! (one that the system trusts), `plain` or `scram` (whether it takes SASL PLAIN, for a client whose SCRAM may be too old). `{password}` stays: nobody here knows it.
 
-use std::collections::HashMap;
-
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use super::answer::Refused;
+use super::answer::{InQuery, Refused};
 use super::caller::{Caller, Secure};
 use super::snippet::{FIRST_TOPIC, python_snippet};
 use super::{Entrance, HttpState, host_of};
@@ -39,15 +39,24 @@ struct Target<'a> {
     authority_url: String,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SettingsQuery {
+    /// For which client; `confluent-kafka` when it is left out.
+    client: Option<String>,
+    /// At which listener; the first when it is left out.
+    listener: Option<String>,
+}
+
 pub(super) async fn settings(
     State(state): State<HttpState>,
     Extension(caller): Extension<Caller>,
     Extension(secure): Extension<Secure>,
-    Query(query): Query<HashMap<String, String>>,
+    InQuery(query): InQuery<SettingsQuery>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Refused> {
     let names = || CLIENTS.map(|(name, _)| name).join(", ");
-    let client = query.get("client").map_or("confluent-kafka", String::as_str);
+    let client = query.client.as_deref().unwrap_or("confluent-kafka");
     let Some((_, template)) = CLIENTS.iter().find(|(name, _)| *name == client) else {
         return Err(Refused::new(
             StatusCode::NOT_FOUND,
@@ -56,7 +65,7 @@ pub(super) async fn settings(
         ));
     };
     let entrances = state.entrances(&headers);
-    let wanted = query.get("listener");
+    let wanted = query.listener.as_deref();
     let found = entrances.iter().find(|entrance| wanted.is_none_or(|name| entrance.listener.name.eq_ignore_ascii_case(name)));
     let Some(entrance) = found else {
         let names: Vec<&str> = entrances.iter().map(|entrance| entrance.listener.name.as_str()).collect();

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::HttpState;
 use super::answer::{Asked, InPath, Refused};
@@ -11,17 +11,29 @@ use super::joining::workshop;
 use crate::model::Timestamp;
 use crate::workshop::{Credential, Identity, Removed};
 
-#[derive(Serialize)]
-struct Student {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Student {
+    /// The pseudonym.
     id: String,
+    /// What is shown.
     name: String,
+    /// Kafka users.
     users: Vec<String>,
+    /// Topics that begin so are theirs.
     prefix: String,
+    /// What a partner joins with, as long as there is room.
     invite: Option<String>,
     joined: Timestamp,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Students {
+    /// What lets people in.
+    code: String,
+    students: Vec<Student>,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rename {
     name: String,
@@ -38,10 +50,10 @@ fn student(identity: &Identity) -> Student {
     }
 }
 
-pub(super) async fn list(State(state): State<HttpState>) -> Result<Json<Value>, Refused> {
+pub(super) async fn list(State(state): State<HttpState>) -> Result<Json<Students>, Refused> {
     let workshop = workshop(&state)?;
     let students: Vec<Student> = workshop.roster().identities().map(student).collect();
-    Ok(Json(json!({ "code": workshop.code(), "students": students })))
+    Ok(Json(Students { code: workshop.code(), students }))
 }
 
 pub(super) async fn reissue(State(state): State<HttpState>, InPath(id): InPath) -> Result<Json<Vec<Credential>>, Refused> {
@@ -54,9 +66,9 @@ pub(super) async fn rename(
     State(state): State<HttpState>,
     InPath(id): InPath,
     Asked(asked): Asked<Rename>,
-) -> Result<Json<Value>, Refused> {
+) -> Result<Json<Student>, Refused> {
     let identity = workshop(&state)?.rename(&id, &asked.name).await?;
-    Ok(Json(json!(student(&identity))))
+    Ok(Json(student(&identity)))
 }
 
 pub(super) async fn remove(State(state): State<HttpState>, InPath(id): InPath) -> Result<Json<Removed>, Refused> {

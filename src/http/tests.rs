@@ -161,38 +161,39 @@ async fn get(address: std::net::SocketAddr, path: &str, host: &str) -> (String, 
     socket.read_to_end(&mut answer).await.unwrap();
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.to_lowercase(), body.to_owned())
+    let head = head.to_lowercase();
+    openapi_tests::check("GET", path, head[9..12].parse().unwrap(), &head, body);
+    (head, body.to_owned())
 }
 
 #[tokio::test]
 async fn the_page_names_the_address_the_browser_came_to() {
     let address = start(None).await;
-    let (head, page) = get(address, "/", "lab-pc.local:8080").await;
+    let (head, page) = get(address, "/plain", "lab-pc.local:8080").await;
     assert!(head.starts_with("http/1.1 200") && head.contains("content-type: text/html"));
     assert!(page.contains("<code id=\"bootstrap\">lab-pc.local:9092</code>"));
     assert!(page.contains("&quot;bootstrap.servers&quot;: &quot;lab-pc.local:9092&quot;"));
-    assert!(page.contains("<h3>ecommerce-events</h3>") && !page.contains("__consumer_offsets"));
+    assert!(page.contains("<code>ecommerce-events</code>") && !page.contains("__consumer_offsets"));
     assert!(!page.contains("{{"), "a placeholder is left");
 }
 
 #[tokio::test]
 async fn a_made_up_host_header_does_not_reach_the_page() {
     let address = start(None).await;
-    let (head, page) = get(address, "/", "a\"><script>alert(1)</script>").await;
+    let (head, page) = get(address, "/plain", "a\"><script>alert(1)</script>").await;
     assert!(head.starts_with("http/1.1 421") && !page.contains("alert(1)"), "{head}");
 }
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
     let address = start(None).await;
-    for path in ["/", "/healthz", "/metrics", "/api/overview", "/assets/page.js", "/assets/page.css", "/nothing-here", "/assets/../secret"]
-    {
+    for path in ["/", "/plain", "/plain.css", "/topics/x", "/healthz", "/metrics", "/api/overview", "/assets/none.js", "/nothing-here"] {
         let (head, _) = get(address, path, "localhost:8080").await;
         assert!(head.contains("content-security-policy: default-src 'none';") && head.contains("frame-ancestors 'none'"), "{path}");
         assert!(head.contains("x-content-type-options: nosniff") && head.contains("cache-control: "), "{path}");
         assert!(!head.contains("access-control-"), "{path}");
     }
-    assert!(get(address, "/assets/..%2Fpage.html", "localhost").await.0.starts_with("http/1.1 404"));
+    assert!(get(address, "/assets/..%2Findex.html", "localhost").await.0.starts_with("http/1.1 404"));
 }
 
 #[tokio::test]
@@ -223,7 +224,7 @@ async fn each_stream_has_its_schema_where_the_page_says() {
     for path in ["/schemas/_truth.json", "/schemas/ecommerce-events", "/schemas/..%2Fsecret.json"] {
         assert!(get(address, path, "localhost").await.0.starts_with("http/1.1 404"), "{path}");
     }
-    let (_, page) = get(address, "/", "localhost").await;
+    let (_, page) = get(address, "/plain", "localhost").await;
     assert!(page.contains("<a href=\"/schemas/ecommerce-events.json\">schema</a>"));
     let overview: serde_json::Value = serde_json::from_str(&get(address, "/api/overview", "localhost").await.1).unwrap();
     assert_eq!(

@@ -10,16 +10,20 @@ use super::HttpState;
 use super::answer::{InPath, Refused};
 use super::course::{About, course};
 use crate::generators::{Phase, Runner};
-use crate::workshop::Ticket;
 use crate::workshop::course::Handed;
+use crate::workshop::{Student, Ticket};
 
 pub(super) async fn issue(State(state): State<HttpState>, about: About, InPath(id): InPath) -> Result<Json<Handed>, Refused> {
+    Ok(Json(issued(&state, &about.student, &id).await?))
+}
+
+pub(super) async fn issued(state: &HttpState, student: &Student, id: &str) -> Result<Handed, Refused> {
     let past = |runner: &Arc<Runner>| runner.status().phase != Phase::Live;
     if state.generators.as_ref().is_some_and(past) {
         let wait = "the town's history is still being written; try again in a few seconds";
         return Err(Refused::new(StatusCode::CONFLICT, "the streams have not reached the present yet", wait));
     }
-    Ok(Json(course(&state)?.ticket(&about.student, &id).await?))
+    Ok(course(state)?.ticket(student, id).await?)
 }
 
 pub(super) async fn list(State(state): State<HttpState>, about: About, InPath(id): InPath) -> Result<Json<Vec<Ticket>>, Refused> {

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(transparent)]
+        #[schemars(inline)]
         pub struct $name(pub $inner);
 
         impl fmt::Display for $name {
@@ -53,8 +55,9 @@ impl LeaderEpoch {
 }
 
 /// A topic's name. Cheap to clone and owned: it never pins a request frame.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "String", into = "String")]
+#[schemars(inline, description = "A topic's name.")]
 pub struct TopicName(Arc<str>);
 
 impl TopicName {
@@ -63,6 +66,11 @@ impl TopicName {
     }
 
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name itself, shared.
+    pub fn shared(&self) -> &Arc<str> {
         &self.0
     }
 

@@ -14,6 +14,7 @@ pub mod offset;
 pub mod pace;
 pub mod produce_check;
 pub mod record;
+pub mod request_seen;
 pub mod sighting;
 pub mod time;
 

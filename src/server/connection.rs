@@ -22,7 +22,9 @@ use super::strangers::Place;
 use super::stream::Stream;
 use super::{Limits, buffers, mishap};
 use crate::broker::Broker;
+use crate::broker::request_log::{Noted, RequestSlot};
 use crate::handlers::{self, Context, HangUp, Peer, Reply};
+use crate::model::ErrorCode;
 use crate::security::Principal;
 use crate::wire::WireError;
 use crate::wire::frame::FrameSplitter;
@@ -46,6 +48,8 @@ const BYTES_BEFORE_LOGIN_MAX: usize = 64 * 1024;
 const LAST_ANSWER_HEARD: Duration = Duration::from_millis(500);
 /// A login takes five requests at most.
 const REQUESTS_BEFORE_LOGIN_MAX: usize = 20;
+/// Of those so many are told once it is known whose they are.
+const NOTED_BEFORE_LOGIN_MAX: usize = 6;
 
 pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: Stream, peer: Arc<Peer>, stranger: Option<Place>) {
     let mut connection = Connection {
@@ -61,12 +65,14 @@ pub async fn serve(broker: &Arc<Broker>, limits: &Limits, stream: Stream, peer: 
         waited: false,
         memory: Held::default(),
         out: Outbox::default(),
+        log: Log::default(),
     };
     let mut watch = Watch { stopped: pin!(broker.stopped()), idle: pin!(tokio::time::sleep(limits.idle)), heard: Instant::now() };
     let Err(ended) = peer.time.of(connection.live(&mut watch, stranger)).await;
     if let Some(principal) = connection.peer.principal().filter(|_| connection.logged_in) {
-        broker.sightings.closed(&principal, broker.now());
+        broker.sightings.closed(&principal, peer.remote, broker.now());
     }
+    connection.log.close(broker, &peer);
     if let Ended::HangUp(reason) = &ended
         && let Some(mishap) = mishap::of_hang_up(reason, peer.endpoint.protocol)
     {
@@ -124,6 +130,7 @@ struct Connection<'a> {
     /// Memory taken for the frame that is being read or answered.
     memory: Held,
     out: Outbox,
+    log: Log,
 }
 
 impl Connection<'_> {
@@ -159,7 +166,7 @@ impl Connection<'_> {
         if self.logged_in
             && let Some(principal) = self.peer.principal()
         {
-            self.broker.sightings.opened(&principal, self.broker.now());
+            self.broker.sightings.opened(&principal, self.peer.remote, self.broker.now());
         }
         let small = self.limits.request_bytes_max.min(BYTES_BEFORE_LOGIN_MAX);
         self.frames = match self.logged_in {
@@ -356,6 +363,7 @@ impl Connection<'_> {
     async fn answer(&mut self, frame: Bytes, watch: &mut Watch<'_>) -> Result<(), Ended> {
         let started = Instant::now();
         watch.heard = started;
+        let bytes_in = frame.len();
         let (header, body) = RequestHeader::split(&frame)?;
         drop(frame);
         let (key, version) = (header.api_key, header.api_version);
@@ -383,7 +391,9 @@ impl Connection<'_> {
                 }
             }
         };
-        self.broker.metrics.request(key, version, started.elapsed());
+        let took = started.elapsed();
+        self.broker.metrics.request(key, version, took);
+        self.log.note(&context, took, bytes_in, &reply);
         if let Err(HangUp::Unsupported { .. } | HangUp::UnacknowledgedProduce(_)) = &reply {
             self.client = context.client_name();
         }
@@ -460,6 +470,92 @@ impl Connection<'_> {
             }
         }
         std::future::pending().await
+    }
+}
+
+/// What goes into the log of requests.
+#[derive(Default)]
+struct Log {
+    slot: Option<(RequestSlot, Option<String>)>,
+    /// Requests that came before it was known whose they are, with the client id of the last.
+    before: Vec<Noted>,
+    client_id: String,
+}
+
+impl Log {
+    fn note(&mut self, context: &Context, took: Duration, bytes_in: usize, reply: &Result<Reply, HangUp>) {
+        let (key, version) = (context.header.api_key, context.header.api_version);
+        let mut facts = context.take_facts();
+        let bytes_out = match reply {
+            Ok(Reply::Frame(frame) | Reply::Last(frame)) => frame.len(),
+            Ok(Reply::Parts(parts)) => parts.iter().map(Bytes::len).fold(0, usize::saturating_add),
+            Ok(Reply::Nothing) => 0,
+            Err(reason) => {
+                if facts.error == 0 {
+                    facts.error = of_hang_up(reason).code();
+                }
+                0
+            }
+        };
+        facts.throttled_ms = u32::try_from(context.throttle_time_ms()).unwrap_or(0);
+        let small = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let noted = Noted {
+            at: context.broker.now(),
+            api_key: key,
+            version,
+            took_us: u32::try_from(took.as_micros()).unwrap_or(u32::MAX),
+            bytes_in: small(bytes_in),
+            bytes_out: small(bytes_out),
+            facts,
+        };
+        // Which software it is it may say late, and a client id may change.
+        let stale = |(_, id): &(RequestSlot, Option<String>)| key == handlers::API_VERSIONS || *id != context.header.client_id;
+        if self.slot.is_none() || self.slot.as_ref().is_some_and(stale) {
+            let Some(principal) = context.peer.principal() else {
+                if self.before.len() < NOTED_BEFORE_LOGIN_MAX {
+                    self.before.push(noted);
+                }
+                if self.client_id != context.client_id() {
+                    context.client_id().clone_into(&mut self.client_id);
+                }
+                return;
+            };
+            let client = context.peer.request_client(context.client_id());
+            let slot = context.broker.requests.slot(principal.name(), client);
+            self.slot = slot.map(|slot| (slot, context.header.client_id.clone()));
+            if handlers::is_asked_at_work(key) {
+                // Who never says what it is.
+                context.note_client_once();
+            }
+        }
+        if handlers::is_asked_at_work(key)
+            && context.peer.stays_after_all()
+            && let Some(principal) = &context.principal
+        {
+            context.broker.sightings.came_back(principal);
+        }
+        let Some((slot, _)) = &self.slot else { return };
+        std::mem::take(&mut self.before).into_iter().for_each(|before| slot.note(before));
+        slot.note(noted);
+    }
+
+    /// A login that failed is told to whom it was as.
+    fn close(&mut self, broker: &Broker, peer: &Peer) {
+        if let Some(user) = peer.claimed().filter(|_| !self.before.is_empty())
+            && let Some(slot) = broker.requests.slot(&user, peer.request_client(&self.client_id))
+        {
+            std::mem::take(&mut self.before).into_iter().for_each(|before| slot.note(before));
+        }
+    }
+}
+
+/// As an answer would have said it.
+fn of_hang_up(reason: &HangUp) -> ErrorCode {
+    match reason {
+        HangUp::Unsupported { .. } => ErrorCode::UnsupportedVersion,
+        HangUp::NotLoggedIn => ErrorCode::IllegalSaslState,
+        HangUp::LoginFailed | HangUp::UserGone => ErrorCode::SaslAuthenticationFailed,
+        HangUp::Wire(_) | HangUp::UnacknowledgedProduce(_) => ErrorCode::InvalidRequest,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a reset or a removal takes away: told first, then done.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Identity;
@@ -10,13 +11,13 @@ use crate::model::TopicName;
 const LEDGER: &str = "_truth";
 
 /// Topics and groups that go.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Doomed {
     pub topics: Vec<DoomedTopic>,
     pub groups: Vec<DoomedGroup>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DoomedTopic {
     pub name: String,
     pub partitions: usize,
@@ -24,7 +25,7 @@ pub struct DoomedTopic {
     pub records: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DoomedGroup {
     pub id: String,
     /// With members it stays, loses what it has committed, and its members join anew.
@@ -32,7 +33,7 @@ pub struct DoomedGroup {
 }
 
 /// What became of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Erased {
     pub topics: Vec<String>,
     pub groups: Vec<String>,

@@ -1,4 +1,5 @@
 //! All that a workshop knows of its people, and how it is kept: a compacted topic of one record for the workshop and one for each id.
+//! The room's record (`room.rs`) stands there too.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -85,12 +86,9 @@ impl Roster {
 
     /// What is kept. `None` before the first start.
     pub(super) async fn read(cluster: &dyn Cluster) -> Result<Option<Roster>, ClusterError> {
-        let topic = TopicName::new(TOPIC);
-        // Who has a password in hand must be known after a power cut too.
-        let configs = [("cleanup.policy", "compact".to_owned()), ("flush.messages", "1".to_owned())];
-        cluster.ensure_topic(&topic, 1, &configs).await?;
+        ensure(cluster).await?;
         let (mut workshop, mut identities) = (None, HashMap::new());
-        for record in cluster.tail(&topic, PartitionId(0), usize::MAX).await? {
+        for record in cluster.tail(&TopicName::new(TOPIC), PartitionId(0), usize::MAX).await? {
             let Some((key, value)) = record.key.zip(record.value) else { continue };
             match std::str::from_utf8(&key) {
                 Ok(WORKSHOP_KEY) => workshop = Some(parsed::<WorkshopRecord>(&value)?),
@@ -108,7 +106,13 @@ impl Roster {
     }
 }
 
-fn parsed<T: DeserializeOwned>(value: &[u8]) -> Result<T, ClusterError> {
+pub(super) async fn ensure(cluster: &dyn Cluster) -> Result<(), ClusterError> {
+    // Who has a password in hand must be known after a power cut too.
+    let configs = [("cleanup.policy", "compact".to_owned()), ("flush.messages", "1".to_owned())];
+    cluster.ensure_topic(&TopicName::new(TOPIC), 1, &configs).await
+}
+
+pub(super) fn parsed<T: DeserializeOwned>(value: &[u8]) -> Result<T, ClusterError> {
     serde_json::from_slice(value)
         .map_err(|error| ClusterError { code: ErrorCode::InvalidRecord, message: format!("a record of {TOPIC} cannot be read: {error}") })
 }

@@ -10,7 +10,8 @@ use sha2::Sha256;
 use crate::model::Timestamp;
 
 /// Who may do what on the web pages, least first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     Nobody,
     Student,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Offset, PartitionId, Timestamp, TopicName};
@@ -11,23 +12,18 @@ use crate::model::{Offset, PartitionId, Timestamp, TopicName};
 pub const TICKET_HEADER: &str = "ticket";
 
 /// As the HTTP API and the topic `ws.ID.tickets` give it.
-///
-/// | field | content |
-/// |---|---|
-/// | `student`, `challenge` | whose, and for what |
-/// | `nonce` | goes into the header `ticket` of every record of the answer, or into its receipt |
-/// | `results` | the topic that the answer goes to, where it goes to one |
-/// | `ranges` | by topic and partition, `[start, end)` in offsets; the end may not exist yet |
-/// | `live` | by topic, how many records of the ranges did not exist at the time of issue |
-/// | `issued_ms`, `expires_ms` | milliseconds since 1970 |
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ticket {
     pub student: String,
     pub challenge: String,
+    /// Goes into the header `ticket` of every record of the answer, or into its receipt.
     pub nonce: String,
+    /// The topic that the answer goes to, where it goes to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<TopicName>,
+    /// By topic and partition, `[start, end)` in offsets; the end may not exist yet.
     pub ranges: BTreeMap<TopicName, BTreeMap<PartitionId, (Offset, Offset)>>,
+    /// By topic, how many records of the ranges did not exist at the time of issue.
     #[serde(default)]
     pub live: BTreeMap<TopicName, u64>,
     pub issued_ms: Timestamp,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
@@ -9,8 +10,9 @@ use crate::model::Timestamp;
 /// Attempts on which the right value is kept back.
 pub const GUARDED_ATTEMPTS: u32 = 2;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "VerdictStatus")]
 pub enum Status {
     Pass,
     /// Some checks pass.
@@ -21,7 +23,8 @@ pub enum Status {
 }
 
 /// As the HTTP API, the terminal and the topic `ws.ID.verdicts` give it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "KeptVerdict")]
 pub struct Verdict {
     pub challenge: String,
     pub student: String,
@@ -52,7 +55,7 @@ pub struct Verdict {
     pub took_ms: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckStatus {
     Pass,
@@ -61,7 +64,7 @@ pub enum CheckStatus {
     Skip,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     pub id: String,
     pub status: CheckStatus,
@@ -102,7 +105,7 @@ impl Check {
 }
 
 /// A mistake whose wrong answer is the student's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MatchedMistake {
     pub id: String,
     pub title: String,

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
@@ -72,7 +73,7 @@ impl Invite {
 }
 
 /// A user and its password, for the only time that it can be told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Credential {
     pub user: String,
     pub password: String,
@@ -87,7 +88,7 @@ pub struct Joined {
 }
 
 /// What became of somebody's things.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Removed {
     pub users: Vec<String>,
     #[serde(flatten)]

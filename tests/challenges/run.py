@@ -20,10 +20,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "clients")]
 
 import board  # noqa: E402  (the paths must be known first)
 import scripts  # noqa: E402
-from environments import Missing, only_one_installs, python_command  # noqa: E402
+from environments import Missing, only_one_installs, python_with  # noqa: E402
 from folders import CHALLENGES, folders  # noqa: E402
 from room import Room  # noqa: E402
-from table import Tested  # noqa: E402
 
 # Most of a case is waiting for records that are still to come.
 AT_ONCE = 6
@@ -36,12 +35,6 @@ class Case(NamedTuple):
     run: Callable
     # Long ones begin first.
     long: bool = False
-
-
-def python(name, file):
-    """A Python with what a file of requirements asks for."""
-    lines = [line.strip() for line in file.read_text().splitlines()]
-    return python_command(Tested(name, "python", "", tuple(line for line in lines if line and not line.startswith("#"))))[0]
 
 
 def cases(room, pythons, dirt):
@@ -110,8 +103,8 @@ def main():
     try:
         with only_one_installs():
             pythons = {
-                "scripts": python("challenges", CHALLENGES / "shared" / "requirements.txt"),
-                "board": python("challenges-board", CHALLENGES / "03-sales-dashboard" / "requirements.txt"),
+                "scripts": python_with("challenges", CHALLENGES / "shared" / "requirements.txt"),
+                "board": python_with("challenges-board", CHALLENGES / "03-sales-dashboard" / "requirements.txt"),
             }
     except Missing as reason:
         failed = int(bool(os.environ.get("CI")))

@@ -13,6 +13,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from table import Tested
+
 HERE = Path(__file__).resolve().parent
 CACHE = (HERE.parent.parent / ".cache" / "clients").resolve()
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
@@ -77,6 +79,12 @@ def python_command(tested):
 
     stamped(folder, digest(sys.version, str(folder), *tested.requirements), install)
     return [str(python), str(HERE / tested.folder / "client.py")]
+
+
+def python_with(name, requirements):
+    """A Python with what a file of requirements asks for."""
+    lines = [line.strip() for line in requirements.read_text().splitlines()]
+    return python_command(Tested(name, "python", "", tuple(line for line in lines if line and not line.startswith("#"))))[0]
 
 
 def node_command(tested):

@@ -27,28 +27,42 @@ const pages = {
 
 interface Place { path: string; name: string; when?: () => boolean }
 
-const PLACES: Place[] = [
-  { path: "/", name: "Start here" },
-  { path: "/tutorial", name: "Tutorial" },
-  { path: "/topics", name: "Topics" },
-  { path: "/groups", name: "Groups" },
-  { path: "/metrics", name: "Metrics" },
-  { path: "/requests", name: "Your requests" },
-  { path: "/challenges", name: "Challenges" },
-  { path: "/report", name: "Report" },
-  { path: "/leaderboard", name: "Leaderboard", when: () => room.value?.leaderboard === true || isInstructor() },
-  { path: "/console", name: "Console" },
-  { path: "/help", name: "Docs and prompts" },
-  { path: "/instructor", name: "Instructor", when: isInstructor },
+const PLACES: { name: string; places: Place[] }[] = [
+  {
+    name: "Learn",
+    places: [
+      { path: "/", name: "Start here" },
+      { path: "/tutorial", name: "Tutorial" },
+      { path: "/challenges", name: "Challenges" },
+      { path: "/report", name: "Report" },
+      { path: "/leaderboard", name: "Leaderboard", when: () => room.value?.leaderboard === true || isInstructor() },
+      { path: "/help", name: "Docs and prompts" },
+    ],
+  },
+  {
+    name: "Look",
+    places: [
+      { path: "/topics", name: "Topics" },
+      { path: "/groups", name: "Groups" },
+      { path: "/charts", name: "Metrics" },
+      { path: "/requests", name: "Your requests" },
+      { path: "/console", name: "Console" },
+    ],
+  },
+  { name: "Run the room", places: [{ path: "/instructor", name: "Instructor", when: isInstructor }] },
 ];
 
 function Navigation() {
   const { path } = useLocation();
   const here = (place: string) => (place === "/" ? path === "/" : path === place || path.startsWith(place + "/"));
+  const shown = PLACES.map(({ name, places }) => ({ name, places: places.filter((place) => place.when?.() ?? true) }));
   return (
     <nav aria-label="Pages">
-      {PLACES.filter((place) => place.when?.() ?? true).map((place) => (
-        <a key={place.path} href={place.path} aria-current={here(place.path) ? "page" : undefined}>{place.name}</a>
+      {shown.filter(({ places }) => places.length > 0).map(({ name, places }) => (
+        <div key={name} role="group" aria-label={name}>
+          <span class="label">{name}</span>
+          {places.map((place) => <a key={place.path} href={place.path} aria-current={here(place.path) ? "page" : undefined}>{place.name}</a>)}
+        </div>
       ))}
     </nav>
   );
@@ -159,7 +173,7 @@ function Frame() {
                 <Route path="/topics/:name" component={known ? pages.topic : Start} />
                 <Route path="/groups" component={known ? pages.groups : Start} />
                 <Route path="/groups/:id" component={known ? pages.group : Start} />
-                <Route path="/metrics" component={known ? pages.metrics : Start} />
+                <Route path="/charts" component={known ? pages.metrics : Start} />
                 <Route path="/requests" component={known ? pages.requests : Start} />
                 <Route path="/challenges" component={pages.challenges} />
                 <Route path="/challenges/:id" component={pages.challenge} />

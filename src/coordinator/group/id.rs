@@ -15,6 +15,11 @@ macro_rules! name {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The name itself, shared.
+            pub fn shared(&self) -> &Arc<str> {
+                &self.0
+            }
         }
         impl Default for $name {
             fn default() -> Self {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::GroupId;
 use super::offsets::{group_tombstones, offset_tombstones};
 use super::rebalance::Turn;
-use super::reply::{DescribedMember, GroupDescription, ListGroupsReply, ListedGroup};
+use super::reply::{DescribedMember, GroupDescription, ListGroupsReply, ListedGroup, SurveyedGroup};
 use super::request::{DescribeGroup, ListGroups};
 use super::shard::{Groups, Hard};
 use super::state::{ClassicGroup, GroupState, Member};
@@ -68,6 +68,21 @@ pub(super) fn list(groups: &Groups, filters: &ListGroups) -> ListGroupsReply {
         group_type: CLASSIC,
     });
     ListGroupsReply { error: ErrorCode::None, groups: listed.collect() }
+}
+
+pub(super) fn survey(groups: &Groups, hard: &Hard) -> Vec<SurveyedGroup> {
+    let committed = |group: &ClassicGroup| {
+        let offsets = hard.groups.get(&group.id).into_iter().flat_map(|group| &group.offsets);
+        offsets.flat_map(|(topic, all)| all.iter().map(move |(id, committed)| (topic.clone(), *id, committed.offset))).collect()
+    };
+    let survey = |group: &ClassicGroup| SurveyedGroup {
+        group: group.id.clone(),
+        state: group.state.name(),
+        group_type: CLASSIC,
+        members: group.members.len(),
+        committed: committed(group),
+    };
+    groups.values().map(survey).collect()
 }
 
 pub(super) fn delete(groups: &mut Groups, hard: &Hard, id: &GroupId, turn: &mut Turn) -> ErrorCode {

@@ -6,6 +6,7 @@
 //!
 //! Start with `state.rs` (what a group is), then `classic.rs` (what requests do to it) and `offsets.rs`.
 
+pub mod assignment;
 mod classic;
 mod id;
 mod inspect;

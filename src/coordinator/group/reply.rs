@@ -17,6 +17,7 @@ pub enum Reply {
     OffsetFetch(OffsetFetchReply),
     DescribeGroup(GroupDescription),
     ListGroups(ListGroupsReply),
+    Survey(Vec<SurveyedGroup>),
     DeleteGroup(ErrorCode),
     OffsetDelete(OffsetDeleteReply),
     /// To `Request::TopicsDeleted`.
@@ -132,6 +133,18 @@ pub struct ListedGroup {
     pub group_type: &'static str,
 }
 
+/// A group as a page shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurveyedGroup {
+    pub group: GroupId,
+    pub state: &'static str,
+    /// `classic` or `consumer`.
+    pub group_type: &'static str,
+    pub members: usize,
+    /// In the order of topics and partitions.
+    pub committed: Vec<(TopicName, PartitionId, Offset)>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct OffsetDeleteReply {
     pub error: ErrorCode,
@@ -172,6 +185,7 @@ impl Reply {
             Reply::OffsetFetch(_) => Reply::OffsetFetch(OffsetFetchReply { error, topics: Vec::new() }),
             Reply::DescribeGroup(reply) => Reply::DescribeGroup(GroupDescription { error, members: Vec::new(), ..reply }),
             Reply::ListGroups(_) => Reply::ListGroups(ListGroupsReply { error, groups: Vec::new() }),
+            Reply::Survey(_) => Reply::Survey(Vec::new()),
             Reply::DeleteGroup(_) => Reply::DeleteGroup(error),
             Reply::OffsetDelete(_) => Reply::OffsetDelete(OffsetDeleteReply { error, topics: Vec::new() }),
             Reply::Done(_) => Reply::Done(error),

@@ -15,6 +15,8 @@ pub enum Request {
     OffsetFetch(OffsetFetch),
     DescribeGroup(DescribeGroup),
     ListGroups(ListGroups),
+    /// All groups with how many members they have and what they have committed, as of one moment.
+    Survey,
     DeleteGroup(GroupId),
     /// Its topics begin anew: members and offsets go. Without members the group goes too, otherwise it stays and is empty, so that each
     /// member is told that it is unknown, which every client takes for a reason to join anew. Answered with `Reply::DeleteGroup`.

@@ -268,6 +268,7 @@ pub fn decide(hard: &Hard, soft: &mut Soft, now: Timestamp, token: Token, reques
             Request::OffsetFetch(request) => Reply::OffsetFetch(offsets::fetch(hard, request)),
             Request::DescribeGroup(request) => Reply::DescribeGroup(inspect::describe(groups, request)),
             Request::ListGroups(request) => Reply::ListGroups(inspect::list(groups, &request)),
+            Request::Survey => Reply::Survey(inspect::survey(groups, hard)),
             Request::DeleteGroup(group) => Reply::DeleteGroup(inspect::delete(groups, hard, &group, turn)),
             Request::EraseGroup(group) => Reply::DeleteGroup(inspect::erase(groups, hard, &group, turn)),
             Request::OffsetDelete(request) => Reply::OffsetDelete(offsets::delete(groups, hard, request, turn)),

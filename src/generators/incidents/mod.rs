@@ -15,6 +15,7 @@ mod stories;
 mod tests;
 mod timeline;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::random::Dice;
@@ -28,8 +29,9 @@ pub use effects::apply;
 pub use stories::{PILL_KEY, pill, tell};
 pub use timeline::{Incident, Timeline};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "IncidentKind")]
 pub enum Kind {
     FlashSale,
     PaymentOutage,
@@ -203,7 +205,8 @@ impl TargetKind {
 }
 
 /// A line of the log of commands. Times are the town's, in milliseconds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TownCommand")]
 pub struct Command {
     /// Nothing that happened earlier is changed. The start of a chapter.
     pub at: i64,
@@ -211,8 +214,9 @@ pub struct Command {
     pub order: Order,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "order", rename_all = "kebab-case")]
+#[schemars(rename = "TownOrder")]
 pub enum Order {
     Begin {
         id: u32,
@@ -245,8 +249,9 @@ pub const FACTOR_MAX: f64 = 20.0;
 const AHEAD_MAX_MINUTES: f64 = 24.0 * 60.0;
 
 /// What somebody asks for.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "IncidentWish")]
 pub struct Wish {
     /// The kind's name.
     pub kind: String,

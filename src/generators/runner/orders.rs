@@ -1,5 +1,6 @@
 //! Orders to the running generators: incidents, rates, pauses. Each goes into the journal first, and then takes effect.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -51,7 +52,7 @@ pub(super) const WAITING_MAX: usize = 64;
 const COMMANDS_MAX: usize = 1_000;
 
 /// An incident as pages show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct IncidentStatus {
     pub id: u32,
     pub kind: &'static str,
@@ -63,7 +64,7 @@ pub struct IncidentStatus {
 }
 
 /// What was ordered, as of a moment.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct OrdersStatus {
     /// Newest first.
     pub incidents: Vec<IncidentStatus>,
@@ -72,7 +73,7 @@ pub struct OrdersStatus {
 }
 
 /// What can be ordered.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct KindStatus {
     pub kind: &'static str,
     pub about: &'static str,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -47,6 +48,7 @@ impl Course {
     pub async fn check(self: &Arc<Self>, student: &Student, id: &str, ask: Ask) -> Result<Verdict, CourseError> {
         self.challenge(id)?;
         self.still_here(student)?;
+        self.still_goes_on(student)?;
         let (course, student, id) = (Arc::clone(self), student.clone(), id.to_owned());
         let checking = tokio::spawn(async move { course.check_to_its_end(&student, &id, ask).await });
         let failed = |_| Err(CourseError::Busy { what: "the check failed", wait: 1 });
@@ -59,6 +61,7 @@ impl Course {
         let began = Instant::now();
         let turn = tokio::time::timeout(TURN_WITHIN, self.turns.any()).await;
         let _turn = turn.map_err(|_| CourseError::Busy { what: "many answers are being checked", wait: 10 })?;
+        self.still_goes_on(student)?;
         let outcome = self.outcome(student, challenge, ask).await?;
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.keep(student, challenge, Verdict { took_ms, ..outcome.verdict }, outcome.is_new).await
@@ -201,15 +204,18 @@ impl Course {
             }
         };
         let (counted, reading) = (answer.clone(), sight::reading(seen.as_ref(), &ticket));
+        let (course, who) = (Arc::clone(self), student.clone());
+        // What was at work when the room was frozen does not count either.
         let work = self.progress.change(&student.id, challenge.id(), move |work| {
+            course.still_goes_on(&who)?;
             let is_new = work.count(&counted, length, beginning.as_deref());
             work.sight = sight;
             work.unread = reading.unread;
             work.client = reading.client.or_else(|| work.client.take());
             work.records = work.records.max(reading.records);
-            (is_new, work.clone())
+            Ok::<_, CourseError>((is_new, work.clone()))
         });
-        let (is_new, work) = work.await?;
+        let (is_new, work) = work.await??;
         if judgement.passed() && work.told.as_ref() == Some(&ticket.nonce) {
             let (message, fix) = wording::told_before();
             return error(message, fix);
@@ -255,18 +261,25 @@ impl Course {
     }
 
     /// Keeps a verdict as the last, and lets the student's scripts know. The same one again is nothing new.
-    async fn keep(&self, student: &Student, challenge: &Challenge, verdict: Verdict, is_new: bool) -> Result<Verdict, CourseError> {
-        let kept = verdict.clone();
+    async fn keep(
+        self: &Arc<Self>,
+        student: &Student,
+        challenge: &Challenge,
+        verdict: Verdict,
+        is_new: bool,
+    ) -> Result<Verdict, CourseError> {
+        let (kept, course, who) = (verdict.clone(), Arc::clone(self), student.clone());
         let is_news = self.progress.change(&student.id, challenge.id(), move |work| {
+            course.still_goes_on(&who)?;
             let same = |last: &Verdict| Verdict { at_ms: kept.at_ms, took_ms: kept.took_ms, ..last.clone() } == kept;
             if work.last.as_ref().is_some_and(same) {
-                return false;
+                return Ok::<_, CourseError>(false);
             }
             work.take(&kept, is_new);
             work.last = Some(kept);
-            true
+            Ok(true)
         });
-        if is_news.await? {
+        if is_news.await?? {
             self.publish(&student.topic("verdicts"), challenge.id(), &self.told(&verdict)).await;
         }
         Ok(verdict)
@@ -281,10 +294,12 @@ impl Course {
 }
 
 /// A verdict as it is handed out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Verdict")]
 pub struct Told {
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// What a terminal shows.
     pub text: String,
 }
 

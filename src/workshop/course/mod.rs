@@ -5,10 +5,13 @@
 //! may write to them: nothing is read back from there.
 
 mod checking;
+mod medallion;
+mod printed;
 mod progress;
-
 mod report;
+mod room;
 mod scoreboard;
+mod shown;
 mod sight;
 mod standing;
 mod stored_log;
@@ -18,30 +21,35 @@ mod ticketing;
 mod turns;
 mod wording;
 mod work;
+mod written;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, ClusterError, INSTRUCTOR, NewRecord};
 use crate::model::evidence::Evidence;
 use crate::model::{PartitionId, Timestamp, TopicName};
 
 use super::verdict::Verdict;
-use super::{Challenge, Challenges, Random, Roster, Ticket, Workshop};
+use super::{Challenge, Challenges, Noticeboard, Random, Roster, Ticket, Workshop};
 use progress::Progress;
 use ticketing::{Issue, ensure_notes};
 use turns::Turns;
 use work::{Explained, Stuck, Work};
 
 pub use checking::{Ask, Told};
-pub use report::Form;
+pub use medallion::{Layer, LayerName};
+pub use report::{Fact, Form, Question, ReportRow, Sheet};
+pub use room::{RoomWish, TimerWish};
 pub use scoreboard::{Board, Frozen, Row};
+pub use shown::{ClassBoard, ExplainAnswer, Export, Progress as OwnProgress};
 pub use student::Student;
 pub use ticketing::TICKET_MS;
-pub use work::Ruling;
+pub use work::{Ruling, Standing};
+pub use written::{HandedIn, Saved};
 
 /// What a student may write about being stuck.
 const NOTE_LETTERS_MAX: usize = 500;
@@ -54,6 +62,8 @@ pub enum CourseError {
     Unknown(String),
     #[error("there is no student {0}")]
     NoStudent(String),
+    #[error("the instructor has frozen the room")]
+    Frozen,
     #[error("{what}")]
     Busy { what: &'static str, wait: u64 },
     #[error("{error}")]
@@ -76,13 +86,14 @@ pub struct Course {
     random: Random,
     now: Arc<Clock>,
     progress: Arc<Progress>,
+    noticeboard: Noticeboard,
     turns: Turns,
     /// What the broker saw of anybody before is gone.
     opened: Timestamp,
 }
 
 /// A ticket as it is handed out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Handed {
     #[serde(flatten)]
     pub ticket: Ticket,
@@ -92,7 +103,7 @@ pub struct Handed {
 }
 
 /// One hint of several.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Hint {
     pub n: usize,
     pub of: usize,
@@ -106,8 +117,9 @@ impl Course {
         let of = workshop.clone();
         let is_here = Box::new(move |id: &str| is_here(of.as_ref().map(|workshop| workshop.roster()).as_deref(), id));
         let progress = Arc::new(Progress::open(Arc::clone(&cluster), Arc::clone(&now), is_here).await?);
+        let noticeboard = Noticeboard::open(Arc::clone(&cluster), progress.board().on).await?;
         let opened = now();
-        Ok(Course { cluster, workshop, challenges, random, now, progress, turns: Turns::default(), opened })
+        Ok(Course { cluster, workshop, challenges, random, now, progress, noticeboard, turns: Turns::default(), opened })
     }
 
     pub fn challenges(&self) -> &Challenges {
@@ -213,7 +225,7 @@ impl Course {
     }
 
     /// Answers the question about one's own result.
-    pub async fn explain(&self, student: &Student, id: &str, choice: usize) -> Result<Value, CourseError> {
+    pub async fn explain(&self, student: &Student, id: &str, choice: usize) -> Result<ExplainAnswer, CourseError> {
         let challenge = self.challenge(id)?;
         let chosen = challenge.sheet.explain.choices.get(choice);
         let chosen = chosen.ok_or_else(|| CourseError::Wrong {
@@ -228,7 +240,7 @@ impl Course {
             work.explained = Some(Explained { choice, right, tries, at_once });
         };
         self.change(student, challenge, set).await?;
-        Ok(json!({ "right": right, "why": chosen.why }))
+        Ok(ExplainAnswer { right, why: chosen.why.clone() })
     }
 
     /// What the instructor decides for one student.
@@ -252,7 +264,9 @@ impl Course {
 
     /// Forgets a student, or everything. Tells how many records that were.
     pub async fn erase(&self, student: Option<&str>) -> Result<usize, CourseError> {
-        Ok(self.progress.erase(student).await?)
+        let records = self.progress.erase(student).await?;
+        self.noticeboard.show_leaderboard(self.progress.board().on);
+        Ok(records)
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::scoreboard::Board;
 use super::work::{Issued, TICKETS_MAX, Work};
+use super::written::Written;
 use crate::cluster::{Cluster, ClusterError, NewRecord};
 use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
 
@@ -20,6 +21,7 @@ use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
 /// | `work:STUDENT:CHALLENGE` | [`Work`] |
 /// | `tickets:STUDENT:CHALLENGE` | a list of [`Issued`] |
 /// | `receipt:STUDENT:CHALLENGE` | the receipt that was handed in last |
+/// | `report:STUDENT:` | [`Written`] |
 /// | `board` | [`Board`] |
 ///
 /// A record without a value takes back those before it.
@@ -41,6 +43,8 @@ struct State {
     works: BTreeMap<Key, Work>,
     tickets: BTreeMap<Key, Vec<Issued>>,
     receipts: BTreeMap<Key, Value>,
+    /// Of no challenge: the second part of their keys is empty.
+    reports: BTreeMap<Key, Written>,
     board: Board,
 }
 
@@ -92,6 +96,13 @@ impl Progress {
         theirs.map(|((_, challenge), work)| (challenge.clone(), work.clone())).collect()
     }
 
+    /// Visits what one student has done, without a copy: a class is three hundred of them.
+    pub fn each_of(&self, student: &str, mut visit: impl FnMut(&str, &Work)) {
+        let state = self.state();
+        let theirs = state.works.range(key(student, "")..).take_while(|((who, _), _)| who == student);
+        theirs.for_each(|((_, challenge), work)| visit(challenge, work));
+    }
+
     /// Visits all that has been done.
     pub fn each(&self, mut visit: impl FnMut(&str, &str, &Work)) {
         for ((student, challenge), work) in &self.state().works {
@@ -125,6 +136,42 @@ impl Progress {
             if progress.receipt(&key.0, &key.1).as_ref() != Some(&receipt) {
                 progress.write(vec![(name("receipt", &key), Some(json(&receipt)?))]).await?;
                 progress.state().receipts.insert(key, receipt);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// What is written of a report.
+    pub fn written(&self, student: &str) -> Written {
+        self.state().reports.get(&key(student, "")).cloned().unwrap_or_default()
+    }
+
+    /// When reports were handed in, and of how many words, by student.
+    pub fn submitted(&self) -> BTreeMap<String, (Timestamp, usize)> {
+        let state = self.state();
+        let of = |(key, written): (&Key, &Written)| {
+            let submitted = written.submitted.as_ref()?;
+            Some((key.0.clone(), (submitted.at_ms, submitted.words())))
+        };
+        state.reports.iter().filter_map(of).collect()
+    }
+
+    pub async fn change_written(
+        self: &Arc<Self>,
+        student: &str,
+        change: impl FnOnce(&mut Written) + Send + 'static,
+    ) -> Result<(), ClusterError> {
+        let (progress, key) = (Arc::clone(self), key(student, ""));
+        to_its_end(async move {
+            let _alone = progress.changing.lock().await;
+            progress.still_here(&key.0)?;
+            let before = progress.written(&key.0);
+            let mut written = Written { version: 1, ..before.clone() };
+            change(&mut written);
+            if written != before {
+                progress.write(vec![(name("report", &key), Some(json(&written)?))]).await?;
+                progress.state().reports.insert(key, written);
             }
             Ok(())
         })
@@ -232,6 +279,7 @@ impl Progress {
         state.works.retain(|key, _| !theirs(&key));
         state.tickets.retain(|key, _| !theirs(&key));
         state.receipts.retain(|key, _| !theirs(&key));
+        state.reports.retain(|key, _| !theirs(&key));
         if student.is_none() {
             state.board = Board::default();
         }
@@ -250,7 +298,8 @@ impl Progress {
 impl State {
     fn keys(&self) -> impl Iterator<Item = (&'static str, &Key)> {
         let works = self.works.keys().map(|key| ("work", key));
-        works.chain(self.tickets.keys().map(|key| ("tickets", key))).chain(self.receipts.keys().map(|key| ("receipt", key)))
+        let handed = self.tickets.keys().map(|key| ("tickets", key)).chain(self.receipts.keys().map(|key| ("receipt", key)));
+        works.chain(handed).chain(self.reports.keys().map(|key| ("report", key)))
     }
 
     fn apply(&mut self, name: &str, value: Option<&[u8]>) -> Result<(), ClusterError> {
@@ -268,6 +317,8 @@ impl State {
             ("tickets", None) => drop(self.tickets.remove(&key)),
             ("receipt", Some(value)) => drop(self.receipts.insert(key, parsed(value)?)),
             ("receipt", None) => drop(self.receipts.remove(&key)),
+            ("report", Some(value)) => drop(self.reports.insert(key, parsed(value)?)),
+            ("report", None) => drop(self.reports.remove(&key)),
             _ => {}
         }
         Ok(())

@@ -1,9 +1,12 @@
-//! A student's report: the facts filled in, the questions left to them.
+//! A student's report: what the broker knows, and what the student writes.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 
-use super::work::Work;
-use super::{Course, Student, sight};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::work::{Standing, Work};
+use super::{Course, Student, printed, sight};
 use crate::model::Timestamp;
 use crate::workshop::Challenge;
 
@@ -13,23 +16,24 @@ pub enum Form {
     Html,
 }
 
-/// A heading, what is asked, and how much room a sheet of paper has for it, in lines.
-const QUESTIONS: [(&str, &str, usize); 6] = [
-    ("What I built", "In five lines, for somebody who was not there.", 6),
+/// Its id, a heading, what is asked, and how much room a sheet of paper has for it, in lines.
+pub(super) const QUESTIONS: [(&str, &str, &str, usize); 6] = [
+    ("built", "What I built", "In five lines, for somebody who was not there.", 6),
     (
+        "ai",
         "How I used AI tools",
         "Two prompts that worked. One answer that misled or confused me: the prompt, an excerpt, and the test that showed it was wrong. What \
          I had to correct or debug.",
         12,
     ),
-    ("Three concepts that I understand now", "In my own words, each with an example from the streams.", 8),
-    ("One thing that I want to explore next", "And where I would begin.", 4),
-    ("Kafka in a project of my own", "Producers, topics, keys, consumers; and why not a database.", 8),
-    ("An approach that failed", "What I tried, how I noticed, what I did instead. This counts as much as what worked.", 6),
+    ("concepts", "Three concepts that I understand now", "In my own words, each with an example from the streams.", 8),
+    ("next", "One thing that I want to explore next", "And where I would begin.", 4),
+    ("project", "Kafka in a project of my own", "Producers, topics, keys, consumers; and why not a database.", 8),
+    ("failed", "An approach that failed", "What I tried, how I noticed, what I did instead. This counts as much as what worked.", 6),
 ];
 
 /// For whoever reads the reports. Checking counts most, right results do not count.
-const RUBRIC: [(&str, &str, [&str; 3]); 5] = [
+pub(super) const RUBRIC: [(&str, &str, [&str; 3]); 5] = [
     (
         "Evidence of checking AI (counts double)",
         "2",
@@ -53,32 +57,76 @@ const RUBRIC: [(&str, &str, [&str; 3]); 5] = [
     ("A failed approach", "1", ["none, or somebody else's fault", "what failed", "what failed, how it was noticed, what it taught"]),
 ];
 
-/// What a report says before its questions.
-struct Facts {
-    name: String,
-    id: String,
-    at: String,
-    points: u32,
-    clients: Vec<String>,
-    records: i64,
-    rows: Vec<[String; 6]>,
-    mistakes: Vec<String>,
-    stars: Vec<String>,
+/// A report as a page shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Report")]
+pub struct Sheet {
+    pub student: String,
+    pub name: String,
+    /// What the broker knows, in sentences' order: points, client libraries, records read, mistakes, stars.
+    pub facts: Vec<Fact>,
+    /// The challenges that were begun.
+    pub challenges: Vec<ReportRow>,
+    /// What the student writes.
+    pub questions: Vec<Question>,
+    /// When it was handed in last. What is shown to the instructor is what was handed in.
+    pub submitted_ms: Option<Timestamp>,
+    /// When an answer was saved last.
+    pub saved_ms: Option<Timestamp>,
+    /// The day of this sheet, in UTC.
+    pub day: String,
 }
 
-const COLUMNS: [&str; 6] = ["challenge", "result", "attempts", "until the first pass", "hints", "points"];
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ReportFact")]
+pub struct Fact {
+    pub name: &'static str,
+    pub value: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ReportRow {
+    pub id: String,
+    pub title: String,
+    /// In words.
+    pub result: &'static str,
+    pub attempts: u32,
+    /// From the first ticket to the first pass.
+    pub first_pass_ms: Option<i64>,
+    /// Hints that were asked for.
+    pub hints: usize,
+    pub points: u32,
+    /// How many there are without stars.
+    pub points_of: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ReportQuestion")]
+pub struct Question {
+    pub id: &'static str,
+    pub title: &'static str,
+    /// What is asked, in a sentence or more.
+    pub ask: &'static str,
+    /// How many lines an answer may have on paper.
+    pub lines: usize,
+    /// Empty: not answered yet.
+    pub answer: String,
+}
+
+pub(super) const MISTAKES: &str = "Mistakes that were recognised on the way";
+pub(super) const STARS: &str = "Stars";
 
 impl Course {
     /// `rubric`: for the instructor.
-    pub fn report(&self, student: &Student, form: Form, rubric: bool) -> String {
-        let facts = self.facts(student);
+    pub fn report(&self, sheet: &Sheet, form: Form, rubric: bool) -> String {
         match form {
-            Form::Markdown => markdown(&facts, rubric),
-            Form::Html => html(&facts, rubric),
+            Form::Markdown => printed::markdown(sheet, rubric),
+            Form::Html => printed::html(sheet, rubric),
         }
     }
 
-    fn facts(&self, student: &Student) -> Facts {
+    /// With what the student has saved, or with what was handed in.
+    pub fn sheet(&self, student: &Student, handed_in: bool) -> Sheet {
         let works = self.progress.of_student(&student.id);
         let (mut points, mut rows, mut mistakes, mut stars) = (0_u32, Vec::new(), Vec::new(), Vec::new());
         for challenge in self.challenges.all() {
@@ -100,8 +148,37 @@ impl Course {
         clients.extend(works.values().filter_map(|work| work.client.clone()));
         clients.sort();
         clients.dedup();
-        let (name, id, at) = (student.name.clone(), student.id.clone(), day((self.now)()));
-        Facts { name, id, at, points, clients, records, rows, mistakes, stars }
+        let mut facts = vec![Fact { name: "Points", value: points.to_string() }];
+        let all = [("Client libraries that the broker saw", clients.join(", "))];
+        let records = (records > 0).then(|| format!("about {records}")).unwrap_or_default();
+        let more = all.into_iter().chain([("Records that the broker handed out to these programs", records)]);
+        facts.extend(more.filter(|(_, value)| !value.is_empty()).map(|(name, value)| Fact { name, value }));
+        facts.extend(mistakes.into_iter().map(|value| Fact { name: MISTAKES, value }));
+        facts.extend(stars.into_iter().map(|value| Fact { name: STARS, value }));
+        let written = self.progress.written(&student.id);
+        let none = BTreeMap::new();
+        let answers = match (&written.submitted, handed_in) {
+            (Some(submitted), true) => &submitted.answers,
+            (None, true) => &none,
+            (_, false) => &written.answers,
+        };
+        let question = |(id, title, ask, lines): (&'static str, &'static str, &'static str, usize)| Question {
+            id,
+            title,
+            ask,
+            lines,
+            answer: answers.get(id).cloned().unwrap_or_default(),
+        };
+        Sheet {
+            student: student.id.clone(),
+            name: student.name.clone(),
+            facts,
+            challenges: rows,
+            questions: QUESTIONS.into_iter().map(question).collect(),
+            submitted_ms: written.submitted.as_ref().map(|submitted| submitted.at_ms),
+            saved_ms: written.saved_ms,
+            day: day((self.now)()),
+        }
     }
 
     /// The libraries that the student's programs came with.
@@ -112,17 +189,23 @@ impl Course {
     }
 }
 
-fn row(challenge: &Challenge, work: &Work) -> [String; 6] {
-    let result = match work.standing() {
-        "pass" => "solved",
-        "granted" => "granted by the instructor",
-        "skipped" => "skipped with the instructor",
-        "partial" => "partly right",
-        _ => "begun",
-    };
-    let took = work.first_pass_ms().map_or_else(|| "-".to_owned(), |ms| format!("{} min", ms.saturating_add(59_999) / 60_000));
-    let points = format!("{} of {}", work.points(challenge.sheet.points), challenge.sheet.points);
-    [challenge.sheet.title.clone(), result.to_owned(), work.attempts.to_string(), took, work.hints.to_string(), points]
+fn row(challenge: &Challenge, work: &Work) -> ReportRow {
+    ReportRow {
+        id: challenge.id().to_owned(),
+        title: challenge.sheet.title.clone(),
+        result: match work.standing() {
+            Standing::Pass => "solved",
+            Standing::Granted => "granted by the instructor",
+            Standing::Skipped => "skipped with the instructor",
+            Standing::Partial => "partly right",
+            Standing::Open | Standing::Begun | Standing::Fail => "begun",
+        },
+        attempts: work.attempts,
+        first_pass_ms: work.first_pass_ms(),
+        hints: work.hints,
+        points: work.points(challenge.sheet.points),
+        points_of: challenge.sheet.points,
+    }
 }
 
 fn times(count: u32) -> String {
@@ -145,167 +228,9 @@ fn day(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// Sentences about the whole.
-fn summary(facts: &Facts) -> Vec<String> {
-    let mut told = vec![format!("{} points in all.", facts.points)];
-    if !facts.clients.is_empty() {
-        told.push(format!("Client libraries that the broker saw: {}.", facts.clients.join(", ")));
-    }
-    if facts.records > 0 {
-        told.push(format!("Records that the broker handed out to these programs: about {}.", facts.records));
-    }
-    told
-}
-
-fn markdown(facts: &Facts, rubric: bool) -> String {
-    let mut text =
-        format!("# Workshop report: {}\n\n{}, {}\n\n## What the broker knows\n\n", plain(&facts.name), plain(&facts.id), facts.at);
-    let line = |cells: &[String]| format!("| {} |\n", cells.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | "));
-    if facts.rows.is_empty() {
-        text.push_str("No challenge has been begun.\n");
-    } else {
-        text.push_str(&line(&COLUMNS.map(str::to_owned)));
-        text.push_str("|---|---|---|---|---|---|\n");
-        facts.rows.iter().for_each(|row| text.push_str(&line(row)));
-    }
-    text.push('\n');
-    summary(facts).iter().for_each(|sentence| text.push_str(&format!("{}\n\n", plain(sentence))));
-    for (title, list) in [("Mistakes that were recognised on the way", &facts.mistakes), ("Stars", &facts.stars)] {
-        if !list.is_empty() {
-            let _ = write!(text, "{title}:\n\n");
-            list.iter().for_each(|item| text.push_str(&format!("- {}\n", plain(item))));
-            text.push('\n');
-        }
-    }
-    for (title, asks, _) in QUESTIONS {
-        let _ = write!(text, "## {title}\n\n*{asks}*\n\n\n\n");
-    }
-    if rubric {
-        text.push_str("## For the instructor\n\nRight results give no points here.\n\n| | weight | 0 | 1 | 2 |\n|---|---|---|---|---|\n");
-        for (what, weight, levels) in RUBRIC {
-            let _ = writeln!(text, "| {what} | {weight} | {} |", levels.join(" | "));
-        }
-    }
-    text
-}
-
-/// Text without what Markdown takes for its own.
-fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    for letter in text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }) {
-        if matches!(letter, '\\' | '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '#' | '&' | '!') {
-            plain.push('\\');
-        }
-        plain.push(letter);
-    }
-    plain
-}
-
-const STYLE: &str = "body{font:11pt/1.45 system-ui,sans-serif;max-width:46em;margin:2em auto;padding:0 1em;color:#1a1a1a;background:#fff}\
-h1{font-size:1.6em}h2{font-size:1.2em;margin:1.6em 0 .3em;break-after:avoid}table{border-collapse:collapse;width:100%;margin:.8em 0}\
-th,td{text-align:left;padding:.25em .6em .25em 0;border-bottom:1px solid #bbb;vertical-align:top}.ask{color:#444;font-style:italic}\
-.room{border:1px solid #bbb;border-radius:4px;margin:.5em 0}@media print{body{margin:0;max-width:none}.rubric{break-before:page}}\
-@page{margin:18mm}";
-
-fn html(facts: &Facts, rubric: bool) -> String {
-    let (name, id) = (escaped(&facts.name), escaped(&facts.id));
-    let mut text = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>Workshop report: {name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Workshop report: {name}</h1>\n\
-         <p>{id}, {}</p>\n<h2>What the broker knows</h2>\n",
-        facts.at
-    );
-    if facts.rows.is_empty() {
-        text.push_str("<p>No challenge has been begun.</p>\n");
-    } else {
-        text.push_str(&table(&COLUMNS, &facts.rows));
-    }
-    summary(facts).iter().for_each(|sentence| text.push_str(&format!("<p>{}</p>\n", escaped(sentence))));
-    for (title, list) in [("Mistakes that were recognised on the way", &facts.mistakes), ("Stars", &facts.stars)] {
-        if !list.is_empty() {
-            let items: String = list.iter().map(|item| format!("<li>{}</li>\n", escaped(item))).collect();
-            let _ = write!(text, "<p>{title}:</p>\n<ul>\n{items}</ul>\n");
-        }
-    }
-    for (title, asks, lines) in QUESTIONS {
-        let height = lines.saturating_mul(3) / 2;
-        let _ = write!(text, "<h2>{title}</h2>\n<p class=\"ask\">{asks}</p>\n<div class=\"room\" style=\"min-height:{height}em\"></div>\n");
-    }
-    if rubric {
-        let rows: Vec<[String; 5]> =
-            RUBRIC.iter().map(|(what, weight, [a, b, c])| [what, weight, a, b, c].map(|cell| (*cell).to_owned())).collect();
-        let _ = write!(
-            text,
-            "<section class=\"rubric\">\n<h2>For the instructor</h2>\n<p>Right results give no points here.</p>\n{}</section>\n",
-            table(&["", "weight", "0", "1", "2"], &rows)
-        );
-    }
-    text.push_str("</body>\n</html>\n");
-    text
-}
-
-fn table<const N: usize>(columns: &[&str; N], rows: &[[String; N]]) -> String {
-    let head: String = columns.iter().map(|column| format!("<th>{}</th>", escaped(column))).collect();
-    let body =
-        |row: &[String; N]| format!("<tr>{}</tr>\n", row.iter().map(|cell| format!("<td>{}</td>", escaped(cell))).collect::<String>());
-    format!("<table>\n<tr>{head}</tr>\n{}</table>\n", rows.iter().map(body).collect::<String>())
-}
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            letter if letter.is_control() => escaped.push(' '),
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn facts() -> Facts {
-        Facts {
-            name: "<b>Ada</b> & \"Grace\" | *x*".into(),
-            id: "quiet-otter".into(),
-            at: day(Timestamp(1_795_000_000_000)),
-            points: 125,
-            clients: vec!["librdkafka 2.16".into()],
-            records: 4_000,
-            rows: vec![["First".into(), "solved".into(), "3".into(), "12 min".into(), "1".into(), "100 of 100".into()]],
-            mistakes: vec!["First: Reading from the end (2 times)".into()],
-            stars: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_name_is_text_in_both_forms() {
-        let (marked, page) = (markdown(&facts(), false), html(&facts(), false));
-        assert!(page.contains("&lt;b&gt;Ada&lt;/b&gt; &amp; &quot;Grace&quot;") && !page.contains("<b>"), "{page}");
-        assert!(marked.contains("\\<b\\>Ada") && marked.contains("\\| \\*x\\*"), "{marked}");
-        assert!(!page.contains("http") && !page.contains("<script"), "self-contained");
-    }
-
-    #[test]
-    fn every_question_is_there_and_the_rubric_only_for_the_instructor() {
-        for form in [markdown, html] {
-            let (own, instructors) = (form(&facts(), false), form(&facts(), true));
-            for (title, asks, _) in QUESTIONS {
-                assert!(own.contains(title) && own.contains(asks), "{title}");
-            }
-            assert!(own.contains("2 times") && own.contains("12 min") && own.contains("2026-11-18"), "{own}");
-            for (what, ..) in RUBRIC {
-                assert!(!own.contains(what) && instructors.contains(what), "{what}");
-            }
-        }
-    }
 
     #[test]
     fn days_are_those_of_the_calendar() {

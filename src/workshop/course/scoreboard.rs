@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
 
 /// The value of the record with the key `board`, as JSON.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "KeptLeaderboard")]
 pub struct Board {
     pub on: bool,
     /// What is shown from then on, whatever happens.
@@ -15,13 +17,18 @@ pub struct Board {
     pub frozen: Option<Frozen>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "FrozenLeaderboard")]
 pub struct Frozen {
     pub at_ms: Timestamp,
+    /// It goes on with the room.
+    #[serde(default)]
+    pub with_room: bool,
     pub rows: Vec<Row>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LeaderboardRow")]
 pub struct Row {
     /// Those with as many points share one; the next has as many before it as there are better ones.
     pub rank: usize,

@@ -19,6 +19,8 @@ struct Pace {
 const TICKETS: Pace = Pace { at_once: 30, every_ms: 3_000 };
 /// Hints, questions that are answered, calls for help: each of them is kept.
 const NOTES: Pace = Pace { at_once: 60, every_ms: 1_000 };
+/// A page saves while its student writes.
+const REPORTS: Pace = Pace { at_once: 30, every_ms: 2_000 };
 
 pub(super) struct Turns {
     checking: Mutex<HashSet<String>>,
@@ -26,11 +28,18 @@ pub(super) struct Turns {
     /// When what was asked for is used up again, by student.
     tickets: Mutex<HashMap<String, Timestamp>>,
     notes: Mutex<HashMap<String, Timestamp>>,
+    reports: Mutex<HashMap<String, Timestamp>>,
 }
 
 impl Default for Turns {
     fn default() -> Turns {
-        Turns { checking: Mutex::default(), at_work: Semaphore::new(CHECKS_MAX), tickets: Mutex::default(), notes: Mutex::default() }
+        Turns {
+            checking: Mutex::default(),
+            at_work: Semaphore::new(CHECKS_MAX),
+            tickets: Mutex::default(),
+            notes: Mutex::default(),
+            reports: Mutex::default(),
+        }
     }
 }
 
@@ -66,6 +75,11 @@ impl Turns {
     /// The same, of something else that is kept.
     pub fn note(&self, student: &str, now: Timestamp) -> Result<(), u64> {
         counted(&self.notes, NOTES, student, now)
+    }
+
+    /// The same, of a report.
+    pub fn report(&self, student: &str, now: Timestamp) -> Result<(), u64> {
+        counted(&self.reports, REPORTS, student, now)
     }
 }
 

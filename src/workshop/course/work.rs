@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Offset, PartitionId, Timestamp, TopicName};
@@ -14,53 +15,54 @@ const ANSWERS_MAX: usize = 64;
 pub(super) const TICKETS_MAX: usize = 8;
 
 /// The value of a record with the key `work:STUDENT:CHALLENGE`, as JSON.
-///
-/// | field | content |
-/// |---|---|
-/// | `version` | 1 |
-/// | `began_ms` | when the first ticket was issued |
-/// | `attempts` | how many different answers have been judged |
-/// | `answers` | the fingerprints of the newest of them |
-/// | `length` | how many records the last of them had |
-/// | `told` | the ticket whose right values have been told |
-/// | `status`, `score` | the best so far |
-/// | `stars` | all that were earned |
-/// | `passed_ms` | when it was passed first |
-/// | `mistakes` | how often each was recognised |
-/// | `unread` | the last answer was about records that the broker saw none of the student's users fetch |
-/// | `sight` | a fingerprint of what the broker had seen of the student at the last answer |
-/// | `client`, `records` | what the last answer's records were read with, and how many of them the broker handed out |
-/// | `hints` | how many have been given |
-/// | `explained` | what was answered to the question about the own result |
-/// | `stuck` | since when, and what about |
-/// | `ruling` | what the instructor decided |
-/// | `last` | the last verdict, whole |
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Work {
+    /// 1.
     pub version: u32,
+    /// When the first ticket was issued.
     pub began_ms: Option<Timestamp>,
+    /// How many different answers have been judged.
     pub attempts: u32,
+    /// The fingerprints of the newest of them. Nobody is told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
     pub answers: Vec<String>,
+    /// How many records the last of them had.
     pub length: usize,
+    /// The ticket whose right values have been told.
     pub told: Option<String>,
+    /// The best so far.
     pub status: Option<Status>,
+    /// The best so far.
     pub score: u32,
+    /// All that were earned.
     pub stars: Vec<String>,
+    /// When it was passed first.
     pub passed_ms: Option<Timestamp>,
+    /// How often each was recognised.
     pub mistakes: BTreeMap<String, u32>,
+    /// The last answer was about records that the broker saw none of the student's users fetch.
     pub unread: bool,
+    /// A fingerprint of what the broker had seen of the student at the last answer.
     pub sight: String,
+    /// What the last answer's records were read with.
     pub client: Option<String>,
+    /// How many of them the broker handed out.
     pub records: i64,
+    /// How many have been given.
     pub hints: usize,
+    /// What was answered to the question about the own result.
     pub explained: Option<Explained>,
+    /// Since when, and what about.
     pub stuck: Option<Stuck>,
+    /// What the instructor decided.
     pub ruling: Option<Ruling>,
+    /// The last verdict, whole.
     pub last: Option<Verdict>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Explained {
     /// The last choice.
     pub choice: usize,
@@ -70,14 +72,14 @@ pub struct Explained {
     pub at_once: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stuck {
     pub since_ms: Timestamp,
     pub note: String,
 }
 
 /// What an instructor decides for one student.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Ruling {
     /// Need not be solved. Gives no points.
@@ -86,17 +88,33 @@ pub enum Ruling {
     Granted,
 }
 
+/// How far one is with a challenge, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    Open,
+    /// There is a ticket.
+    Begun,
+    Fail,
+    /// Some checks passed.
+    Partial,
+    Pass,
+    /// With the instructor's leave.
+    Skipped,
+    /// By the instructor.
+    Granted,
+}
+
 impl Work {
-    /// In one word: `open`, `begun` (there is a ticket), `fail`, `partial`, `pass`, `skipped` or `granted`.
-    pub fn standing(&self) -> &'static str {
+    pub fn standing(&self) -> Standing {
         match (self.passed_ms, self.ruling, self.status) {
-            (Some(_), ..) => "pass",
-            (None, Some(Ruling::Granted), _) => "granted",
-            (None, Some(Ruling::Skipped), _) => "skipped",
-            (None, None, Some(Status::Partial)) => "partial",
-            (None, None, Some(_)) => "fail",
-            (None, None, None) if self.began_ms.is_some() => "begun",
-            (None, None, None) => "open",
+            (Some(_), ..) => Standing::Pass,
+            (None, Some(Ruling::Granted), _) => Standing::Granted,
+            (None, Some(Ruling::Skipped), _) => Standing::Skipped,
+            (None, None, Some(Status::Partial)) => Standing::Partial,
+            (None, None, Some(_)) => Standing::Fail,
+            (None, None, None) if self.began_ms.is_some() => Standing::Begun,
+            (None, None, None) => Standing::Open,
         }
     }
 
@@ -215,6 +233,6 @@ mod tests {
     #[test]
     fn a_record_without_some_fields_can_be_read() {
         let work: Work = serde_json::from_str(r#"{"attempts": 3}"#).unwrap();
-        assert_eq!((work.attempts, work.standing()), (3, "open"));
+        assert_eq!((work.attempts, work.standing()), (3, Standing::Open));
     }
 }

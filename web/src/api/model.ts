@@ -18,10 +18,11 @@ export interface Light {
 export interface Mine { topics?: TopicTick[]; groups?: GroupTick[]; light: Light }
 export interface Room { announcement: { text: string; at_ms: number } | null; frozen: boolean; timer: { ends_ms: number; label: string } | null; leaderboard: boolean }
 
-export interface Check { id: string; status: "pass" | "fail" | "skip"; message: string; expected?: unknown; got?: unknown; hint?: string; doc?: string }
+export interface Check { id: string; status: "pass" | "fail" | "skip"; message: string; expected?: string | null; got?: string | null; hint?: string | null; doc?: string | null }
+export interface MatchedMistake { id: string; title: string; message: string; doc?: string | null }
 export interface Verdict {
-  challenge: string; student: string; status: "pass" | "partial" | "fail" | "error"; score: number; message: string; fix?: string; checks: Check[];
-  matched_mistake?: any; stars?: any[]; evidence?: any; ticket?: any; attempt: number; at_ms: number; took_ms: number; text: string;
+  challenge: string; student: string; status: "pass" | "partial" | "fail" | "error"; score: number; message: string; fix?: string | null; checks: Check[];
+  matched_mistake?: MatchedMistake | null; stars?: string[]; evidence?: string[]; ticket?: string | null; attempt: number; at_ms: number; took_ms: number; text: string;
 }
 
 export interface TopicRow {
@@ -56,15 +57,28 @@ export interface RequestRow {
   bytes_in: number; bytes_out: number; words: string; error: { code: number; name: string; words: string; fix: string | null } | null;
 }
 
-export interface ChallengeRow { id: string; slug: string; title: string; summary: string; track: string; minutes: number; core: boolean; points: number; topics: string[]; status?: string }
+export type Standing = "open" | "begun" | "fail" | "partial" | "pass" | "skipped" | "granted";
+export interface ChallengeRow { id: string; slug: string; title: string; summary: string; track: "python" | "spark"; minutes: number; core: boolean; points: number; topics: string[]; status?: Standing | null }
+export interface Starter { name: string; client: string; needs?: string[] | null; notebook?: string | null }
+export interface Star { id: string; title: string; points: number }
+export interface Prompt { ask: string; verify_by: string }
 export interface ChallengePage extends ChallengeRow {
-  readme: string; submission: string; submission_schema: any; kind: string; checks: any[]; stars: any[]; hints: number;
-  starters: { name: string; client: string; needs?: string[]; notebook?: string }[]; prompts: any[]; self_checks: any[]; explain: { question: string; choices: string[] };
+  readme: string; submission: { to: "results-topic" | "own-topic" | "receipt"; what: string; example: string }; submission_schema: unknown; kind: string; checks: string[];
+  stars: Star[]; hints: number; starters: Starter[]; prompts: Prompt[]; self_checks: string[]; explain: { question: string; choices: string[] };
 }
-export interface Ticket { student: string; challenge: string; nonce: string; results?: string; ranges: Record<string, Record<string, [number, number]>>; live: Record<string, number>; issued_ms: number; expires_ms: number; warning?: string }
+export interface Ticket { student: string; challenge: string; nonce: string; results?: string | null; ranges: Record<string, Record<string, [number, number]>>; live: Record<string, number>; issued_ms: number; expires_ms: number; warning?: string | null }
+export interface Hint { n: number; of: number; hint: string }
+export interface ProgressRow {
+  id: string; title: string; points: number; status: Standing; attempts: number; first_pass_ms: number | null; hints: number; score: number; stars: string[]; stuck: boolean;
+  passed_ms: number | null; mistakes: Record<string, number>; explained: boolean | null; ruling: string | null; last: { status: string; message: string; at_ms: number } | null;
+}
+export interface Progress { student: string; name: string; points: number; challenges: ProgressRow[] }
+export interface Leaderboard { on: boolean; frozen: boolean; rows: { rank: number; student: string; name: string; points: number; solved: number }[] }
 
 export interface Verb { verb: string; usage: string; about: string; arguments: string[] }
 export interface ConsoleAnswer { ok: boolean; lines: { text: string; style: "plain" | "strong" | "dim" | "error" }[] }
-export interface ReportForm { facts: { name: string; value: string }[]; challenges: any[]; questions: { id: string; title: string; ask: string; lines: number; answer: string }[]; submitted_ms: number | null; saved_ms: number | null }
+export interface ReportRow { id: string; title: string; result: string; attempts: number; first_pass_ms: number | null; hints: number; points: number; points_of: number }
+export interface Question { id: string; title: string; ask: string; lines: number; answer: string }
+export interface ReportForm { student?: string; name?: string; facts: { name: string; value: string }[]; challenges: ReportRow[]; questions: Question[]; submitted_ms: number | null; saved_ms: number | null; day?: string }
 export interface Medallion { layers: { layer: "bronze" | "silver" | "gold"; rows: number | null; rejected: number | null; from: string; at_ms: number | null; note: string }[] }
 export interface Doctor { checks: { name: string; status: "ok" | "warn" | "bad"; words: string; fix: string | null }[] }

@@ -1,4 +1,4 @@
-//! `/`: the first page. Address, first program and topics are in the markup; the rest follows once a second by script.
+//! `/plain`: the address, a first program and the topics, for a browser without script and for a binary without a dashboard.
 
 use std::fmt::Write;
 
@@ -7,12 +7,19 @@ use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse};
 
 use super::caller::{Caller, Secure};
-use super::settings::{CLIENTS, first_program};
-use super::{HttpState, overview, schemas};
+use super::settings::first_program;
+use super::{HttpState, dashboard, overview, schemas};
 use crate::cluster::TopicSummary;
 use crate::config::Protocol;
 
-const TEMPLATE: &str = include_str!("assets/page.html");
+const TEMPLATE: &str = include_str!("assets/plain.html");
+
+const WITHOUT_DASHBOARD: &str = "<p class=\"note\">This binary was built without the dashboard. Everything else is served. \
+     For the dashboard install Node.js 20 or later and run <code>make run</code> again.</p>";
+
+pub(super) async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], include_str!("assets/plain.css"))
+}
 
 pub(super) async fn page(
     State(state): State<HttpState>,
@@ -32,22 +39,17 @@ pub(super) async fn page(
     };
     let topics: Vec<TopicSummary> =
         state.cluster.topics().into_iter().filter(|topic| overview::may_see_topic(&caller, topic.name.as_str())).collect();
+    let note = if dashboard::is_built() { "" } else { WITHOUT_DASHBOARD };
     let page = TEMPLATE
+        .replace("{{note}}", note)
         .replace("{{bootstrap}}", &escaped(&bootstrap))
         .replace("{{protocol}}", protocol)
         .replace("{{snippet}}", &escaped(&snippet))
-        .replace("{{clients}}", &choices(CLIENTS.iter().map(|(name, _)| *name)))
-        .replace("{{listeners}}", &choices(entrances.iter().map(|entrance| entrance.listener.name.as_str())))
         .replace("{{topics}}", &topic_rows(&topics));
     // It shows what the caller may see.
     ([(header::VARY, "cookie")], Html(page))
 }
 
-fn choices<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.map(|name| format!("<option>{}</option>", escaped(name))).collect()
-}
-
-/// Topics for a browser without script.
 fn topic_rows(topics: &[TopicSummary]) -> String {
     let mut rows = String::new();
     for topic in topics.iter().filter(|topic| !topic.internal) {
@@ -55,10 +57,7 @@ fn topic_rows(topics: &[TopicSummary]) -> String {
         let schema =
             schemas::link(topic.name.as_str()).map(|link| format!(", <a href=\"{}\">schema</a>", escaped(&link))).unwrap_or_default();
         let (name, partitions) = (escaped(topic.name.as_str()), topic.partitions.len());
-        let _ = writeln!(
-            rows,
-            "<article class=\"card topic\"><h3>{name}</h3><p class=\"facts\">{partitions} partitions, {records} records{schema}</p></article>"
-        );
+        let _ = writeln!(rows, "<li><code>{name}</code>: {partitions} partitions, {records} records{schema}</li>");
     }
     rows
 }

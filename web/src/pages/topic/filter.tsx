@@ -1,0 +1,89 @@
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import type { FieldInfo } from "../../api/model";
+
+/** A value as the filter's language takes it whole. */
+export const exact = (value: string): string => `"${value.replace(/[\\"]/g, (sign) => `\\${sign}`)}"`;
+
+/** A filter with one more condition. */
+export function narrowed(filter: string, field: string, value: string): string {
+  const more = `${field}:${exact(value)}`;
+  return filter.includes(more) ? filter : `${filter} ${more}`.trim();
+}
+
+const GENERAL: [string, string][] = [
+  ["purchase", "anywhere: in the key, the value or a header"],
+  ["key:u-0042", "the key contains it"],
+  ["partition:2 offset:>=100", "both: words next to each other must all hold"],
+  ["header.trace:abc", "a header of this name contains it"],
+  ["value:null", "tombstones"],
+  ["key:null", "records without a key"],
+];
+
+function examples(fields: FieldInfo[]): [string, string][] {
+  const made: [string, string][] = [];
+  const choice = fields.find((field) => (field.values?.length ?? 0) > 1);
+  const number = fields.find((field) => /number|integer/.test(field.type) && typeof field.example === "number");
+  const text = fields.find((field) => field.type === "string" && !field.values && typeof field.example === "string");
+  if (choice) {
+    made.push([`${choice.name}:${choice.values![0]}`, `${choice.name} contains it, in capitals or not`]);
+    made.push([`-${choice.name}:${choice.values![0]}`, "a minus in front: not so"]);
+  }
+  if (number) made.push([`${number.name}:>${number.example}`, "greater; <, >= and <= work too, also for times"]);
+  if (text) made.push([`${text.name}:${exact(String(text.example))}`, "in quotes: exactly this"]);
+  return made;
+}
+
+interface FilterProps {
+  filter: string;
+  fields: FieldInfo[];
+  onFilter: (filter: string) => void;
+}
+
+export function FilterBar({ filter, fields, onFilter }: FilterProps) {
+  const [text, setText] = useState(filter);
+  const input = useRef<HTMLInputElement>(null);
+  const id = useId();
+  useEffect(() => setText(filter), [filter]);
+  const put = (words: string) => {
+    setText(words);
+    input.current?.focus();
+  };
+  const rows = [...examples(fields), ...GENERAL];
+  return (
+    <div class="stack tight">
+      <form
+        class="filter"
+        role="search"
+        onSubmit={(event) => {
+          event.preventDefault();
+          onFilter(text.trim());
+        }}
+      >
+        <label for={id} class="only-read">Filter</label>
+        <input ref={input} id={id} class="mono" type="text" value={text} onInput={(event) => setText(event.currentTarget.value)} placeholder={`Filter: a word, or field:value${rows[0] ? `, as in ${rows[0][0]}` : ""}`} spellcheck={false} autocapitalize="none" autocomplete="off" />
+        <button type="submit" class={text.trim() !== filter ? "main" : ""}>Filter</button>
+        {filter && <button type="button" onClick={() => onFilter("")}>Clear</button>}
+      </form>
+      <details class="small help">
+        <summary>What can be written here</summary>
+        <div class="stack tight">
+          <table>
+            <caption class="only-read">Examples of filters</caption>
+            <tbody>
+              {rows.map(([example, words]) => (
+                <tr key={example}><td><button type="button" class="plain mono" onClick={() => put(example)} title="Put it into the filter">{example}</button></td><td>{words}</td></tr>
+              ))}
+            </tbody>
+          </table>
+          {fields.length > 0 && (
+            <p class="row chips"><span class="quiet">Fields:</span>
+              {fields.slice(0, 60).map((field) => (
+                <button key={field.name} type="button" class="plain mono" title={field.meaning} onClick={() => put(`${text} ${field.name}:`.trimStart())}>{field.name}</button>
+              ))}
+            </p>
+          )}
+        </div>
+      </details>
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+import { part } from "../../api/client";
+import type { TopicGroup, TopicPage } from "../../api/model";
+import { Empty, Panel, Tag } from "../../parts/panel";
+import { Table, type Column } from "../../parts/table";
+import { count, plural } from "../../parts/words";
+
+type Row = TopicGroup["partitions"][number];
+
+const COLUMNS: Column<Row>[] = [
+  { head: "Partition", cell: (row) => row.partition, by: (row) => row.partition, number: true },
+  { head: "Committed", cell: (row) => count(row.committed), by: (row) => row.committed, number: true },
+  { head: "End", cell: (row) => count(row.end_offset), by: (row) => row.end_offset, number: true },
+  { head: "Lag", cell: (row) => count(row.lag), by: (row) => row.lag, number: true },
+  { head: "", cell: (row) => <Lag row={row} /> },
+];
+
+function Lag({ row }: { row: Row }) {
+  const share = row.end_offset > 0 ? Math.min(1, Math.max(0, row.committed) / row.end_offset) : 1;
+  return <div class="span-bar" aria-hidden="true"><span class="kept" style={{ width: `${100 * share}%` }} /><span class="behind" style={{ width: `${100 * (1 - share)}%` }} /></div>;
+}
+
+/** Who reads this topic, and how far behind. */
+export function Groups({ topic }: { topic: TopicPage }) {
+  if (topic.groups.length === 0) {
+    return (
+      <Panel title="Groups that read this topic">
+        <Empty>No group has committed an offset here. One appears as soon as a consumer with a group.id commits; the first programs on Start here do not commit, so that everybody can run them again.</Empty>
+      </Panel>
+    );
+  }
+  return (
+    <>
+      <p class="lead">Lag is how many records a group has not committed yet. It may rise for a moment; what stays high or grows means that the group is slower than the stream.</p>
+      {topic.groups.map((group) => (
+        <Panel
+          key={group.id}
+          title={<><a href={`/groups/${part(group.id)}`}><bdi>{group.id}</bdi></a> <Tag mood={/^stable$/i.test(group.state) ? "good" : ""}>{group.state}</Tag></>}
+          tools={<span>{group.lag === 0 ? "up to date" : <>behind by <strong>{plural(group.lag, "record")}</strong></>}</span>}
+        >
+          <Table caption={`Lag of ${group.id} by partition`} columns={COLUMNS} rows={group.partitions} id={(row) => String(row.partition)} empty="Nothing committed." />
+        </Panel>
+      ))}
+    </>
+  );
+}

@@ -1,0 +1,91 @@
+// The instructor's acts, and what the room sees of them.
+import { expect, test, type Page } from "@playwright/test";
+import { ask, Broker, join_, pageOf, PICTURES, troublesOf, type Student } from "./broker";
+
+let broker: Broker;
+let student: Student;
+let page: Page;
+let theirs: Page;
+
+test.describe.configure({ mode: "serial" });
+test.beforeAll(async ({ browser }) => {
+  broker = await Broker.start("classroom");
+  student = await join_(broker);
+  for (let n = 0; n < 5; n++) await join_(broker);
+  page = await pageOf(browser, broker.lan, null);
+  theirs = await pageOf(browser, broker.base, student.token);
+});
+test.afterAll(async () => {
+  expect(troublesOf(page)).toEqual([]);
+  expect(troublesOf(theirs)).toEqual([]);
+  await broker.end();
+});
+
+test("comes in with the secret of the first start, and not with another", async () => {
+  await page.goto("/instructor");
+  await page.getByLabel("Secret").fill("guess");
+  await page.getByRole("button", { name: "Log in" }).click();
+  await expect(page.getByRole("alert")).toContainText(/wrong/);
+  await page.getByLabel("Secret").fill(broker.secret);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await expect(page.locator(".board")).toContainText("C1");
+  await expect(page.locator(".board tbody tr")).toHaveCount(6);
+});
+
+test("an announcement, a timer and the freeze reach every page within a second or two", async () => {
+  await theirs.goto("/topics");
+  await page.goto("/instructor?tab=room");
+  await page.getByLabel("What to say").fill("Break until half past ten <b>sharp</b>.");
+  await page.getByRole("button", { name: "Announce" }).click();
+  await expect(theirs.locator("main")).toContainText("Break until half past ten <b>sharp</b>.", { timeout: 5000 });
+  await page.getByLabel("What for").fill("C1 and C2");
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await expect(theirs.getByRole("timer")).toContainText("C1 and C2", { timeout: 5000 });
+  await page.getByRole("button", { name: "Freeze the room" }).click();
+  await expect(theirs.locator("main")).toContainText("has frozen the room", { timeout: 5000 });
+  await theirs.screenshot({ path: `${PICTURES}/act-announced.png` });
+  await page.screenshot({ path: `${PICTURES}/act-room.png`, fullPage: true });
+  await page.getByRole("button", { name: "Let the room go on" }).click();
+  await expect(theirs.locator("main")).not.toContainText("has frozen the room", { timeout: 5000 });
+});
+
+test("one click sends clients to the address that this browser used", async () => {
+  await page.getByRole("button", { name: "Use lab-pc.local" }).first().click();
+  await expect.poll(async () => (await ask(broker, student.token, "GET", "/api/server")).listeners[0].address).toBe(`lab-pc.local:${broker.kafka}`);
+});
+
+test("sees who is stuck, and lets a challenge go", async () => {
+  await ask(broker, student.token, "POST", "/api/stuck/c02", { stuck: true, note: "<i>my offset is -1001</i>" });
+  await page.goto("/instructor?tab=stuck");
+  await expect(page.locator("main")).toContainText("<i>my offset is -1001</i>");
+  await page.getByRole("button", { name: /^Done/ }).first().click();
+  await expect(page.locator("main")).not.toContainText("my offset is -1001");
+});
+
+test("lets something happen in the streams, and ends it", async () => {
+  await page.goto("/instructor?tab=streams");
+  await expect(page.locator(".incident").first()).toBeVisible();
+  await page.locator(".incident").first().getByRole("button").last().click();
+  await expect.poll(async () => {
+    const token = await page.evaluate(() => fetch("/api/generators").then((answer) => answer.json()));
+    return token.incidents.length;
+  }).toBeGreaterThan(0);
+  await page.screenshot({ path: `${PICTURES}/act-incident.png`, fullPage: true });
+});
+
+test("resets everything in two steps; it shows what dies and asks for the secret", async () => {
+  await ask(broker, student.token, "POST", "/api/topics", { name: `${student.prefix}doomed`, partitions: 1 });
+  await page.goto("/instructor?tab=reset");
+  await page.getByRole("button", { name: "Show what dies" }).click();
+  await expect(page.locator("main")).toContainText(`${student.prefix}doomed`);
+  await page.screenshot({ path: `${PICTURES}/act-doom.png`, fullPage: true });
+  await page.getByLabel(/secret, once more/).fill("guess");
+  await page.getByRole("button", { name: "Delete all of this" }).click();
+  await expect(page.getByRole("alert")).toContainText(/secret/);
+  await page.getByLabel(/secret, once more/).fill(broker.secret);
+  await page.getByRole("button", { name: "Delete all of this" }).click();
+  await expect.poll(async () => {
+    const { topics } = await ask(broker, student.token, "GET", "/api/topics");
+    return topics.some((one: { name: string }) => one.name === `${student.prefix}doomed`);
+  }, { timeout: 30_000 }).toBe(false);
+});
