@@ -72,7 +72,7 @@ export function DoctorChecks({ only }: { only?: (name: string) => boolean }) {
 export function Addresses() {
   const here = window.location.hostname;
   const doctor = useGet<Doctor>("/api/doctor", 15_000);
-  const warnings = (doctor.data?.checks ?? []).filter((check) => check.status !== "ok" && /address|advertis|listener|host/i.test(`${check.name} ${check.words}`));
+  const warnings = (doctor.data?.checks ?? []).filter((check) => check.status !== "ok" && check.name.startsWith("address"));
   const listeners = (server.value?.listeners ?? []) as Listener[];
   return (
     <Panel title="Where Kafka clients are sent">

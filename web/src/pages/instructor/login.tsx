@@ -12,7 +12,7 @@ export function Login() {
     event.preventDefault();
     void act(() => login("instructor", secret).catch((error) => {
       const problem = Problem.of(error);
-      throw problem.status === 401 ? new Problem("this is not the instructor's secret", "copy it whole, with its hyphens, from the terminal of the first start", 401) : problem;
+      throw problem.status === 401 ? new Problem("this secret is wrong", "copy it whole, with its hyphens, from the terminal of the first start", 401) : problem;
     }));
   };
   return (

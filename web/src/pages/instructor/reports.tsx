@@ -54,8 +54,8 @@ export function ReportsTab({ board }: { board: Loaded<ClassBoard> }) {
             { head: "Actions", cell: (one) => (
               <div class="row">
                 <button type="button" onClick={() => set({ student: one.student })}>Read<span class="only-read"> the report of {one.name}</span></button>
-                <a href={file(one.student, "html", rubric)} target="_blank" rel="noopener">Open<span class="only-read"> the report of {one.name} in a new tab</span></a>
-                <a href={file(one.student, "md", rubric)} download={`report-${one.student}.md`}>Download<span class="only-read"> the report of {one.name}</span></a>
+                <a href={file(one.student, "html", rubric)} download={`report-${one.student}.html`}>HTML<span class="only-read"> file of the report of {one.name}</span></a>
+                <a href={file(one.student, "md", rubric)} download={`report-${one.student}.md`}>Markdown<span class="only-read"> file of the report of {one.name}</span></a>
               </div>
             ) },
           ]} />

@@ -10,7 +10,7 @@ import { clock } from "../../parts/words";
 import { room } from "../../state/live";
 import { isSingle } from "../../state/session";
 import { useSeconds } from "./seconds";
-import { Addresses } from "./addresses";
+import { Addresses, isLocal } from "./addresses";
 import type { JoinCode, Leaderboard } from "./data";
 
 /** Everybody's pages hear of it by their live connection; this one need not wait. */
@@ -124,6 +124,7 @@ function Joining() {
   return (
     <Panel title="Join">
       <Wrong problem={code.problem} />
+      {isLocal(window.location.hostname) && <Notice mood="warn">You opened this page as <code>{window.location.hostname}</code>, so this code leads only here. Open the page by the name or address of this machine that others can reach, and it leads to that.</Notice>}
       {now && (
         <div class="row join">
           <img class="qr" src="/api/join-code?format=svg" width="180" height="180" alt={`QR code of ${now.url}`} />
