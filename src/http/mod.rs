@@ -10,11 +10,16 @@ mod challenges;
 mod checks;
 mod class;
 mod console;
+mod content;
 mod course;
+mod cursor;
 mod dashboard;
 mod doctor;
 mod door;
+mod download;
 mod encrypted;
+mod fields;
+mod filter;
 mod generators;
 mod guards;
 mod health;
@@ -25,21 +30,27 @@ mod metrics;
 pub mod openapi;
 mod overview;
 mod plain;
+mod produce;
 mod progress;
 mod rates;
+mod records;
 mod report;
 mod reset;
 mod room;
 mod router;
 pub mod routes;
+mod scan;
 mod schemas;
 mod seen;
 mod server_info;
 pub mod settings;
+mod snapshot;
 pub mod snippet;
 mod student_tool;
 mod students;
 mod tickets;
+mod topic_page;
+mod topics;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,6 +86,9 @@ pub struct HttpState {
     /// What everybody in the room is told; `subscribe()` hears of changes.
     room: Arc<watch::Sender<Room>>,
     commands: Arc<console::Commands>,
+    snapshot: Arc<snapshot::SnapshotCache>,
+    scans: Arc<scan::Scans>,
+    downloads: Arc<download::Downloads>,
     generators: Option<Arc<Runner>>,
     authority: Option<Arc<CaInfo>>,
     https_port: Option<u16>,
@@ -101,6 +115,9 @@ impl HttpState {
             words: Arc::default(),
             room: Arc::new(watch::Sender::new(Room::default())),
             commands: Arc::default(),
+            snapshot: Arc::default(),
+            scans: Arc::default(),
+            downloads: Arc::default(),
             generators: None,
             authority: None,
             https_port: None,
@@ -171,7 +188,14 @@ pub async fn serve(
         let mut ticks = tokio::time::interval(SAMPLE_EVERY);
         loop {
             ticks.tick().await;
-            sampled.rates.sample(Instant::now(), &sampled.cluster.metrics());
+            let (now, metrics) = (Instant::now(), sampled.cluster.metrics());
+            sampled.rates.sample(now, &metrics);
+            sampled.rates.note_paces(now, crate::broker::clock::now(), &metrics);
+            if sampled.rates.looks_at_partitions() {
+                let topics = sampled.cluster.topics();
+                sampled.rates.note_partitions(now, &topics);
+                sampled.rates.ask_for_last(sampled.cluster.as_ref(), &topics).await;
+            }
         }
     });
     let listener = listener.tap_io(|stream| door::prepare(stream));

@@ -147,7 +147,7 @@ pub(super) fn may_see_topic(caller: &Caller, topic: &str) -> bool {
     }
 }
 
-fn is_stream(topic: &str) -> bool {
+pub(super) fn is_stream(topic: &str) -> bool {
     STREAMS.iter().any(|stream| stream.topic == topic)
 }
 

@@ -7,7 +7,9 @@ use super::course::OfStudent;
 #[allow(unused_imports, reason = "the first row with events is that of the live page")]
 use super::openapi::{Answer, Content, Events, File, Shape, Text};
 use super::{
-    HttpState, challenges, checks, class, console, dashboard, doctor, generators, health, join_code, joining, medallion, metrics, openapi, overview, plain, progress, report, reset, room, schemas, seen, server_info, settings, student_tool, students, tickets,
+    HttpState, challenges, checks, class, console, dashboard, doctor, download, generators, health, join_code, joining, medallion, metrics,
+    openapi, overview, plain, produce, progress, records, report, reset, room, schemas, seen, server_info, settings, student_tool,
+    students, tickets, topic_page, topics,
 };
 use crate::generators::incidents::{Command, Wish};
 use crate::workshop::course::{ClassBoard, ExplainAnswer, Export, Handed, Hint, OwnProgress, Saved, Sheet, Told};
@@ -74,6 +76,14 @@ routes! {
     get    "/api/me"                      Nobody     joining::me -> joining::Me, "who is asking";
     post   "/api/me/password"             Student    joining::password -> joining::NewPassword, "a new password; the old one and other sessions end";
     get    "/api/overview"                Student    overview::overview -> overview::Overview, "topics, groups, rates; students see the streams and what is theirs";
+    get    "/api/topics"                  Student    topics::list,        "the topics one may see; `?internal=true`: with the broker's own, for the instructor";
+    post   "/api/topics"                  Student    topics::create,      "`{name, partitions?, configs?}`: makes one of one's own";
+    get    "/api/topics/{name}"           Student    topic_page::show,    "one topic: fields, partitions, configs, groups, templates";
+    delete "/api/topics/{name}"           Student    topics::delete,      "deletes one of one's own";
+    get    "/api/topics/{name}/records"   Student    records::browse,     "records by newest, oldest, offset or time, with a filter and cursors";
+    post   "/api/topics/{name}/records"   Student    produce::produce,    "`{partition?, key?, value?, headers?, copies?, ...}`: writes a record";
+    get    "/api/topics/{name}/records/{partition}/{offset}" Student records::one, "one record whole";
+    get    "/api/topics/{name}/download"  Student    download::download,  "records as a file; `?format=csv`, `json` or `ndjson`, and what browsing takes";
     post   "/api/me/reset"                Student    reset::mine (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: which topics and groups of one's own go; `{confirm}`: they do";
     post   "/api/reset"                   Instructor reset::everything (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: what dies; `{confirm, secret}`: it does, and the streams begin anew";
     get    "/api/seen"                    Student    seen::seen (query: seen::SeenQuery) -> seen::Seen, "what the broker saw of one's clients; the instructor: of all, or `?user=`";

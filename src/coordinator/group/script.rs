@@ -276,6 +276,7 @@ pub(super) fn show(reply: &Reply) -> String {
             let groups = r.groups.iter().map(|g| format!("{}:{}:{}:{}", g.group, g.protocol_type, g.state, g.group_type));
             s.push_str(&groups.collect::<Vec<_>>().join(" "));
         }
+        Reply::Survey(groups) => write!(s, "{} groups", groups.len()).unwrap(),
         Reply::OffsetDelete(r) => write!(s, "error {}{}", r.error.code(), errors(&r.topics)).unwrap(),
     }
     s
