@@ -181,6 +181,10 @@ impl Cluster for Embedded {
         Box::pin(async move { Ok(self.broker.erase(topics, groups).await?) })
     }
 
+    fn makes_topics(&self) -> bool {
+        self.broker.configs.broker().auto_create_topics
+    }
+
     fn set_advertised<'a>(&'a self, listener: &'a str, advertise: Advertise) -> BoxFuture<'a, Result<(), ClusterError>> {
         Box::pin(async move { Ok(self.broker.set_advertised(listener, advertise).await?) })
     }

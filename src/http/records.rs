@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::HttpState;
-use super::answer::{InQuery, Refused};
+use super::answer::{InPath, InQuery, Refused};
 use super::caller::Caller;
 use super::content::{IN_LIST, StreamRecord, WHOLE};
 use super::cursor::Cursor;
@@ -219,7 +219,7 @@ pub(super) async fn read<T: Send + 'static>(
 pub(super) async fn browse(
     State(state): State<HttpState>,
     Extension(caller): Extension<Caller>,
-    Path(name): Path<String>,
+    InPath(name): InPath,
     InQuery(asked): InQuery<Browse>,
 ) -> Result<Json<RecordPage>, Refused> {
     let begun = Instant::now();
@@ -255,7 +255,7 @@ fn millis(time: Duration) -> u64 {
 pub(super) async fn one(
     State(state): State<HttpState>,
     Extension(caller): Extension<Caller>,
-    Path((name, partition, offset)): Path<(String, String, String)>,
+    InPath((name, partition, offset)): InPath<(String, String, String)>,
 ) -> Result<Json<StreamRecord>, Refused> {
     let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= 0);
     let wrong = || bad("a partition and an offset are numbers", "ask for /api/topics/NAME/records/PARTITION/OFFSET");
