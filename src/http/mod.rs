@@ -29,6 +29,7 @@ mod medallion;
 mod metrics;
 pub mod openapi;
 mod overview;
+mod paces;
 mod plain;
 mod produce;
 mod progress;
@@ -83,6 +84,7 @@ pub struct HttpState {
     overview: Arc<overview::OverviewCache>,
     attempts: Arc<attempts::Attempts>,
     words: Arc<reset::Words>,
+    paces: Arc<paces::Paces>,
     snapshot: Arc<snapshot::SnapshotCache>,
     scans: Arc<scan::Scans>,
     downloads: Arc<download::Downloads>,
@@ -113,6 +115,7 @@ impl HttpState {
             overview: Arc::default(),
             attempts: Arc::default(),
             words: Arc::default(),
+            paces: Arc::default(),
             snapshot: Arc::default(),
             scans: Arc::default(),
             downloads: Arc::default(),
@@ -190,11 +193,11 @@ pub async fn serve(
             ticks.tick().await;
             let (now, metrics) = (Instant::now(), sampled.cluster.metrics());
             sampled.rates.sample(now, &metrics);
-            sampled.rates.note_paces(now, crate::broker::clock::now(), &metrics);
-            if sampled.rates.looks_at_partitions() {
+            sampled.paces.note(now, crate::broker::clock::now(), &metrics);
+            if sampled.paces.looks_at_partitions() {
                 let topics = sampled.cluster.topics();
-                sampled.rates.note_partitions(now, &topics);
-                sampled.rates.ask_for_last(sampled.cluster.as_ref(), &topics).await;
+                sampled.paces.note_partitions(now, &topics);
+                sampled.paces.ask_for_last(sampled.cluster.as_ref(), &topics).await;
             }
         }
     });
@@ -215,6 +218,9 @@ mod openapi_tests;
 
 #[cfg(test)]
 mod roles_tests;
+
+#[cfg(test)]
+mod records_tests;
 
 #[cfg(test)]
 mod course_tests;

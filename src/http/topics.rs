@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Asked, InPath, InQuery, Refused};
 use super::caller::Caller;
 use super::overview::{is_stream, may_see_topic};
-use super::rates::{Pace, TopicRate};
+use super::paces::Pace;
+use super::rates::TopicRate;
 use super::snapshot::{Snapshot, snapshot};
 use super::{HttpState, schemas};
 use crate::broker::is_internal;
@@ -246,7 +247,7 @@ pub(super) async fn list(
     let shown = topics.iter().filter(|topic| may_see_topic(&caller, topic.name.as_str()) && (internal || !topic.internal));
     let rows = shown.map(|topic| {
         let rate = rate.topics.get(&topic.name).copied().unwrap_or_default();
-        row(&state, &caller, topic, groups, rate, &state.rates.pace(topic.name.as_str()))
+        row(&state, &caller, topic, groups, rate, &state.paces.of(topic.name.as_str()))
     });
     Json(TopicList { topics: rows.collect() })
 }
