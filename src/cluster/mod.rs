@@ -209,8 +209,18 @@ pub trait Cluster: Topics + Users + Records + Desk {
 
     fn metrics(&self) -> MetricsSnapshot;
 
+    /// Connections of clients that are open now.
+    fn connections(&self) -> u64 {
+        self.metrics().connections_open
+    }
+
     /// Deletes topics and groups. A group that has members stays, without what it had committed, and its members join anew.
     fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>>;
+
+    /// Whether a topic is made when a client asks for one that is not there.
+    fn makes_topics(&self) -> bool {
+        false
+    }
 
     /// Changes where the clients of a listener are sent.
     fn set_advertised<'a>(&'a self, listener: &'a str, advertise: Advertise) -> BoxFuture<'a, Result<(), ClusterError>> {

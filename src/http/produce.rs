@@ -39,7 +39,7 @@ pub(super) struct HeaderAsk {
     pub value: Option<String>,
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProduceAsk {
     /// Left out: where the key belongs; without a key any one.
