@@ -22,7 +22,7 @@ web/node_modules/.package-lock.json: web/package-lock.json
 # Types of the dashboard and its tests, those made from the HTTP interface, the contrast of its colours.
 check-dashboard: web/node_modules/.package-lock.json
 	cd web && npm run --silent check && npm run --silent contrast -- --check
-	cd web && npx openapi-typescript ../docs/openapi.json --output ../target/types.ts >/dev/null && cmp ../target/types.ts src/api/types.ts
+	mkdir -p target && cd web && npx openapi-typescript ../docs/openapi.json --output ../target/types.ts >/dev/null && cmp ../target/types.ts src/api/types.ts
 
 # Every page and act in real Chromium, with pictures in target/browser.
 browser: build
