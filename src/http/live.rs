@@ -195,6 +195,12 @@ fn rounded(rate: f64) -> f64 {
 
 impl Live {
     /// All pages end, and none opens any more.
+    /// Ends when the broker stops: for answers that would take longer.
+    pub async fn ended(&self) {
+        // The only error is that the sender is gone, which is the same.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
+    }
+
     pub fn stop(&self) {
         self.stopped.send_replace(true);
     }

@@ -250,6 +250,9 @@ mod openapi_tests;
 mod roles_tests;
 
 #[cfg(test)]
+mod records_tests;
+
+#[cfg(test)]
 mod course_tests;
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ export interface ProgressRow {
 export interface Progress { student: string; name: string; points: number; challenges: ProgressRow[] }
 export interface Leaderboard { on: boolean; frozen: boolean; rows: { rank: number; student: string; name: string; points: number; solved: number }[] }
 
-export interface Verb { verb: string; usage: string; about: string; arguments: string[] }
+export interface Verb { verb: string; usage: string; about: string; arguments: string[]; options: string[] }
 export interface ConsoleAnswer { ok: boolean; lines: { text: string; style: "plain" | "strong" | "dim" | "error" }[] }
 export interface ReportRow { id: string; title: string; result: string; attempts: number; first_pass_ms: number | null; hints: number; points: number; points_of: number }
 export interface Question { id: string; title: string; ask: string; lines: number; answer: string }
