@@ -140,7 +140,7 @@ async fn whatever_is_typed_is_answered_and_bounded() {
         ("consume ecommerce-events --rows 5", "no option --rows"),
         ("consume ecommerce-events -n 0", "no number from 1 to"),
         ("consume ecommerce-events -n 99999999999999999999", "no number from 1 to"),
-        ("consume ecommerce-events --partition 4", "no such partition"),
+        ("consume ecommerce-events --partition 4", "has no partition 4"),
         ("consume ecommerce-events --partition -1", "no number"),
         ("consume ecommerce-events --from yesterday", "neither end, start nor an offset"),
         ("consume 'ecommerce-events", "not closed"),
