@@ -176,6 +176,10 @@ impl Cluster for Embedded {
         }
     }
 
+    fn connections(&self) -> u64 {
+        self.broker.metrics.connections.get()
+    }
+
     fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>> {
         let groups = groups.iter().map(|group| GroupId::from(group.as_str())).collect();
         Box::pin(async move { Ok(self.broker.erase(topics, groups).await?) })

@@ -209,6 +209,11 @@ pub trait Cluster: Topics + Users + Records + Desk {
 
     fn metrics(&self) -> MetricsSnapshot;
 
+    /// Connections of clients that are open now.
+    fn connections(&self) -> u64 {
+        self.metrics().connections_open
+    }
+
     /// Deletes topics and groups. A group that has members stays, without what it had committed, and its members join anew.
     fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>>;
 

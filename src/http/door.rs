@@ -101,6 +101,25 @@ impl Asks {
     }
 }
 
+/// The connection that a request came by, for an answer that goes on: it is at work as long as that is held.
+#[derive(Clone)]
+pub(super) struct Occupied(Arc<Asks>);
+
+pub(super) struct Held(Arc<Asks>);
+
+impl Occupied {
+    pub fn hold(self) -> Held {
+        self.0.begin();
+        Held(self.0)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// What cannot be set is not needed to serve.
 pub(super) fn prepare(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
@@ -116,6 +135,7 @@ where
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(secure);
+        request.extensions_mut().insert(Occupied(Arc::clone(&asks)));
         let (asks, answering) = (Arc::clone(&asks), pages.call(request.map(Body::new)));
         async move {
             asks.begin();

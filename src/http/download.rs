@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -107,15 +108,24 @@ impl Drop for Place {
     }
 }
 
-/// A body whose pieces come one after the other. An error ends the connection, so that nobody takes half a file for a whole one.
-struct Pieces(mpsc::Receiver<Result<Bytes, std::io::Error>>);
+/// A body whose pieces come one after the other. What ends before it is whole ends the connection, so that nobody takes half a file for a
+/// whole one.
+struct Pieces {
+    pieces: mpsc::Receiver<Bytes>,
+    is_whole: Arc<AtomicBool>,
+}
 
 impl hyper::body::Body for Pieces {
     type Data = Bytes;
     type Error = std::io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        self.0.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        let is_whole = Arc::clone(&self.is_whole);
+        self.pieces.poll_recv(cx).map(|piece| match piece {
+            Some(piece) => Some(Ok(Frame::data(piece))),
+            None if is_whole.load(Ordering::Acquire) => None,
+            None => Some(Err(std::io::Error::other("the file ended early"))),
+        })
     }
 }
 
@@ -144,16 +154,24 @@ pub(super) async fn download(
         FileFormat::Json => ("application/json", "json"),
         FileFormat::Ndjson => ("application/x-ndjson", "ndjson"),
     };
-    let (send, receive) = mpsc::channel(1);
+    let (send, pieces) = mpsc::channel(1);
+    let is_whole = Arc::new(AtomicBool::new(false));
+    let body = Body::new(Pieces { pieces, is_whole: Arc::clone(&is_whole) });
     tokio::spawn(async move {
         let _place = place;
-        if let Err(error) = write(&state, &caller, view, wanted, format, &send).await {
-            tracing::debug!(error, "a download ended early");
-            let _ = send.send(Err(std::io::Error::other(error))).await;
+        let live = Arc::clone(&state.live);
+        let written = tokio::select! {
+            written = write(&state, &caller, view, wanted, format, &send) => written,
+            () = live.ended() => Err("the broker stops".to_owned()),
+        };
+        match written {
+            Ok(()) => is_whole.store(true, Ordering::Release),
+            Err(error) => tracing::debug!(error, "a download ended early"),
         }
+        drop(send);
     });
     let disposition = format!("attachment; filename=\"{name}.{ending}\"");
-    Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], Body::new(Pieces(receive))).into_response())
+    Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
 }
 
 async fn write(
@@ -162,7 +180,7 @@ async fn write(
     mut view: View,
     mut wanted: usize,
     format: FileFormat,
-    to: &mpsc::Sender<Result<Bytes, std::io::Error>>,
+    to: &mpsc::Sender<Bytes>,
 ) -> Result<(), String> {
     let begun = Instant::now();
     let mut file = File::new(format, view.topic.name.as_str());
@@ -184,7 +202,7 @@ async fn write(
         let piece;
         (file, piece) = made.await.map_err(|_| "the file could not be written".to_owned())?;
         if !piece.is_empty() {
-            let sent = tokio::time::timeout(TAKEN_WITHIN, to.send(Ok(Bytes::from(piece)))).await;
+            let sent = tokio::time::timeout(TAKEN_WITHIN, to.send(Bytes::from(piece))).await;
             sent.map_err(|_| "nobody takes the file")?.map_err(|_| "whoever asked has gone")?;
         }
         if last {

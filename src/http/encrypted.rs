@@ -9,13 +9,13 @@ use std::time::Duration;
 use axum::serve::Listener;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
 use super::caller::Secure;
-use super::{HttpState, door, router};
+use super::{HttpState, door, ending, router};
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// Handshakes at once. When there are more the oldest ends: a handshake takes milliseconds, and only who means harm lets it get old.
@@ -30,7 +30,10 @@ pub async fn serve_encrypted(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listener = Encrypted::new(listener, tls)?;
-    door::serve(listener, Secure(true), router::router(state), stop).await
+    let (looking, live) = (state.look_on(), Arc::clone(&state.live));
+    let served = door::serve(listener, Secure(true), router::router(state), ending(stop, live)).await;
+    looking.iter().for_each(JoinHandle::abort);
+    served
 }
 
 /// Connections whose handshake is done.

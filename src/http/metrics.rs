@@ -11,12 +11,13 @@ use crate::cluster::{GroupSummary, TopicSummary};
 use crate::model::metrics::{Histogram, MetricsSnapshot};
 
 pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
-    let groups = state.cluster.groups().await;
+    let groups = state.groups.now(state.cluster.as_ref()).await;
+    let groups: Vec<&GroupSummary> = groups.groups.iter().map(|group| &group.summary).collect();
     let text = render(&state.cluster.metrics(), &state.cluster.topics(), &groups, state.cluster.health().is_ok());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
-fn render(metrics: &MetricsSnapshot, topics: &[TopicSummary], groups: &[GroupSummary], healthy: bool) -> String {
+fn render(metrics: &MetricsSnapshot, topics: &[TopicSummary], groups: &[&GroupSummary], healthy: bool) -> String {
     let mut page = Page::default();
     traffic(&mut page, metrics);
     cleaner(&mut page, metrics);
@@ -86,7 +87,7 @@ fn requests(page: &mut Page, metrics: &MetricsSnapshot) {
     page.histogram("headwater_fetch_latency_seconds", "Time from a fetch request to its answer, waiting included.", &metrics.fetch_latency);
 }
 
-fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[GroupSummary]) {
+fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[&GroupSummary]) {
     let partitions: Vec<_> =
         topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (t.name.as_str(), p.partition.to_string(), p))).collect();
     page.family("headwater_log_start_offset", "gauge", "First offset of a partition.");
@@ -162,7 +163,7 @@ fn process(page: &mut Page, metrics: &MetricsSnapshot) {
 }
 
 /// From the second number of `/proc/self/statm`, which is in pages.
-fn resident_bytes() -> Option<u64> {
+pub(super) fn resident_bytes() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages.saturating_mul(rustix::param::page_size() as u64))

@@ -21,20 +21,28 @@ mod encrypted;
 mod fields;
 mod filter;
 mod generators;
+mod groups;
+mod groups_page;
 mod guards;
 mod health;
+mod history;
 mod join_code;
 mod joining;
+mod light;
+mod live;
 mod medallion;
 mod metrics;
 pub mod openapi;
 mod overview;
+mod paces;
 mod plain;
 mod produce;
 mod progress;
-mod rates;
 mod records;
 mod report;
+mod request_errors;
+mod request_words;
+mod requests;
 mod reset;
 mod room;
 mod router;
@@ -53,11 +61,13 @@ mod topic_page;
 mod topics;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
 use axum::serve::ListenerExt;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::broker::CaInfo;
 use crate::cluster::{Cluster, ListenerSummary};
@@ -68,8 +78,8 @@ use caller::Secure;
 
 pub use encrypted::serve_encrypted;
 
-/// How often traffic is counted for the rates on the page.
-const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// Counters are read again for whoever asks when they were read longer ago.
+const SAMPLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// What every page can reach.
 #[derive(Clone)]
@@ -79,7 +89,13 @@ pub struct HttpState {
     workshop: Option<Arc<Workshop>>,
     /// `None`: there are no challenges.
     course: Option<Arc<Course>>,
-    rates: Arc<rates::Rates>,
+    /// Rates of the last seconds, and what was over the last day.
+    history: Arc<history::History>,
+    groups: Arc<groups::Groups>,
+    paces: Arc<paces::Paces>,
+    live: Arc<live::Live>,
+    /// Somebody looks at the cluster for all pages.
+    looked_at: Arc<AtomicBool>,
     overview: Arc<overview::OverviewCache>,
     attempts: Arc<attempts::Attempts>,
     words: Arc<reset::Words>,
@@ -109,7 +125,11 @@ impl HttpState {
             cluster,
             workshop: None,
             course: None,
-            rates: Arc::default(),
+            history: Arc::default(),
+            groups: Arc::default(),
+            paces: Arc::default(),
+            live: Arc::default(),
+            looked_at: Arc::default(),
             overview: Arc::default(),
             attempts: Arc::default(),
             words: Arc::default(),
@@ -152,6 +172,27 @@ impl HttpState {
         HttpState { host_names: Arc::new(self.host_names.iter().cloned().chain(more).collect()), ..self }
     }
 
+    /// Counts what came since the last time.
+    fn sample(&self) -> history::Process {
+        let process = history::Process::look();
+        self.history.sample(Instant::now(), groups::now_ms(), &self.cluster.metrics(), process);
+        process
+    }
+
+    /// Rates as of now.
+    fn rate(&self) -> history::Rate {
+        if !self.history.is_fresh(SAMPLE_WITHIN) {
+            self.sample();
+        }
+        self.history.rate()
+    }
+
+    /// Begins to look at the cluster for all pages, once.
+    fn look_on(&self) -> Option<JoinHandle<()>> {
+        let is_first = !self.looked_at.swap(true, Ordering::Relaxed);
+        is_first.then(|| tokio::spawn(live::Live::look_on(self.clone())))
+    }
+
     /// The listeners with the addresses to give a Kafka client on the machine that asked with these headers.
     fn entrances(&self, headers: &HeaderMap) -> Vec<Entrance> {
         let asked = headers.get(header::HOST).and_then(|value| value.to_str().ok()).and_then(host_of);
@@ -177,30 +218,22 @@ fn host_of(header: &str) -> Option<String> {
     with_port.map(|address| address.host)
 }
 
+/// Pages that stay open end with the server, or it would wait for them.
+async fn ending(stop: impl Future<Output = ()>, live: Arc<live::Live>) {
+    stop.await;
+    live.stop();
+}
+
 /// Serves until `stop` ends. The listener is bound by the caller, so that a taken port is known before anything else.
 pub async fn serve(
     listener: tokio::net::TcpListener,
     state: HttpState,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let sampled = state.clone();
-    let sampler = tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(SAMPLE_EVERY);
-        loop {
-            ticks.tick().await;
-            let (now, metrics) = (Instant::now(), sampled.cluster.metrics());
-            sampled.rates.sample(now, &metrics);
-            sampled.rates.note_paces(now, crate::broker::clock::now(), &metrics);
-            if sampled.rates.looks_at_partitions() {
-                let topics = sampled.cluster.topics();
-                sampled.rates.note_partitions(now, &topics);
-                sampled.rates.ask_for_last(sampled.cluster.as_ref(), &topics).await;
-            }
-        }
-    });
+    let (looking, live) = (state.look_on(), Arc::clone(&state.live));
     let listener = listener.tap_io(|stream| door::prepare(stream));
-    let served = door::serve(listener, Secure(false), router::router(state), stop).await;
-    sampler.abort();
+    let served = door::serve(listener, Secure(false), router::router(state), ending(stop, live)).await;
+    looking.iter().for_each(JoinHandle::abort);
     served
 }
 
@@ -215,6 +248,9 @@ mod openapi_tests;
 
 #[cfg(test)]
 mod roles_tests;
+
+#[cfg(test)]
+mod records_tests;
 
 #[cfg(test)]
 mod course_tests;

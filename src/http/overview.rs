@@ -14,9 +14,10 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::caller::Caller;
-use super::rates::TopicRate;
+use super::groups::GroupNow;
+use super::history::TopicRate;
 use super::{HttpState, schemas};
-use crate::cluster::{GroupSummary, PartitionSummary, StoredRecord, TopicSummary};
+use crate::cluster::{PartitionSummary, StoredRecord, TopicSummary};
 use crate::generators::STREAMS;
 use crate::model::Offset;
 use crate::workshop::Role;
@@ -167,7 +168,7 @@ impl Overview {
 }
 
 async fn collect(state: &HttpState) -> Overview {
-    let rate = state.rates.rate();
+    let rate = state.rate();
     let problem = state.cluster.health().err();
     let mut topics = Vec::new();
     let all = state.cluster.topics();
@@ -186,12 +187,12 @@ async fn collect(state: &HttpState) -> Overview {
         problem,
         warning: state.cluster.warning(),
         damage,
-        connections: state.cluster.metrics().connections_open,
+        connections: state.cluster.connections(),
         messages_in_per_s: rate.messages_in,
         bytes_in_per_s: rate.bytes_in,
         bytes_out_per_s: rate.bytes_out,
         topics,
-        groups: state.cluster.groups().await.into_iter().map(group).collect(),
+        groups: state.groups.now(state.cluster.as_ref()).await.groups.iter().map(group).collect(),
     }
 }
 
@@ -252,20 +253,14 @@ fn shown(bytes: &[u8]) -> Text {
     Text { text, bytes: bytes.len(), cut }
 }
 
-fn group(summary: GroupSummary) -> Group {
-    let mut topics: Vec<GroupTopic> = Vec::new();
-    for offset in &summary.offsets {
-        match topics.iter_mut().find(|t| t.name == offset.topic.as_str()) {
-            Some(topic) => topic.lag = topic.lag.saturating_add(offset.lag()),
-            None => topics.push(GroupTopic { name: offset.topic.to_string(), lag: offset.lag() }),
-        }
-    }
+fn group(group: &GroupNow) -> Group {
+    let summary = &group.summary;
     Group {
-        id: summary.id,
-        protocol: summary.protocol,
-        state: summary.state,
+        id: summary.id.clone(),
+        protocol: summary.protocol.clone(),
+        state: summary.state.clone(),
         members: summary.members,
-        lag: topics.iter().fold(0, |sum, t| sum.saturating_add(t.lag)),
-        topics,
+        lag: group.lag,
+        topics: group.topics.iter().map(|(name, lag)| GroupTopic { name: name.clone(), lag: *lag }).collect(),
     }
 }

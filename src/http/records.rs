@@ -17,7 +17,7 @@ use super::cursor::Cursor;
 use super::filter::Filter;
 use super::scan::{Budget, Ended, Found, Job, Lane, Way, scan};
 use super::topics::{not_there, refused, seen};
-use crate::cluster::{StoredRecord, TopicSummary};
+use crate::cluster::{Records, StoredRecord, TopicSummary};
 use crate::model::{Offset, PartitionId, Timestamp};
 
 const LIMIT: usize = 50;
@@ -197,8 +197,9 @@ pub(super) async fn read<T: Send + 'static>(
         return Ok(Found { items: Vec::new(), lanes: view.lanes.clone(), scanned: 0, ended: Ended::End });
     }
     let turn = state.scans.turn(caller).await?;
+    let source: Arc<dyn Records> = Arc::clone(&state.cluster) as _;
     let job = Job {
-        cluster: Arc::clone(&state.cluster),
+        source,
         topic: view.topic.name.clone(),
         lanes: view.lanes.clone(),
         way: view.way,

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::answer::Refused;
 use super::caller::Caller;
 use super::filter::Filter;
-use crate::cluster::{Cluster, ClusterError, StoredRecord};
+use crate::cluster::{ClusterError, Records, StoredRecord};
 use crate::model::{Offset, PartitionId, Timestamp, TopicName};
 use crate::workshop::Role;
 
@@ -68,7 +68,7 @@ impl Budget {
 }
 
 pub(super) struct Job {
-    pub cluster: Arc<dyn Cluster>,
+    pub source: Arc<dyn Records>,
     pub topic: TopicName,
     pub lanes: Vec<Lane>,
     pub way: Way,
@@ -176,7 +176,7 @@ impl Scanner<'_> {
     }
 
     fn read(&mut self, partition: PartitionId, from: i64, bytes: usize) -> Result<Vec<StoredRecord>, ClusterError> {
-        let reading = self.job.cluster.read(&self.job.topic, partition, Offset(from), bytes);
+        let reading = self.job.source.read(&self.job.topic, partition, Offset(from), bytes);
         let records = self.runtime.block_on(reading)?;
         self.loads = self.loads.saturating_add(1);
         self.records = self.records.saturating_add(records.len() as u64);
@@ -322,3 +322,7 @@ impl Scans {
         Some(Own { user: user.to_owned(), by_user: Arc::clone(&self.by_user) })
     }
 }
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::HttpState;
 use super::answer::{InQuery, Refused};
-use super::caller::Caller;
+use super::caller::{Caller, Peer};
+use super::light::Light;
+use super::live::watched_id;
 use crate::model::sighting::{Sighting, Trouble};
 use crate::workshop::Role;
 
@@ -24,24 +26,29 @@ pub(super) struct Seen {
     users: Vec<Sighting>,
     /// What went wrong for those that nobody knows; for the instructor.
     strangers: Vec<Trouble>,
+    /// Whether one's own clients get through.
+    light: Light,
 }
 
 pub(super) async fn seen(
     State(state): State<HttpState>,
     Extension(caller): Extension<Caller>,
+    Extension(peer): Extension<Peer>,
     InQuery(query): InQuery<SeenQuery>,
 ) -> Result<Json<Seen>, Refused> {
     let sightings = state.cluster.sightings().ok_or_else(|| {
         Refused::new(StatusCode::NOT_IMPLEMENTED, "only a broker in this process sees its clients", "look at the cluster's own logs")
     })?;
     let asked = query.user.as_deref();
+    let from = peer.0.ip().to_canonical();
+    let light = watched_id(&caller).map(|id| state.live.light_of(&state, &id, from)).unwrap_or_default();
     if caller.role == Role::Instructor {
         let users = match asked {
             Some(user) => sightings.user(user).into_iter().collect(),
             None => sightings.users(),
         };
         let strangers = if asked.is_none() { sightings.strangers() } else { Vec::new() };
-        return Ok(Json(Seen { users, strangers }));
+        return Ok(Json(Seen { users, strangers, light }));
     }
     // A team sees both of its users.
     let team = caller.identity.iter().flat_map(|identity| &identity.users).map(|account| account.user.as_str());
@@ -50,5 +57,5 @@ pub(super) async fn seen(
     if asked.is_some_and(|asked| !caller.identity.iter().flat_map(|i| &i.users).any(|account| account.user == asked)) {
         return Err(Refused::new(StatusCode::FORBIDDEN, "this is somebody else's", "leave ?user= out: it shows what is yours"));
     }
-    Ok(Json(Seen { users, strangers: Vec::new() }))
+    Ok(Json(Seen { users, strangers: Vec::new(), light }))
 }

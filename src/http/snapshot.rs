@@ -26,7 +26,8 @@ pub(super) async fn snapshot(state: &HttpState) -> Arc<Snapshot> {
         return Arc::clone(snapshot);
     }
     // The topics last: no end of theirs is before one that a group's lag was counted to.
-    let groups = state.cluster.groups().await;
+    let now = state.groups.now(state.cluster.as_ref()).await;
+    let groups = now.groups.iter().map(|group| group.summary.clone()).collect();
     let made = Arc::new(Snapshot { topics: state.cluster.topics(), groups, at: Instant::now() });
     *last = Some(Arc::clone(&made));
     made

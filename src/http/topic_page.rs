@@ -149,8 +149,8 @@ pub(super) async fn show(
     let last = last_records(&state, &caller, &topic).await;
     let settings = state.cluster.topic_settings(&name).map_err(refused)?;
     let now = snapshot(&state).await;
-    let pace = state.rates.pace(&name);
-    let rate = state.rates.rate().topics.get(&topic.name).copied().unwrap_or_default();
+    let pace = state.paces.pace(&name);
+    let rate = state.rate().topics.get(&topic.name).copied().unwrap_or_default();
     let about = name.clone();
     // The town's examples are made when they are first asked for.
     let made = tokio::task::spawn_blocking(move || (fields(&about, &last), templates(&about, &last))).await;

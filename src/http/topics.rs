@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Asked, InPath, InQuery, Refused};
 use super::caller::Caller;
+use super::history::TopicRate;
 use super::overview::{is_stream, may_see_topic};
-use super::rates::{Pace, TopicRate};
+use super::paces::Pace;
 use super::snapshot::{Snapshot, snapshot};
 use super::{HttpState, schemas};
 use crate::broker::is_internal;
@@ -224,8 +225,8 @@ pub(super) fn row(
         durability: format!("{:?}", topic.durability),
         messages_per_s: rate.messages_in,
         bytes_per_s: rate.bytes_in,
-        spark: pace.curve.iter().copied().collect(),
-        last_write_ms: pace.last_write.map(|time| time.0),
+        spark: state.history.spark(topic.name.as_str()),
+        last_write_ms: rate.last_write_ms.or_else(|| pace.last_write.map(|time| time.0)),
         schema: schemas::link(name),
         about: STREAMS.iter().find(|stream| stream.topic == name).map(|stream| format!("{}.", stream.about)),
         lag: seen.filter_map(|group| lag_of(group, name)).collect(),
@@ -241,12 +242,12 @@ pub(super) async fn list(
 ) -> Json<TopicList> {
     let now = snapshot(&state).await;
     let Snapshot { topics, groups, .. } = now.as_ref();
-    let rate = state.rates.rate();
+    let rate = state.rate();
     let internal = asked.internal == Some(true) && caller.role == Role::Instructor;
     let shown = topics.iter().filter(|topic| may_see_topic(&caller, topic.name.as_str()) && (internal || !topic.internal));
     let rows = shown.map(|topic| {
         let rate = rate.topics.get(&topic.name).copied().unwrap_or_default();
-        row(&state, &caller, topic, groups, rate, &state.rates.pace(topic.name.as_str()))
+        row(&state, &caller, topic, groups, rate, &state.paces.pace(topic.name.as_str()))
     });
     Json(TopicList { topics: rows.collect() })
 }

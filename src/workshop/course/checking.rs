@@ -280,7 +280,10 @@ impl Course {
             Ok(true)
         });
         if is_news.await?? {
-            self.publish(&student.topic("verdicts"), challenge.id(), &self.told(&verdict)).await;
+            let told = Arc::new(self.told(&verdict));
+            // Nobody may follow.
+            let _ = self.verdicts.send(Arc::clone(&told));
+            self.publish(&student.topic("verdicts"), challenge.id(), told.as_ref()).await;
         }
         Ok(verdict)
     }

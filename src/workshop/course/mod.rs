@@ -28,6 +28,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::sync::broadcast;
 
 use crate::cluster::{Cluster, ClusterError, INSTRUCTOR, NewRecord};
 use crate::model::evidence::Evidence;
@@ -53,6 +54,8 @@ pub use written::{HandedIn, Saved};
 
 /// What a student may write about being stuck.
 const NOTE_LETTERS_MAX: usize = 500;
+/// New verdicts that one who follows them may be behind.
+const VERDICTS_FOLLOWED: usize = 64;
 
 type Clock = dyn Fn() -> Timestamp + Send + Sync;
 
@@ -88,6 +91,8 @@ pub struct Course {
     progress: Arc<Progress>,
     noticeboard: Noticeboard,
     turns: Turns,
+    /// Verdicts as they come, for whoever follows them.
+    verdicts: broadcast::Sender<Arc<Told>>,
     /// What the broker saw of anybody before is gone.
     opened: Timestamp,
 }
@@ -119,7 +124,23 @@ impl Course {
         let progress = Arc::new(Progress::open(Arc::clone(&cluster), Arc::clone(&now), is_here).await?);
         let noticeboard = Noticeboard::open(Arc::clone(&cluster), progress.board().on).await?;
         let opened = now();
-        Ok(Course { cluster, workshop, challenges, random, now, progress, noticeboard, turns: Turns::default(), opened })
+        Ok(Course {
+            cluster,
+            workshop,
+            challenges,
+            random,
+            now,
+            progress,
+            noticeboard,
+            turns: Turns::default(),
+            verdicts: broadcast::Sender::new(VERDICTS_FOLLOWED),
+            opened,
+        })
+    }
+
+    /// The new verdicts on everybody's work from now on.
+    pub fn verdicts(&self) -> broadcast::Receiver<Arc<Told>> {
+        self.verdicts.subscribe()
     }
 
     pub fn challenges(&self) -> &Challenges {
