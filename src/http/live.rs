@@ -39,7 +39,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOKS_WHILE_NOBODY_DOES: u32 = 5;
 /// Pages that one may have open. A tab each.
 const PAGES_OF_ONE: usize = 16;
-const PAGES_OF_THE_INSTRUCTOR: usize = 100;
+const PAGES_OF_THE_INSTRUCTOR: usize = 200;
 /// Topics and groups that a tick tells of.
 const ROWS_MAX: usize = 2_000;
 

@@ -33,7 +33,7 @@ mod plain;
 mod progress;
 mod report;
 mod request_errors;
-mod request_words;
+pub mod request_words;
 mod requests;
 mod reset;
 mod room;
@@ -225,6 +225,9 @@ mod class_fixture;
 
 #[cfg(test)]
 mod openapi_tests;
+
+#[cfg(test)]
+mod live_tests;
 
 #[cfg(test)]
 mod roles_tests;
