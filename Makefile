@@ -19,7 +19,16 @@ web/dist/index.html.gz: web/node_modules/.package-lock.json $(shell find web/src
 web/node_modules/.package-lock.json: web/package-lock.json
 	cd web && npm ci --silent || echo "What the dashboard is built with could not be installed."
 
-.PHONY: without-dashboard
+# Types of the dashboard and its tests, those made from the HTTP interface, the contrast of its colours.
+check-dashboard: web/node_modules/.package-lock.json
+	cd web && npm run --silent check && npm run --silent contrast -- --check
+	mkdir -p target && cd web && npx openapi-typescript ../docs/openapi.json --output ../target/types.ts >/dev/null && cmp ../target/types.ts src/api/types.ts
+
+# Every page and act in real Chromium, with pictures in target/browser.
+browser: build
+	python3 tests/browser/run.py --binary $(BINARY)
+
+.PHONY: without-dashboard check-dashboard browser
 without-dashboard:
 	@echo "There is no npm here, so the dashboard is left out; everything else is served. Install Node.js 20 or later for it."
 

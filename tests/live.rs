@@ -48,7 +48,8 @@ fn ask(address: SocketAddr, method: &str, path: &str, token: Option<&str>, body:
 
 fn batch(count: usize) -> Bytes {
     let mut batch = BatchBuilder::new(Codec::None);
-    (0..count).for_each(|_| batch.append(NewRecord { timestamp: Timestamp(1_700_000_000_000), value: Some(b"value"), ..NewRecord::default() }));
+    (0..count)
+        .for_each(|_| batch.append(NewRecord { timestamp: Timestamp(1_700_000_000_000), value: Some(b"value"), ..NewRecord::default() }));
     batch.build().expect("a batch").to_bytes()
 }
 
@@ -103,7 +104,10 @@ fn requests_are_told_in_plain_words() {
     let fetch = &rows[6];
     assert_eq!((&fetch["error"]["name"], &fetch["error"]["code"]), (&json!("OFFSET_OUT_OF_RANGE"), &json!(1)));
     assert!(fetch["error"]["fix"].as_str().unwrap().contains("auto.offset.reset"));
-    assert_eq!((&fetch["client_id"], &fetch["software"], &fetch["from"]), (&json!("binary-test"), &json!("script 1.0"), &json!("127.0.0.1")));
+    assert_eq!(
+        (&fetch["client_id"], &fetch["software"], &fetch["from"]),
+        (&json!("binary-test"), &json!("script 1.0"), &json!("127.0.0.1"))
+    );
     assert!(rows[5]["took_ms"].as_f64().unwrap() >= 290.0 && rows[3]["bytes_in"].as_u64().unwrap() > 100);
     assert_eq!(told(address, None, "?errors=true").len(), 2);
     assert!(told(address, None, "?errors=first").last().unwrap()["error"].is_object());
@@ -199,7 +203,11 @@ fn three_hundred_open_pages_cost_little_and_end_with_the_broker() {
     let broker = classroom(folder.path());
     let address = broker.http.unwrap();
     let joining: Vec<_> = (0..PAGES / 2)
-        .map(|_| std::thread::spawn(move || ask(address, "POST", "/api/join", None, &json!({ "code": CODE })).1["token"].as_str().unwrap().to_owned()))
+        .map(|_| {
+            std::thread::spawn(move || {
+                ask(address, "POST", "/api/join", None, &json!({ "code": CODE })).1["token"].as_str().unwrap().to_owned()
+            })
+        })
         .collect();
     let students: Vec<String> = joining.into_iter().map(|thread| thread.join().expect("a student")).collect();
     let secret = broker.instructor_secret();
@@ -207,7 +215,9 @@ fn three_hundred_open_pages_cost_little_and_end_with_the_broker() {
     let instructor = instructor["token"].as_str().unwrap();
     // The streams have reached the present.
     let begun = Instant::now();
-    while ask(address, "GET", "/api/generators", Some(instructor), &Value::Null).1["phase"] != "live" && begun.elapsed() < Duration::from_secs(120) {
+    while ask(address, "GET", "/api/generators", Some(instructor), &Value::Null).1["phase"] != "live"
+        && begun.elapsed() < Duration::from_secs(120)
+    {
         std::thread::sleep(Duration::from_millis(500));
     }
     let span = Duration::from_secs(10);

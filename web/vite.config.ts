@@ -25,7 +25,7 @@ function compress(): Plugin {
 
 // `npm run dev` takes the data from a broker that runs already: HEADWATER=http://127.0.0.1:8080 npm run dev
 const broker = process.env.HEADWATER ?? "http://127.0.0.1:8080";
-const passed = { target: broker, headers: { origin: broker } };
+const passed = { target: broker, changeOrigin: true, headers: { origin: broker } };
 
 export default defineConfig({
   plugins: [compress()],

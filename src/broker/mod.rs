@@ -6,6 +6,7 @@
 //! the disk runs on a blocking thread. Start with `partition.rs`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod allowance;
 mod authority;
 mod bell;
 pub mod catalog;

@@ -16,7 +16,7 @@ use crate::model::batch::Batches;
 use crate::model::batch_builder::{BatchBuilder, NewRecord};
 use crate::model::compress::Codec;
 use crate::model::produce_check::{BatchError, LogStart, RecordError, check_produced};
-use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, ProducerId, Record, Timestamp, TopicId, TopicName, TopicPartition};
+use crate::model::{Batch, ErrorCode, LeaderEpoch, Offset, PartitionId, ProducerId, Record, Timestamp, TopicId, TopicName, TopicPartition};
 
 pub struct Partition {
     pub name: TopicPartition,
@@ -235,7 +235,11 @@ impl Partition {
                 headers: &[],
             });
         }
-        let batch = builder.build().map_err(io::Error::other)?;
+        self.append_batch(builder.build().map_err(io::Error::other)?, now)
+    }
+
+    /// Appends a batch that was made here.
+    pub fn append_batch(&self, batch: Batch, now: Timestamp) -> Result<Offset, LogError> {
         let mut guard = self.log();
         let log = guard.as_mut().ok_or_else(deleted)?;
         let bytes = batch.len();

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::embedded_desk::batch_of;
 use super::embedded_records::stored;
 use super::{
     BoxFuture, Cluster, ClusterError, GroupMembers, GroupSummary, ListenerSummary, NewRecord, PartitionSummary, Requests, Sightings,
     StoredRecord, TopicSummary, Topics, Witness,
 };
-use crate::broker::{Broker, Endpoint, NewTopic, OwnRecord, Partition, Refused, Topic, clock};
+use crate::broker::{Broker, Endpoint, NewTopic, Partition, Refused, Topic, clock};
 use crate::config::{Advertise, Durability};
 use crate::coordinator::group::GroupId;
 use crate::model::metrics::MetricsSnapshot;
@@ -184,6 +185,10 @@ impl Cluster for Embedded {
         Box::pin(async move { Ok(self.broker.erase(topics, groups).await?) })
     }
 
+    fn makes_topics(&self) -> bool {
+        self.broker.configs.broker().auto_create_topics
+    }
+
     fn set_advertised<'a>(&'a self, listener: &'a str, advertise: Advertise) -> BoxFuture<'a, Result<(), ClusterError>> {
         Box::pin(async move { Ok(self.broker.set_advertised(listener, advertise).await?) })
     }
@@ -258,12 +263,12 @@ impl Topics for Embedded {
             if let Some(message) = self.broker.space.refusal() {
                 return Err(ClusterError { code: ErrorCode::KafkaStorageError, message });
             }
-            let own: Vec<OwnRecord> =
-                records.into_iter().map(|r| OwnRecord { timestamp: r.timestamp, key: r.key, value: r.value }).collect();
+            let count = records.len();
+            let batch = batch_of(&records)?;
             let base = partition
-                .append_own(&own, self.broker.now())
+                .append_batch(batch, self.broker.now())
                 .map_err(|error| ClusterError { code: crate::broker::error_code(&error), message: error.to_string() })?;
-            let end = Offset(base.0.saturating_add(i64::try_from(own.len()).unwrap_or(i64::MAX)));
+            let end = Offset(base.0.saturating_add(i64::try_from(count).unwrap_or(i64::MAX)));
             if let Some(flush) = self.broker.flusher.due(&partition, end) {
                 let unsynced = |_| ClusterError { code: ErrorCode::KafkaStorageError, message: format!("{topic} could not be synced") };
                 flush.ended().await.map_err(unsynced)?;

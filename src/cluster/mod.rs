@@ -5,7 +5,9 @@
 //! read or asked for comes later. `embedded.rs` is the broker in this process, `remote.rs` any other cluster.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod desk;
 mod embedded;
+mod embedded_desk;
 mod embedded_groups;
 mod embedded_records;
 mod embedded_users;
@@ -26,6 +28,7 @@ use crate::model::sighting::{Latest, Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 pub use crate::broker::security::INSTRUCTOR;
+pub use desk::{Desk, Produced, Spent, TopicSetting, TopicWish};
 pub use embedded::Embedded;
 pub use remote::Remote;
 pub use summary::{GroupMember, GroupMembers, GroupOffset, GroupSummary, ListenerSummary, PartitionSummary, StoredRecord, TopicSummary};
@@ -37,7 +40,15 @@ pub struct NewRecord {
     pub key: Option<Bytes>,
     pub value: Option<Bytes>,
     pub timestamp: Timestamp,
-    pub headers: Vec<(String, Bytes)>,
+    /// In their order, names may repeat.
+    pub headers: Vec<(String, Option<Bytes>)>,
+}
+
+impl NewRecord {
+    /// Bytes of key, value and headers.
+    pub fn size(&self) -> usize {
+        summary::size_of(&self.key, &self.value, &self.headers)
+    }
 }
 
 /// What a cluster answered instead of doing what it was asked.
@@ -148,7 +159,7 @@ pub trait Requests: Send + Sync {
     fn name(&self, api_key: i16) -> Option<&'static str>;
 }
 
-pub trait Cluster: Topics + Users + Records {
+pub trait Cluster: Topics + Users + Records + Desk {
     /// What the cluster calls itself.
     fn cluster_id(&self) -> String;
 
@@ -205,6 +216,11 @@ pub trait Cluster: Topics + Users + Records {
 
     /// Deletes topics and groups. A group that has members stays, without what it had committed, and its members join anew.
     fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>>;
+
+    /// Whether a topic is made when a client asks for one that is not there.
+    fn makes_topics(&self) -> bool {
+        false
+    }
 
     /// Changes where the clients of a listener are sent.
     fn set_advertised<'a>(&'a self, listener: &'a str, advertise: Advertise) -> BoxFuture<'a, Result<(), ClusterError>> {

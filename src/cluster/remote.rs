@@ -17,7 +17,7 @@ use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 use rdkafka::{Offset as ReadFrom, TopicPartitionList};
 
-use super::{BoxFuture, ClusterError, NewRecord, StoredRecord, Topics, Users};
+use super::{BoxFuture, ClusterError, Desk, NewRecord, StoredRecord, Topics, Users};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 /// The cluster has to show up within this.
@@ -194,7 +194,7 @@ fn message<'a>(name: &'a str, partition: PartitionId, record: &'a NewRecord) -> 
     message.key = record.key.as_deref();
     message.payload = record.value.as_deref();
     if !record.headers.is_empty() {
-        let add = |headers: OwnedHeaders, (key, value): &(String, Bytes)| headers.insert(Header { key, value: Some(value.as_ref()) });
+        let add = |headers: OwnedHeaders, (key, value): &(String, Option<Bytes>)| headers.insert(Header { key, value: value.as_deref() });
         message.headers = Some(record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), add));
     }
     message
@@ -291,6 +291,9 @@ async fn blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) 
 
 /// Answers each time that it cannot: users of another cluster are kept by hand.
 impl Users for Remote {}
+
+/// The same of what pages change.
+impl Desk for Remote {}
 
 impl Topics for Remote {
     fn ensure_topic<'a>(

@@ -46,10 +46,14 @@ pub struct StoredRecord {
 impl StoredRecord {
     /// Bytes of key, value and headers.
     pub fn size(&self) -> usize {
-        let bytes = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
-        let headers = self.headers.iter().map(|(name, value)| name.len().saturating_add(bytes(value)));
-        headers.fold(bytes(&self.key).saturating_add(bytes(&self.value)), usize::saturating_add)
+        size_of(&self.key, &self.value, &self.headers)
     }
+}
+
+pub(super) fn size_of(key: &Option<Bytes>, value: &Option<Bytes>, headers: &[(String, Option<Bytes>)]) -> usize {
+    let bytes = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+    let each = headers.iter().map(|(name, value)| name.len().saturating_add(bytes(value)));
+    each.fold(bytes(key).saturating_add(bytes(value)), usize::saturating_add)
 }
 
 /// One group of consumers, with what it has committed.

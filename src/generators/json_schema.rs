@@ -54,7 +54,7 @@ fn of_stream(stream: &Stream) -> Object {
         .leaf("$id", format!("urn:headwater:schema:{}", stream.topic))
         .leaf("title", stream.topic)
         .leaf("description", stream.about);
-    let fields: Vec<(&str, &Field)> = stream.fields.iter().chain([&stream.drift.field]).map(|field| (field.name, field)).collect();
+    let fields: Vec<(&str, &Field)> = stream.all_fields().map(|field| (field.name, field)).collect();
     let mut schema = of_object(head, &fields);
     for field in stream.fields {
         let Some((other, value)) = field.only_if else { continue };
@@ -92,8 +92,7 @@ fn of_field(field: &Field) -> Object {
     let kind = field.kind.trim_end_matches('?');
     let nullable = kind != field.kind;
     let kind = if kind == "time" { "string" } else { kind };
-    let about = if field.unit.is_empty() { field.about.to_owned() } else { format!("{}; unit: {}", field.about, field.unit) };
-    let object = Object::default().leaf("description", about);
+    let object = Object::default().leaf("description", field.meaning());
     if kind == "strings" {
         let items = bounds(Object::default().leaf("type", "string"), field, false);
         return object.leaf("type", "array").object("items", items).leaf("uniqueItems", true);
@@ -108,14 +107,8 @@ fn bounds(object: Object, field: &Field, nullable: bool) -> Object {
     }
     match field.values {
         Values::Any => object,
-        Values::OneOf(list) => {
-            let mut values: Vec<Option<&str>> = Vec::new();
-            // In the order of the code's tables, each once.
-            for value in list() {
-                if !values.contains(&Some(value)) {
-                    values.push(Some(value));
-                }
-            }
+        Values::OneOf(_) => {
+            let mut values: Vec<Option<&str>> = field.listed().into_iter().flatten().map(Some).collect();
             if nullable {
                 values.push(None);
             }

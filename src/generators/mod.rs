@@ -20,6 +20,7 @@ mod chronicle;
 mod dirt;
 mod draft;
 mod ecommerce;
+mod examples;
 mod finance;
 mod fraud;
 mod identifier;
@@ -40,6 +41,7 @@ mod world;
 
 pub use chronicle::{Chronicle, Event};
 pub use dirt::DirtLevel;
+pub use examples::{Examples, examples};
 pub use json::rfc3339_ms;
 pub use json_schema::json_schema;
 pub use partitioner::partition_of;

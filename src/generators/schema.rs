@@ -55,6 +55,13 @@ pub enum Values {
     MoreThan(f64),
 }
 
+impl Stream {
+    /// All fields, also the one that comes with version 2.
+    pub fn all_fields(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().chain([&self.drift.field])
+    }
+}
+
 impl Field {
     pub const fn new(name: &'static str, kind: &'static str, about: &'static str) -> Field {
         Field { name, kind, about, unit: "", values: Values::Any, optional: false, only_if: None }
@@ -74,6 +81,33 @@ impl Field {
 
     pub const fn only_if(self, field: &'static str, value: &'static str) -> Field {
         Field { optional: true, only_if: Some((field, value)), ..self }
+    }
+
+    /// What it means, with its unit.
+    pub fn meaning(&self) -> String {
+        if self.unit.is_empty() { self.about.to_owned() } else { format!("{}; unit: {}", self.about, self.unit) }
+    }
+
+    /// `string`, or `string or null`.
+    pub fn type_text(&self) -> String {
+        self.kind.strip_suffix('?').map_or_else(|| self.kind.to_owned(), |kind| format!("{kind} or null"))
+    }
+
+    /// What it can be, in the order of the code's tables, each once; `None` where it can be much.
+    pub fn listed(&self) -> Option<Vec<&'static str>> {
+        let Values::OneOf(list) = self.values else { return None };
+        let mut values: Vec<&str> = Vec::new();
+        for value in list() {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        Some(values)
+    }
+
+    /// Its value in an event.
+    pub fn of<'a>(&self, event: &'a serde_json::Value) -> Option<&'a serde_json::Value> {
+        self.name.split('.').try_fold(event, |value, name| value.get(name))
     }
 
     /// What all streams begin with.

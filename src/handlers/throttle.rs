@@ -13,7 +13,7 @@ use crate::broker::meters::Meter;
 use crate::coordinator::group::request::{DescribeGroup, ListGroups};
 use crate::coordinator::group::{GroupId, Reply as Answer, Request};
 use crate::model::ErrorCode;
-use crate::security::quota::{Limit, QuotaKey};
+use crate::security::quota::Limit;
 use crate::security::{Operation, Principal, Resource};
 
 /// What is done when a quota on topic changes is used up.
@@ -35,19 +35,7 @@ impl Context {
     }
 
     fn limit(&self, principal: &Principal, meter: Meter) -> Option<Limit> {
-        let settings = self.broker.configs.broker();
-        let (key, default) = match meter {
-            Meter::ProducedBytes => (Some(QuotaKey::ProducerByteRate), settings.user_produce_rate),
-            Meter::FetchedBytes => (Some(QuotaKey::ConsumerByteRate), settings.user_fetch_rate),
-            Meter::Requests => (None, settings.user_requests_rate),
-            Meter::ThreadTime => (Some(QuotaKey::RequestPercentage), None),
-            Meter::Partitions => (Some(QuotaKey::ControllerMutationRate), None),
-        };
-        let set = key.and_then(|key| self.rules.quotas.limit(principal.name(), self.client_id(), key));
-        set.or_else(|| {
-            let rate = default.filter(|_| !self.is_superuser())?;
-            Some(Limit { rate, by_user: true, by_client_id: false })
-        })
+        self.broker.limit(&self.rules, principal, self.client_id(), meter)
     }
 
     fn rest_for(&self, ms: i64) -> i32 {
@@ -104,42 +92,14 @@ impl Context {
     }
 
     /// Whether so many more partitions of this topic leave its owner within what one may have. What comes back is held until they are
-    /// there: of two requests at once each counts what the other adds.
+    /// there.
     pub async fn room_for(&self, topic: &str, more: i32) -> Result<Option<MutexGuard<'_, ()>>, Refused> {
-        let Some(owner) = owner(topic).filter(|_| !self.is_superuser()) else { return Ok(None) };
-        let alone = self.broker.meters.adding_partitions.lock().await;
-        let most = self.broker.configs.broker().user_partitions_max;
-        let theirs = self.broker.catalog.list().into_iter().filter(|one| self::owner(one.name.as_str()) == Some(owner));
-        let have: usize = theirs.map(|topic| usize::try_from(topic.partition_count()).unwrap_or(0)).sum();
-        let wanted = have.saturating_add(usize::try_from(more).unwrap_or(0));
-        if wanted > most {
-            let text = format!(
-                "{owner} has {have} partitions and may have {most} (headwater.user.partitions.max); {more} more would make {wanted}. \
-                 Delete topics that you no longer need, or give this one fewer partitions."
-            );
-            return Err(Refused::new(ErrorCode::PolicyViolation, text));
-        }
-        Ok(Some(alone))
+        if self.is_superuser() { Ok(None) } else { self.broker.room_for(topic, more).await }
     }
-}
 
-impl Context {
-    /// Whether a topic's owner has room for more records: a disk is everybody's.
+    /// Whether a topic's owner has room for more records.
     pub fn room_for_records(&self, topic: &str) -> Result<(), Refused> {
-        let most = self.broker.configs.broker().user_storage_bytes_max;
-        let Some(owner) = owner(topic).filter(|_| most > 0 && !self.is_superuser()) else { return Ok(()) };
-        let have = self.broker.meters.stored(owner, || {
-            let theirs = self.broker.catalog.list().into_iter().filter(|one| self::owner(one.name.as_str()) == Some(owner));
-            theirs.flat_map(|topic| topic.partitions().iter().map(|one| one.view().size_bytes()).collect::<Vec<_>>()).sum()
-        });
-        if have < most {
-            return Ok(());
-        }
-        let text = format!(
-            "the topics of {owner} keep {have} bytes and may keep {most} (headwater.user.storage.bytes.max). Delete topics that you no longer \
-             need, or give them a retention.bytes."
-        );
-        Err(Refused::new(ErrorCode::PolicyViolation, text))
+        if self.is_superuser() { Ok(()) } else { self.broker.room_for_records(topic) }
     }
 }
 
@@ -166,24 +126,5 @@ impl Context {
         let most = if own { GROUPS_OF_ONE_MAX } else { GROUPS_OF_ALL_NAMES_MAX };
         let alike = groups.filter(|other| owns(&other.group) == own && self.may(Operation::Read, Resource::group(&other.group)));
         if alike.count() >= most { Err(ErrorCode::GroupMaxSizeReached) } else { Ok(()) }
-    }
-}
-
-/// Whose topic it is by its name: `ws.<id>.` and whatever follows, or the feed that each student makes.
-fn owner(topic: &str) -> Option<&str> {
-    let own = topic.strip_prefix("ws.").and_then(|rest| rest.split_once('.')).map(|(id, _)| id);
-    own.or_else(|| topic.strip_prefix("processed-social-feed.")).filter(|id| !id.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::owner;
-
-    #[test]
-    fn a_topic_is_owned_by_whom_its_name_says() {
-        assert_eq!(owner("ws.quiet-otter.c02"), Some("quiet-otter"));
-        assert_eq!(owner("ws.quiet-otter.a.b"), Some("quiet-otter"));
-        assert_eq!(owner("processed-social-feed.quiet-otter"), Some("quiet-otter"));
-        assert_eq!(["ws.quiet-otter", "ws..x", "orders", "ws.", "processed-social-feed."].map(owner), [None; 5]);
     }
 }

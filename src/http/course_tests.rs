@@ -361,7 +361,7 @@ async fn what_was_done_survives_a_restart_and_goes_with_the_student() {
     // A removed student leaves nothing behind.
     let removed = class.ask("DELETE", &format!("/api/students/{}", gone.id), Some(&instructor), &Value::Null).await;
     assert_eq!(removed.status, 200, "{}", removed.body);
-    assert!(class.course.export().students.get(&gone.id).is_none());
+    assert!(!class.course.export().students.contains_key(&gone.id));
     let erased = class.ask("DELETE", "/api/progress", Some(&instructor), &json!({ "student": pupil.id })).await.json();
     assert!(erased["erased"].as_i64().unwrap() >= 2, "{erased}");
     let empty = open_course(&class.cluster, &class.workshop, &class.ahead_ms).await;

@@ -34,7 +34,7 @@ pub(super) struct Login {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Logout {
-    /// All sessions of the user.
+    /// True: all sessions of the user.
     #[serde(default)]
     everywhere: bool,
 }

@@ -97,7 +97,7 @@ struct Frame {
 /// What is sent in events; each has one of these in its data, by the event's name.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-#[allow(dead_code)] // Only described.
+#[allow(dead_code, reason = "only described")]
 pub(super) enum LiveEvent {
     /// `tick`
     Tick(Tick),
@@ -194,6 +194,12 @@ fn rounded(rate: f64) -> f64 {
 }
 
 impl Live {
+    /// Ends when the broker stops: for answers that would take longer.
+    pub async fn ended(&self) {
+        // The only error is that the sender is gone, which is the same.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
+    }
+
     /// All pages end, and none opens any more.
     pub fn stop(&self) {
         self.stopped.send_replace(true);
@@ -230,6 +236,9 @@ impl Live {
             } else if idle == 0 {
                 state.sample();
                 state.groups.now(state.cluster.as_ref()).await;
+            }
+            if idle == 0 {
+                state.paces.look(state.cluster.as_ref(), Instant::now()).await;
             }
             idle = (idle + 1) % LOOKS_WHILE_NOBODY_DOES;
         }

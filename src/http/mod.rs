@@ -10,11 +10,16 @@ mod challenges;
 mod checks;
 mod class;
 mod console;
+mod content;
 mod course;
+mod cursor;
 mod dashboard;
 mod doctor;
 mod door;
+mod download;
 mod encrypted;
+mod fields;
+mod filter;
 mod generators;
 mod groups;
 mod groups_page;
@@ -29,8 +34,11 @@ mod medallion;
 mod metrics;
 pub mod openapi;
 mod overview;
+mod paces;
 mod plain;
+mod produce;
 mod progress;
+mod records;
 mod report;
 mod request_errors;
 pub mod request_words;
@@ -39,14 +47,18 @@ mod reset;
 mod room;
 mod router;
 pub mod routes;
+mod scan;
 mod schemas;
 mod seen;
 mod server_info;
 pub mod settings;
+mod snapshot;
 pub mod snippet;
 mod student_tool;
 mod students;
 mod tickets;
+mod topic_page;
+mod topics;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,12 +92,16 @@ pub struct HttpState {
     /// Rates of the last seconds, and what was over the last day.
     history: Arc<history::History>,
     groups: Arc<groups::Groups>,
+    paces: Arc<paces::Paces>,
     live: Arc<live::Live>,
     /// Somebody looks at the cluster for all pages.
     looked_at: Arc<AtomicBool>,
     overview: Arc<overview::OverviewCache>,
     attempts: Arc<attempts::Attempts>,
     words: Arc<reset::Words>,
+    snapshot: Arc<snapshot::SnapshotCache>,
+    scans: Arc<scan::Scans>,
+    downloads: Arc<download::Downloads>,
     /// What everybody in the room is told; `subscribe()` hears of changes.
     room: Arc<watch::Sender<Room>>,
     commands: Arc<console::Commands>,
@@ -111,11 +127,15 @@ impl HttpState {
             course: None,
             history: Arc::default(),
             groups: Arc::default(),
+            paces: Arc::default(),
             live: Arc::default(),
             looked_at: Arc::default(),
             overview: Arc::default(),
             attempts: Arc::default(),
             words: Arc::default(),
+            snapshot: Arc::default(),
+            scans: Arc::default(),
+            downloads: Arc::default(),
             room: Arc::new(watch::Sender::new(Room::default())),
             commands: Arc::default(),
             generators: None,
@@ -231,6 +251,9 @@ mod live_tests;
 
 #[cfg(test)]
 mod roles_tests;
+
+#[cfg(test)]
+mod records_tests;
 
 #[cfg(test)]
 mod course_tests;

@@ -78,8 +78,14 @@ pub fn made() -> Value {
     let mut shapes = Shapes { asked: settings().for_deserialize().into(), answered: settings().for_serialize().into() };
     let mut paths = Map::new();
     for route in ROUTES {
-        let operation = shapes.operation(route);
-        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        let mut operation = shapes.operation(route);
+        // A handler of several rows has a number in the names of the later ones.
+        let of_handler = ROUTES.iter().filter(|other| other.handler == route.handler);
+        let before = of_handler.take_while(|other| other.path != route.path).count();
+        if before > 0 {
+            operation["operationId"] = json!(format!("{}.{}", route.handler, before + 1));
+        }
+        let path = paths.entry(route.path.replace("{*", "{")).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
             path.insert(route.method.to_owned(), operation);
         }
@@ -160,11 +166,10 @@ impl Shapes {
     fn query(&mut self, route: &Route) -> Vec<Value> {
         let Some(query) = route.query.first() else { return Vec::new() };
         let schema = query(&mut self.asked).to_value();
-        let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
-        let parameter = |(name, schema): (&String, &Value)| {
-            let mut schema = not_null(schema);
-            let about = schema.as_object_mut().and_then(|schema| schema.remove("description"));
-            let mut parameter = json!({ "name": name, "in": "query", "required": required(name), "schema": schema });
+        let parameter = |(name, field): (&String, &Value)| {
+            let mut field = not_null(field);
+            let about = field.as_object_mut().and_then(|field| field.remove("description"));
+            let mut parameter = json!({ "name": name, "in": "query", "required": is_required(&schema, name), "schema": field });
             if let (Some(parameter), Some(about)) = (parameter.as_object_mut(), about) {
                 parameter.insert("description".to_owned(), about);
             }
@@ -183,30 +188,34 @@ impl Shapes {
 
     /// All that have names. One that is asked and answered in different shapes is there as it is answered; a test keeps that from happening.
     fn schemas(&self) -> Map<String, Value> {
-        let answered = self.answered.definitions().iter().map(|(name, schema)| (name.clone(), as_sent(schema)));
-        self.asked.definitions().iter().map(|(name, schema)| (name.clone(), schema.clone())).chain(answered).collect()
+        let asked = self.asked.definitions().iter().map(|(name, schema)| (name.clone(), with_plain_fields(schema, true)));
+        let answered = self.answered.definitions().iter().map(|(name, schema)| (name.clone(), with_plain_fields(schema, false)));
+        asked.chain(answered).collect()
     }
 }
 
-/// A field that may be missing is not null when it is there, and nothing is made up for it.
-fn as_sent(schema: &Value) -> Value {
-    let mut schema = schema.clone();
-    let is_required = |schema: &Value, name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
-    let whole = schema.clone();
-    for (name, field) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+/// Without defaults, which programs that make types from them take for fields that are always there; and what may be missing of an answer
+/// is not null when it is there.
+fn with_plain_fields(schema: &Value, is_asked: bool) -> Value {
+    let mut plain = schema.clone();
+    for (name, field) in plain.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         if let Some(field) = field.as_object_mut() {
             field.remove("default");
         }
-        if !is_required(&whole, name) {
+        if !is_asked && !is_required(schema, name) {
             *field = not_null(field);
         }
     }
-    schema
+    plain
+}
+
+fn is_required(schema: &Value, name: &str) -> bool {
+    schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name))
 }
 
 /// The names in the braces of a path.
 fn in_path(path: &str) -> impl Iterator<Item = &str> {
-    path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+    path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name.trim_start_matches('*')))
 }
 
 fn path_parameter(name: &str) -> Value {
@@ -266,6 +275,6 @@ mod tests {
 
     #[test]
     fn paths_name_their_parts() {
-        assert_eq!(in_path("/api/{student}/x/{id}").collect::<Vec<_>>(), ["student", "id"]);
+        assert_eq!(in_path("/api/{student}/x/{*rest}").collect::<Vec<_>>(), ["student", "rest"]);
     }
 }

@@ -38,7 +38,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(made);
 /// By method and path of the row; the answers, and how it refuses.
 static VALIDATORS: LazyLock<HashMap<(&str, &str), Validator>> = LazyLock::new(|| {
     let of = |route: &Route| {
-        let operation = &DOCUMENT["paths"][route.path][route.method];
+        let operation = operation(route);
         let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
         schema.is_object().then(|| ((route.method, route.path), strict(schema)))
     };
@@ -47,13 +47,17 @@ static VALIDATORS: LazyLock<HashMap<(&str, &str), Validator>> = LazyLock::new(||
 
 static EVENTS: LazyLock<HashMap<&str, Validator>> = LazyLock::new(|| {
     let of = |route: &Route| {
-        let schema = &DOCUMENT["paths"][route.path][route.method]["responses"]["200"]["content"]["text/event-stream"]["schema"];
+        let schema = &operation(route)["responses"]["200"]["content"]["text/event-stream"]["schema"];
         (!schema.is_null() && schema["type"] != "string").then(|| (route.path, strict(schema)))
     };
     ROUTES.iter().filter_map(of).collect()
 });
 
 static ERROR: LazyLock<Validator> = LazyLock::new(|| strict(&json!({ "$ref": "#/components/schemas/ErrorAnswer" })));
+
+fn operation(route: &Route) -> &'static Value {
+    &DOCUMENT["paths"][route.path.replace("{*", "{")][route.method]
+}
 
 fn strict(schema: &Value) -> Validator {
     let mut document = json!({ "components": { "schemas": DOCUMENT["components"]["schemas"] } });
@@ -93,12 +97,13 @@ fn close(schema: &mut Value, whole: bool) {
 fn row(method: &str, path: &str) -> Option<&'static Route> {
     let path = path.split(['?', '#']).next()?;
     let fits = |route: &&Route| {
-        let parts = || route.path.split('/').zip(path.split('/'));
+        let (count, wanted) = (path.split('/').count(), route.path.split('/').count());
+        let mut parts = route.path.split('/').zip(path.split('/'));
         route.method.eq_ignore_ascii_case(method)
-            && route.path.split('/').count() == path.split('/').count()
-            && parts().all(|(wanted, part)| wanted == part || wanted.starts_with('{') && !part.is_empty())
+            && (count == wanted || count > wanted && route.path.contains("{*"))
+            && parts.all(|(wanted, part)| wanted == part || wanted.starts_with('{') && !part.is_empty())
     };
-    ROUTES.iter().filter(fits).min_by_key(|route| route.path.matches('{').count())
+    ROUTES.iter().filter(fits).min_by_key(|route| (route.path.contains("{*"), route.path.matches('{').count()))
 }
 
 /// Panics unless an answer is as its row says.
@@ -140,7 +145,7 @@ pub(super) fn check(method: &str, path: &str, status: u16, head: &str, body: &st
 fn every_row_has_types_and_no_field_is_left_open() {
     for route in ROUTES {
         assert!(!route.answers.is_empty(), "{} {} says nothing of its answer: add `-> Type`", route.method, route.path);
-        let operation = &DOCUMENT["paths"][route.path][route.method];
+        let operation = operation(route);
         assert_eq!(operation["x-role"], route.who.name());
     }
     let schemas = DOCUMENT["components"]["schemas"].as_object().unwrap();

@@ -32,6 +32,14 @@ const EXPECTED: &[(&str, &str, &str, &str, [u16; 4])] = &[
     ("post",   "/api/logout",                 "/api/logout",                     "",                                     [200, 200, 200, 200]),
     ("get",    "/api/me",                     "/api/me",                         "",                                     [200, 200, 200, 200]),
     ("get",    "/api/overview",               "/api/overview",                   "",                                     [401, 200, 200, 200]),
+    ("get",    "/api/topics",                 "/api/topics?internal=true",       "",                                     [401, 200, 200, 200]),
+    ("post",   "/api/topics",                 "/api/topics",                     r#"{"name":"ws.ID.made"}"#,             [401, 200, 403, 409]),
+    ("get",    "/api/topics/{name}",          "/api/topics/ws.ID.made",          "",                                     [401, 200, 403, 200]),
+    ("post",   "/api/topics/{name}/records",  "/api/topics/ws.ID.made/records",  r#"{"value":"{}","partition":0}"#,      [401, 200, 403, 200]),
+    ("get",    "/api/topics/{name}/records",  "/api/topics/ws.ID.made/records",  "",                                     [401, 200, 403, 200]),
+    ("get", "/api/topics/{name}/records/{partition}/{offset}", "/api/topics/ws.ID.made/records/0/1", "",                [401, 200, 403, 200]),
+    ("get",    "/api/topics/{name}/download", "/api/topics/ws.ID.made/download", "",                                     [401, 200, 403, 200]),
+    ("delete", "/api/topics/{name}",          "/api/topics/ws.ID.made",          "",                                     [401, 200, 403, 404]),
     ("get",    "/headwater.pyz",              "/headwater.pyz",                  "",                                     [200, 200, 200, 200]),
     ("get", "/headwater_student-0.1.0-py3-none-any.whl", "/headwater_student-0.1.0-py3-none-any.whl", "",             [200, 200, 200, 200]),
     ("post",   "/api/me/reset",               "/api/me/reset",                   "{}",                                   [401, 200, 200, 409]),
@@ -77,6 +85,17 @@ const EXPECTED: &[(&str, &str, &str, &str, [u16; 4])] = &[
     ("get",    "/api/leaderboard",            "/api/leaderboard",                "",                                     [401, 404, 404, 200]),
     ("put",    "/api/leaderboard",            "/api/leaderboard",                r#"{"on":true}"#,                       [401, 403, 403, 200]),
     ("get",    "/api/report",                 "/api/report?student=ID",          "",                                     [401, 200, 403, 200]),
+    ("put",    "/api/report",                 "/api/report",                     r#"{"answers":{"built":"a board"}}"#,   [401, 200, 200, 200]),
+    ("post",   "/api/report",                 "/api/report",                     "{}",                                   [401, 200, 200, 200]),
+    ("get",    "/api/reports",                "/api/reports",                    "",                                     [401, 403, 403, 200]),
+    ("get",    "/api/medallion",              "/api/medallion?student=ID",       "",                                     [401, 200, 403, 200]),
+    ("get",    "/api/room",                   "/api/room",                       "",                                     [401, 200, 200, 200]),
+    ("put",    "/api/room",                   "/api/room",                       r#"{"announcement":"hello"}"#,          [401, 403, 403, 200]),
+    ("get",    "/api/join-code",              "/api/join-code",                  "",                                     [401, 403, 403, 200]),
+    ("get",    "/api/doctor",                 "/api/doctor",                     "",                                     [401, 200, 200, 200]),
+    ("get",    "/api/verbs",                  "/api/verbs",                      "",                                     [401, 200, 200, 200]),
+    ("post",   "/api/console",                "/api/console",                    r#"{"line":"help"}"#,                   [401, 200, 200, 200]),
+    ("post",   "/api/students/{id}/reset",    "/api/students/ID/reset",          "{}",                                   [401, 403, 403, 200]),
     // It ends the sessions that the others come with.
     ("post",   "/api/me/password",            "/api/me/password",                "",                                     [401, 200, 200, 409]),
 ];
@@ -96,8 +115,9 @@ async fn every_route_answers_each_role_as_the_table_says() {
     for (method, path, example, body, expected) in EXPECTED {
         let route = ROUTES.iter().find(|route| route.method == *method && route.path == *path);
         let route = route.unwrap_or_else(|| panic!("{method} {path} is no route"));
-        let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
-        let example = example.replace("ID", student["id"].as_str().unwrap());
+        let named = |text: &str| text.replace("ID", student["id"].as_str().unwrap());
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_str(&named(body)).unwrap() };
+        let example = named(example);
         for (caller, status) in callers.iter().zip(expected) {
             let answer = class.ask(&method.to_uppercase(), &example, caller.as_deref(), &body).await;
             assert_eq!(answer.status, *status, "{method} {example} for {caller:?}: {}", answer.body);

@@ -320,6 +320,41 @@ async fn layers_have_the_rows_that_the_last_receipt_named() {
 }
 
 #[tokio::test]
+async fn the_board_of_three_hundred_is_told_at_once() {
+    let class = class().await;
+    let teacher = class.teacher().await;
+    let joining: Vec<_> = (0..300)
+        .map(|_| {
+            let workshop = Arc::clone(&class.workshop);
+            tokio::spawn(async move { workshop.join(super::class_fixture::CODE, None).await.unwrap() })
+        })
+        .collect();
+    for joined in joining {
+        let student = crate::workshop::Student::of(&joined.await.unwrap().identity);
+        for id in ["c01", "c02"] {
+            class.course.set_stuck(&student, id, true, Some(&"x".repeat(400))).await.unwrap();
+            class.course.check(&student, id, crate::workshop::course::Ask::default()).await.unwrap();
+        }
+        class.course.save_answers(&student, [("built".to_owned(), "words ".repeat(3_000))].into()).await.unwrap();
+        class.course.submit_report(&student).await.unwrap();
+    }
+    let began = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(class.course.class().students.len(), 300);
+    }
+    let board = began.elapsed() / 10;
+    let began = Instant::now();
+    let answer = class.get(&teacher, "/api/class").await;
+    println!("the board of 300: made in {board:?}, told in {:?}, {} bytes", began.elapsed(), answer.body.len());
+    let told = answer.json();
+    assert_eq!((told["students"].as_array().unwrap().len(), told["stuck"].as_array().unwrap().len()), (300, 600));
+    assert!(told["students"].as_array().unwrap().iter().all(|row| row["report_ms"].is_i64()));
+    assert!(board < Duration::from_millis(500), "{board:?}");
+    let reports = class.get(&teacher, "/api/reports").await.json();
+    assert!(reports["reports"].as_array().unwrap().iter().all(|report| report["words"] == 3_000));
+}
+
+#[tokio::test]
 async fn one_person_alone_has_a_room_a_report_and_a_console_too() {
     let class = taught().await;
     let course = CourseOptions {
@@ -330,7 +365,10 @@ async fn one_person_alone_has_a_room_a_report_and_a_console_too() {
     let course = Arc::new(Course::open(Arc::clone(&class.cluster), None, course).await.unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, HttpState::new(Arc::clone(&class.cluster)).with_course(Some(course)), std::future::pending()));
+    let topics = Arc::clone(&class.cluster) as Arc<dyn crate::cluster::Topics>;
+    let town = Arc::new(Runner::new(topics, Arc::new(crate::broker::clock::now), 7, crate::generators::DirtLevel::default()));
+    let state = HttpState::new(Arc::clone(&class.cluster)).with_course(Some(course)).with_generators(Some(town));
+    tokio::spawn(serve(listener, state, std::future::pending()));
     let single = Class { address, ..class };
     let ask = async |method: &str, path: &str, body: Value| single.ask(method, path, None, &body).await;
     assert_eq!(ask("PUT", "/api/room", json!({ "frozen": true, "announcement": "hello" })).await.json()["frozen"], json!(true));
@@ -339,6 +377,9 @@ async fn one_person_alone_has_a_room_a_report_and_a_console_too() {
     assert_eq!(ask("POST", "/api/report", json!({})).await.status, 200);
     let reports = ask("GET", "/api/reports", Value::Null).await.json();
     assert_eq!((text(&reports["reports"][0], "student"), &reports["reports"][0]["words"]), ("me", &json!(2)));
+    let doctor = ask("GET", "/api/doctor", Value::Null).await.json();
+    let streams = finding(&doctor, "streams");
+    assert!(streams["status"] == "warn" && text(streams, "words").contains("still being written"), "{doctor}");
     for (path, status) in [("/api/join-code", 409), ("/api/doctor", 200), ("/api/verbs", 200), ("/api/medallion", 200)] {
         assert_eq!(ask("GET", path, Value::Null).await.status, status, "{path}");
     }

@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::course::OfStudent;
 use super::openapi::{Answer, Content, Events, File, Shape, Text};
 use super::{
-    HttpState, challenges, checks, class, console, dashboard, doctor, generators, groups_page, health, history, join_code, joining, live,
-    medallion, metrics, openapi, overview, plain, progress, report, requests, reset, room, schemas, seen, server_info, settings,
-    student_tool, students, tickets,
+    HttpState, challenges, checks, class, console, content, dashboard, doctor, download, generators, groups_page, health, history,
+    join_code, joining, live, medallion, metrics, openapi, overview, plain, produce, progress, records, report, requests, reset, room,
+    schemas, seen, server_info, settings, student_tool, students, tickets, topic_page, topics,
 };
 use crate::generators::incidents::{Command, Wish};
 use crate::workshop::course::{ClassBoard, ExplainAnswer, Export, Handed, Hint, OwnProgress, Saved, Sheet, Told};
@@ -75,6 +75,14 @@ routes! {
     get    "/api/me"                      Nobody     joining::me -> joining::Me, "who is asking";
     post   "/api/me/password"             Student    joining::password -> joining::NewPassword, "a new password; the old one and other sessions end";
     get    "/api/overview"                Student    overview::overview -> overview::Overview, "topics, groups, rates; students see the streams and what is theirs";
+    get    "/api/topics"                  Student    topics::list (query: topics::ListTopics) -> topics::TopicList, "the topics one may see; `?internal=true`: with the broker's own, for the instructor";
+    post   "/api/topics"                  Student    topics::create (body: topics::NewTopicAsk) -> topics::MadeTopic, "`{name, partitions?, configs?}`: makes one of one's own";
+    get    "/api/topics/{name}"           Student    topic_page::show -> topic_page::TopicPage, "one topic: fields, partitions, configs, groups, templates";
+    delete "/api/topics/{name}"           Student    topics::delete -> topics::DeletedTopic, "deletes one of one's own";
+    get    "/api/topics/{name}/records"   Student    records::browse (query: records::Browse) -> records::RecordPage, "records by newest, oldest, offset or time, with a filter and cursors";
+    post   "/api/topics/{name}/records"   Student    produce::produce (body: produce::ProduceAsk) -> produce::ProducedRecords, "`{partition?, key?, value?, headers?, copies?, ...}`: writes a record";
+    get    "/api/topics/{name}/records/{partition}/{offset}" Student records::one -> content::StreamRecord, "one record whole";
+    get    "/api/topics/{name}/download"  Student    download::download (query: download::DownloadAsk) -> File, "records as a file; `?format=csv`, `json` or `ndjson`, and what browsing takes";
     post   "/api/me/reset"                Student    reset::mine (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: which topics and groups of one's own go; `{confirm}`: they do";
     post   "/api/reset"                   Instructor reset::everything (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: what dies; `{confirm, secret}`: it does, and the streams begin anew";
     get    "/api/seen"                    Student    seen::seen (query: seen::SeenQuery) -> seen::Seen, "what the broker saw of one's clients; the instructor: of all, or `?user=`";
@@ -116,7 +124,7 @@ routes! {
     get    "/api/medallion"               Student    medallion::medallion (query: OfStudent) -> medallion::Medallion, "rows of one's own tables, bronze to gold, as the last receipts had them";
     get    "/api/room"                    Student    room::show -> Room, "announcement, timer, whether the room is frozen";
     put    "/api/room"                    Instructor room::change (body: room::RoomChange) -> Room, "`{announcement?, frozen?, timer?}`: what is left out stays, null takes it away";
-    get    "/api/join-code"               Instructor join_code::join_code (query: join_code::JoinCodeQuery) -> join_code::JoinCode | Text, "what a phone or laptop opens to join; `?format=svg`: as a QR code";
+    get    "/api/join-code"               Instructor join_code::join_code (query: join_code::JoinCodeQuery) -> join_code::JoinCode | File, "what a phone or laptop opens to join; `?format=svg`: as a QR code";
     get    "/api/doctor"                  Student    doctor::doctor (query: doctor::DoctorQuery) -> doctor::Findings, "what may keep a client from working, in plain words";
     get    "/api/verbs"                   Student    console::verbs -> console::Verbs, "what the console understands";
     post   "/api/console"                 Student    console::run (body: console::CommandLine) -> console::Output, "`{line}`: what a command line answers, with one's own rights";

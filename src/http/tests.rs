@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::cluster::{
-    BoxFuture, ClusterError, GroupOffset, GroupSummary, NewRecord, PartitionSummary, Records, StoredRecord, TopicSummary, Topics, Users,
+    BoxFuture, ClusterError, Desk, GroupOffset, GroupSummary, NewRecord, PartitionSummary, Records, StoredRecord, TopicSummary, Topics,
+    Users,
 };
 use crate::config::Protocol;
 use crate::model::metrics::{Histogram, MetricsSnapshot, RequestCount, TopicCount};
@@ -108,6 +109,8 @@ impl Cluster for Town {
 impl Users for Town {}
 
 impl Records for Town {}
+
+impl Desk for Town {}
 
 impl Topics for Town {
     fn ensure_topic<'a>(&'a self, _: &'a TopicName, _: i32, _: &'a [(&'a str, String)]) -> BoxFuture<'a, Result<(), ClusterError>> {

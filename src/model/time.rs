@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 number!(
-    /// Milliseconds since 1970-01-01T00:00:00Z. -1 means none.
+    /// Milliseconds since 1970-01-01T00:00:00Z.
     Timestamp(i64)
 );
 
 impl Timestamp {
+    /// As Kafka says that there is none.
     pub const NONE: Timestamp = Timestamp(-1);
 
     pub fn plus_ms(self, ms: i64) -> Timestamp {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::svg::{bars, histogram, ranks};
 use super::{HOUR_MS, SEED, Told, keep, one_day, told};
 use crate::generators::dirt::{DirtLevel, Edit};
+use crate::generators::examples::{examples, is_dull};
 use crate::generators::schema::{Field, STREAMS, Stream, Values};
 
 const SAMPLES: usize = 20;
@@ -47,8 +48,7 @@ impl Fields {
         seen.events += 1;
         seen.bytes += told.event.value.len();
         for (field, column) in STREAMS[id].fields.iter().zip(&mut seen.columns) {
-            let value = told.value().pointer(&format!("/{}", field.name.replace('.', "/")));
-            value.into_iter().for_each(|value| column.add(field, value));
+            field.of(told.value()).into_iter().for_each(|value| column.add(field, value));
         }
     }
 
@@ -65,8 +65,7 @@ impl Fields {
 
 impl Column {
     fn add(&mut self, field: &Field, value: &Value) {
-        let dull = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-        if self.example.is_none() && !dull {
+        if self.example.is_none() && !is_dull(value) {
             self.example = Some(value.clone());
         }
         match value {
@@ -142,10 +141,7 @@ fn page(fields: &Fields) -> String {
 }
 
 fn row(stream: &Stream, field: &Field, column: &Column, events: usize) -> String {
-    let kind = match field.kind.strip_suffix('?') {
-        Some(kind) => format!("{kind} or null"),
-        None => field.kind.to_owned(),
-    };
+    let kind = field.type_text();
     let kind = if field.optional { format!("{kind}, in some") } else { kind };
     let example = column.example.as_ref().map(Value::to_string).unwrap_or_default();
     let picture = column.picture(field, events).map(|_| format!("![]({})", picture_file(stream, field))).unwrap_or_default();
@@ -212,6 +208,18 @@ fn the_committed_page_samples_and_pictures_are_what_the_code_makes() {
         }
         assert!(page.contains(&*name.to_string_lossy()), "docs/pictures/{} is on no page", name.display());
     }
+}
+
+#[test]
+fn the_pages_show_the_same_examples() {
+    let (fields, _) = one_day();
+    for (stream, seen) in STREAMS.iter().zip(&fields.streams) {
+        let shown = examples(stream.topic).unwrap();
+        for (field, column) in stream.fields.iter().zip(&seen.columns) {
+            assert_eq!(shown.of(field.name), column.example.as_ref(), "{}.{}", stream.topic, field.name);
+        }
+    }
+    assert!(examples("_truth").is_none());
 }
 
 #[test]

@@ -13,14 +13,9 @@ use serde_json::Value;
 
 use super::chronicle::{Chronicle, Event};
 use super::dirt::DirtLevel;
+use super::examples::{HOUR_MS, ORIGIN, SEED};
 use super::schema::StreamId;
 use super::world::World;
-use crate::model::Timestamp;
-
-/// 23 November 2026, ten o'clock.
-const ORIGIN: Timestamp = Timestamp(1_795_428_000_000);
-const HOUR_MS: i64 = 3_600_000;
-const SEED: u64 = 42;
 
 /// An event of a stream, and what the ledger notes of it.
 struct Told {

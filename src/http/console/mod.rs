@@ -5,7 +5,6 @@ mod course;
 mod groups;
 mod line;
 mod printed;
-mod reading;
 mod topics;
 mod verbs;
 
@@ -18,7 +17,6 @@ use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 
 use super::HttpState;
 use super::answer::{Asked, Refused};
@@ -35,26 +33,15 @@ const LINE_BYTES_MAX: usize = 16 << 10;
 /// So many commands at once, and then one every so often, of one user.
 const AT_ONCE: u32 = 30;
 const EVERY: Duration = Duration::from_millis(500);
-/// Commands that read records at the same time, and how long one waits for its turn.
-const READING_MAX: usize = 3;
-const TURN_WITHIN: Duration = Duration::from_secs(10);
 
-/// Who typed how much lately, and who reads.
-pub(super) struct Commands {
-    used_up: Mutex<HashMap<String, Instant>>,
-    reading: Semaphore,
-}
-
-impl Default for Commands {
-    fn default() -> Commands {
-        Commands { used_up: Mutex::default(), reading: Semaphore::new(READING_MAX) }
-    }
-}
+/// Who typed how much lately.
+#[derive(Default)]
+pub(super) struct Commands(Mutex<HashMap<String, Instant>>);
 
 impl Commands {
     fn begin(&self, who: &str) -> Result<(), Refused> {
         let now = Instant::now();
-        let mut all = self.used_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let used_up = all.get(who).copied().unwrap_or(now).max(now);
         let over = (used_up - now).saturating_sub(EVERY * (AT_ONCE - 1));
         if !over.is_zero() {

@@ -1,31 +1,34 @@
 //! `topics`, `describe`, `consume`, `produce`.
 
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Extension, State};
 use bytes::Bytes;
 
 use super::line::{Asking, shortened};
 use super::printed::{Printed, Style, begun};
-use super::reading::{Begin, Wish, read};
 use super::verbs::nearest;
-use super::{Seat, TURN_WITHIN, wrong};
-use crate::broker::clock;
-use crate::cluster::{ClusterError, NewRecord, StoredRecord, TopicSummary};
-use crate::generators::partition_of;
-use crate::http::answer::Refused;
+use super::{Seat, wrong};
+use crate::cluster::{StoredRecord, TopicSummary};
+use crate::http::answer::{Asked, InPath, Refused};
 use crate::http::doctor::utc;
 use crate::http::overview::may_see_topic;
-use crate::model::{Offset, PartitionId, TopicName};
+use crate::http::produce::{self, ProduceAsk};
+use crate::http::records::{self, Browse, From};
+use crate::http::scan::Ended;
+use crate::http::topics::{self, NewTopicAsk, check_own};
 
 /// Records that one command shows.
 const RECORDS_MAX: i64 = 90;
 /// Of a key, a header, and a value.
 const KEY_BYTES: usize = 200;
 const VALUE_BYTES: usize = 2 << 10;
+/// Of what stands above a value.
+const HEAD_BYTES: usize = 2 << 10;
+const HEADERS_MAX: usize = 10;
 
-fn failed(error: ClusterError) -> Refused {
-    wrong(error.message, "try again; topics lists what there is")
-}
-
-fn records(topic: &TopicSummary) -> i64 {
+fn records_of(topic: &TopicSummary) -> i64 {
     topic.partitions.iter().map(|p| p.end_offset.0.saturating_sub(p.start_offset.0)).fold(0, i64::saturating_add)
 }
 
@@ -66,7 +69,7 @@ impl Seat<'_> {
         printed.say(Style::Strong, &format!("{:<width$}  {:>10}  {:>12}  {:>10}", "topic", "partitions", "records", "size"));
         for topic in &topics {
             let bytes = topic.partitions.iter().map(|p| p.size_bytes).fold(0, u64::saturating_add);
-            let row = format!("{:<width$}  {:>10}  {:>12}  {:>10}", topic.name, topic.partitions.len(), records(topic), size(bytes));
+            let row = format!("{:<width$}  {:>10}  {:>12}  {:>10}", topic.name, topic.partitions.len(), records_of(topic), size(bytes));
             printed.content(Style::Plain, &row);
         }
         Ok(())
@@ -74,7 +77,7 @@ impl Seat<'_> {
 
     pub(super) fn describe(&self, name: &str, printed: &mut Printed) -> Result<(), Refused> {
         let topic = self.topic(name)?;
-        printed.content(Style::Strong, &format!("{}: {} partitions, {} records", topic.name, topic.partitions.len(), records(&topic)));
+        printed.content(Style::Strong, &format!("{}: {} partitions, {} records", topic.name, topic.partitions.len(), records_of(&topic)));
         for partition in &topic.partitions {
             let (start, end) = (partition.start_offset, partition.end_offset);
             let count = end.0.saturating_sub(start.0);
@@ -94,90 +97,77 @@ impl Seat<'_> {
         let topic = self.topic(asked.required(0)?)?;
         let count = usize::try_from(asked.number("-n", 1..=RECORDS_MAX)?.unwrap_or(5)).unwrap_or(5);
         let partition = asked.number("--partition", 0..=i64::from(i32::MAX))?.and_then(|partition| i32::try_from(partition).ok());
-        let partition = partition.map(PartitionId);
-        if partition.is_some_and(|wanted| !topic.partitions.iter().any(|p| p.partition == wanted)) {
-            let last = topic.partitions.len().saturating_sub(1);
-            return Err(wrong(format!("{} has no such partition", topic.name), format!("choose one from 0 to {last}")));
-        }
-        let begin = match asked.option("--from") {
-            None | Some("end" | "newest" | "latest") => Begin::End,
-            Some("start" | "oldest" | "earliest" | "beginning") => Begin::Start,
+        let (from, offset) = match asked.option("--from") {
+            None | Some("end" | "newest" | "latest") => (From::Newest, None),
+            Some("start" | "oldest" | "earliest" | "beginning") => (From::Oldest, None),
             Some(text) => {
                 let bad = || wrong(format!("--from {} is neither end, start nor an offset", shortened(text)), "such as --from 1200");
-                Begin::At(text.parse().ok().filter(|offset| *offset >= 0).map(Offset).ok_or_else(bad)?)
+                (From::Offset, Some(text.parse().ok().filter(|offset| *offset >= 0).ok_or_else(bad)?))
             }
         };
-        let turn = tokio::time::timeout(TURN_WITHIN, self.state.commands.reading.acquire()).await;
-        let _turn = turn.map_err(|_| wrong("many are reading at the moment", "try again in a few seconds"))?;
-        let wish = Wish { topic: &topic, partition, begin, count, filter: asked.option("--filter") };
-        let found = read(self.state.cluster.as_ref(), &wish, shown).await.map_err(failed)?;
-        for record in &found.records {
-            printed.content(Style::Dim, &record.head);
-            printed.content(
-                if record.value.is_some() { Style::Plain } else { Style::Dim },
-                record.value.as_deref().unwrap_or("null (a tombstone)"),
-            );
+        let filter = asked.option("--filter").map(str::to_owned);
+        let browse = Browse { from: Some(from), offset, partition, limit: Some(count), filter, ..Browse::default() };
+        let view = records::view(self.state, self.caller, topic.name.as_str(), &browse).await?;
+        // What is kept of a record is bounded, however large it is.
+        let mut found = records::read(self.state, self.caller, &view, count, |record| (shown(&record), HEAD_BYTES + VALUE_BYTES)).await?;
+        if from == From::Newest {
+            found.items.reverse();
         }
-        let ending = match (found.records.len(), found.cut) {
-            (0, false) if records(&topic) == 0 => "There are no records.".to_owned(),
-            (n, false) => format!("{n} records shown, {} looked at", found.looked_at),
-            (n, true) => format!(
-                "{n} records shown, {} looked at; that is as far as one command reads: begin elsewhere with --from",
-                found.looked_at
-            ),
-        };
-        printed.say(Style::Dim, &ending);
+        for record in &found.items {
+            let (style, value) = match &record.value {
+                Some(value) => (Style::Plain, value.as_str()),
+                None => (Style::Dim, "null (a tombstone)"),
+            };
+            printed.content(Style::Dim, &record.head);
+            printed.content(style, value);
+        }
+        let (shown, scanned) = (found.items.len(), found.scanned);
+        printed.say(
+            Style::Dim,
+            &match (shown, found.ended) {
+                (0, Ended::End) if scanned == 0 => "There are no records there.".to_owned(),
+                (_, Ended::Budget) => {
+                    format!("{shown} records shown, {scanned} looked at: as far as one command reads. Begin elsewhere with --from.")
+                }
+                _ => format!("{shown} records shown, {scanned} looked at"),
+            },
+        );
         Ok(())
     }
 
     pub(super) async fn produce(&self, asked: &Asking<'_>, printed: &mut Printed) -> Result<(), Refused> {
         let name = asked.required(0)?;
-        let (key, value) = (asked.or_null(1)?, asked.rest(2)?);
-        self.may_write(name)?;
-        let topic = match self.state.cluster.topic(name) {
-            Some(topic) => topic,
-            None => self.created(name).await?,
-        };
-        let partitions = i32::try_from(topic.partitions.len()).unwrap_or(1);
-        let partition = match key {
-            Some(key) => partition_of(key.as_bytes(), partitions),
-            // As a producer without keys would: anywhere.
-            None => partition_of(uuid::Uuid::new_v4().as_bytes(), partitions),
-        };
-        let bytes = |text: &str| Bytes::from(text.to_owned());
-        let record = NewRecord { key: key.map(bytes), value: value.map(bytes), timestamp: clock::now(), headers: Vec::new() };
-        let offset = self.state.cluster.append(&topic.name, partition, vec![record]).await.map_err(failed)?;
-        printed.content(Style::Plain, &format!("written to {}, partition {partition}, offset {offset}", topic.name));
-        if key.is_some() && partitions > 1 {
+        let (key, value) = (asked.or_null(1)?.map(str::to_owned), asked.rest(2)?.map(str::to_owned));
+        check_own(self.caller, name)?;
+        if self.state.cluster.topic(name).is_none() {
+            self.make(name, printed).await?;
+        }
+        let record = ProduceAsk { key, value, ..ProduceAsk::default() };
+        let has_key = record.key.is_some();
+        let (state, caller) = (State(self.state.clone()), Extension(self.caller.clone()));
+        let Json(written) = produce::produce(state, caller, InPath(name.to_owned()), Asked(record)).await?;
+        printed.content(Style::Plain, &format!("written to {name}, partition {}, offset {}", written.partition, written.offset));
+        if has_key {
             printed.say(Style::Dim, "The key decides the partition: the same key always lands there.");
         }
         Ok(())
     }
 
-    fn may_write(&self, name: &str) -> Result<(), Refused> {
-        let internal = self.state.cluster.topic(name).is_some_and(|topic| topic.internal) || name.starts_with("__");
-        let own = if self.is_instructor() { !internal } else { self.caller.owns_topic(name) };
-        if own {
-            return Ok(());
+    /// As a producer's first look at a topic makes it.
+    async fn make(&self, name: &str, printed: &mut Printed) -> Result<(), Refused> {
+        if !self.state.cluster.makes_topics() {
+            let fix = "make it first, on the page of topics: topics are not made by writing here (auto.create.topics.enable)";
+            return Err(wrong(format!("there is no topic {}", shortened(name)), fix));
         }
-        let fix = match &self.caller.identity {
-            Some(identity) => format!("your topics begin with {}: produce {}test KEY VALUE", identity.prefix(), identity.prefix()),
-            None => "this topic is the broker's own".to_owned(),
-        };
-        Err(wrong(format!("you may not write to {}", shortened(name)), fix))
-    }
-
-    async fn created(&self, name: &str) -> Result<TopicSummary, Refused> {
-        if !TopicName::is_legal(name) {
-            let fix = "a topic's name has letters, digits, '.', '_' and '-', 249 at most";
-            return Err(wrong(format!("{} is no name for a topic", shortened(name)), fix));
-        }
-        Err(wrong(format!("there is no topic {}", shortened(name)), "topics lists what there is"))
+        let wish = NewTopicAsk { name: name.to_owned(), partitions: None, configs: BTreeMap::new() };
+        let made = topics::create(State(self.state.clone()), Extension(self.caller.clone()), Asked(wish)).await?;
+        printed.content(Style::Dim, &format!("{} is made, with {} partitions", made.name, made.partitions));
+        Ok(())
     }
 }
 
 /// A record as two lines.
-pub struct Shown {
+struct Shown {
     head: String,
     value: Option<String>,
 }
@@ -194,9 +184,9 @@ fn shown(record: &StoredRecord) -> Shown {
     if let Some(key) = &record.key {
         head.push_str(&format!("  key {}", text(key, KEY_BYTES)));
     }
-    for (name, value) in record.headers.iter().take(10) {
+    for (name, value) in record.headers.iter().take(HEADERS_MAX) {
         let value = value.as_ref().map_or_else(|| "null".to_owned(), |value| text(value, KEY_BYTES));
         head.push_str(&format!("  {}={value}", begun(name, KEY_BYTES)));
     }
-    Shown { head, value: record.value.as_ref().map(|value| text(value, VALUE_BYTES)) }
+    Shown { head: begun(&head, HEAD_BYTES), value: record.value.as_ref().map(|value| text(value, VALUE_BYTES)) }
 }

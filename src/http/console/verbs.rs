@@ -34,7 +34,8 @@ verbs! {
     "topics"   []                        []  "topics", "the topics that you may read, with their records";
     "describe" ["topic"]                 []  "describe TOPIC", "partitions of a topic: offsets, records, size";
     "consume"  ["topic"]                 ["-n", "--from", "--partition", "--filter"]
-        "consume TOPIC [-n 5] [--from end|start|OFFSET] [--partition P] [--filter TEXT]", "some records of a topic; nothing is committed";
+        "consume TOPIC [-n 5] [--from end|start|OFFSET] [--partition P] [--filter 'event_type:purchase price:>500']",
+        "some records of a topic; the filter is that of the page of records; nothing is committed";
     "produce"  ["topic", "key", "value"] []  "produce TOPIC KEY VALUE", "writes one record; null without quotes is no key, or a tombstone";
     "groups"   []                        []  "groups", "your consumer groups: state, members, lag";
     "lag"      ["group"]                 []  "lag GROUP", "how far a group is behind, partition by partition";

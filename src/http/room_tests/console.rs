@@ -50,7 +50,7 @@ async fn every_verb_of_the_table_answers() {
     assert!(oldest.contains("offset 0") && oldest.contains("\"event_id\":\"0-0\""), "{oldest}");
     let there = class.typed(&pupil, "consume ecommerce-events --from 700 --partition 2 -n 1").await.text();
     assert!(there.contains("partition 2  offset 700") && there.contains("\"2-700\""), "{there}");
-    let found = class.typed(&pupil, "consume ecommerce-events -n 1 --filter '\"event_id\":\"3-42\"'").await.text();
+    let found = class.typed(&pupil, "consume ecommerce-events -n 1 --filter 'event_id:\"3-42\"'").await.text();
     assert!(found.contains("partition 3  offset 42 "), "{found}");
     assert!(class.typed(&pupil, "groups").await.text().contains("no consumer group"));
     let who = class.typed(&pupil, "whoami").await.text();
@@ -99,7 +99,8 @@ async fn what_is_produced_goes_to_ones_own_topics_alone() {
         (&teacher, "produce __consumer_offsets k v".to_owned()),
     ] {
         let told = class.fails(who, &line).await;
-        assert!(told.contains("may not write"), "{line}: {told}");
+        let why = ["somebody else's", "broker's own", "the town's"];
+        assert!(why.iter().any(|why| told.contains(why)), "{line}: {told}");
     }
     assert!(class.typed(&teacher, "produce secret-plans k v").await.ok);
     // Others' topics are as good as not there, whether they are or not.
@@ -139,7 +140,7 @@ async fn whatever_is_typed_is_answered_and_bounded() {
         ("consume ecommerce-events --rows 5", "no option --rows"),
         ("consume ecommerce-events -n 0", "no number from 1 to"),
         ("consume ecommerce-events -n 99999999999999999999", "no number from 1 to"),
-        ("consume ecommerce-events --partition 4", "no such partition"),
+        ("consume ecommerce-events --partition 4", "has no partition 4"),
         ("consume ecommerce-events --partition -1", "no number"),
         ("consume ecommerce-events --from yesterday", "neither end, start nor an offset"),
         ("consume 'ecommerce-events", "not closed"),
@@ -163,7 +164,7 @@ async fn whatever_is_typed_is_answered_and_bounded() {
     }
     // A beginning far behind the end, and one that is as far as numbers go.
     let told = class.typed(&pupil, &format!("consume {STREAM} --from {}", i64::MAX)).await;
-    assert!(told.ok && told.text().contains("0 records shown"), "{}", told.text());
+    assert!(told.ok && told.text().contains("no records there"), "{}", told.text());
     let mut statuses = std::collections::BTreeMap::new();
     for _ in 0..60 {
         *statuses.entry(class.post(&pupil, "/api/console", json!({ "line": "whoami" })).await.status).or_insert(0) += 1;

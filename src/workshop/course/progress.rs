@@ -152,7 +152,7 @@ impl Progress {
         let state = self.state();
         let of = |(key, written): (&Key, &Written)| {
             let submitted = written.submitted.as_ref()?;
-            Some((key.0.clone(), (submitted.at_ms, submitted.words())))
+            Some((key.0.clone(), (submitted.at_ms, submitted.words)))
         };
         state.reports.iter().filter_map(of).collect()
     }

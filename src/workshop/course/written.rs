@@ -32,6 +32,8 @@ pub struct Written {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Submitted {
     pub at_ms: Timestamp,
+    /// In all answers together.
+    pub words: usize,
     pub answers: BTreeMap<String, String>,
 }
 
@@ -77,7 +79,10 @@ impl Course {
             return Err(CourseError::Wrong { error: "nothing has been written yet".to_owned(), fix });
         }
         let now = (self.now)();
-        self.write(student, move |written| written.submitted = Some(Submitted { at_ms: now, answers: written.answers.clone() })).await
+        self.write(student, move |written| {
+            written.submitted = Some(Submitted { at_ms: now, words: words(&written.answers), answers: written.answers.clone() })
+        })
+        .await
     }
 
     async fn write(&self, student: &Student, change: impl FnOnce(&mut Written) + Send + 'static) -> Result<Saved, CourseError> {
@@ -102,10 +107,9 @@ impl Course {
     }
 }
 
-impl Submitted {
-    pub(super) fn words(&self) -> usize {
-        self.answers.values().map(|answer| answer.split_whitespace().count()).sum()
-    }
+/// Counted once: the board is asked for all the time.
+fn words(answers: &BTreeMap<String, String>) -> usize {
+    answers.values().map(|answer| answer.split_whitespace().count()).sum()
 }
 
 fn checked((id, answer): (String, String)) -> Result<(String, String), CourseError> {

@@ -32,7 +32,7 @@ mod silver;
 mod silver_tally;
 mod tables;
 mod threshold_alerts;
-mod times;
+pub mod times;
 
 use crate::model::Timestamp;
 use crate::model::evidence::Evidence;

@@ -30,14 +30,14 @@ export interface TopicRow {
   messages_per_s: number; bytes_per_s: number; spark: number[]; last_write_ms: number | null; schema: string | null; about: string | null;
   lag: { group: string; lag: number }[]; may_write: boolean; may_delete: boolean;
 }
-export interface FieldInfo { name: string; type: string; required: boolean; meaning: string; example: unknown; values: string[] | null }
-export interface PartitionInfo { partition: number; start_offset: number; end_offset: number; records: number; size_bytes: number; messages_per_s: number; share: number }
-export interface ConfigInfo { name: string; value: string; default: string; overridden: boolean; type: string; about: string }
+export interface FieldInfo { name: string; type: string; required: boolean; meaning: string; /** As JSON. */ example: string | null; values: string[] | null }
+export interface PartitionInfo { partition: number; start_offset: number; end_offset: number; records: number; size_bytes: number; messages_per_s: number; share: number; /** Offsets that are damaged and not served: from, to (not included). */ damaged?: [number, number][] }
+export interface ConfigInfo { name: string; value: string | null; default: string | null; overridden: boolean; type: string; about: string; has_effect?: boolean }
 export interface Template { name: string; key: string | null; value: string | null; headers: { name: string; value: string | null }[] }
 export interface TopicGroup { id: string; state: string; lag: number; partitions: { partition: number; committed: number; end_offset: number; lag: number }[] }
 export interface TopicPage extends TopicRow { id: string; story: string | null; fields: FieldInfo[]; partition_list: PartitionInfo[]; configs: ConfigInfo[]; groups: TopicGroup[]; templates: Template[] }
 export interface Content { kind: "json" | "text" | "binary"; text: string; bytes: number; cut: boolean }
-export interface LogRecord { partition: number; offset: number; timestamp_ms: number; key: Content | null; value: Content | null; headers: { name: string; value: Content | null }[]; size_bytes: number }
+export interface LogRecord { partition: number; offset: number; timestamp_ms: number; key: Content | null; value: Content | null; headers: { name: string; value: Content | null }[]; headers_left_out?: number; size_bytes: number }
 export interface RecordPage { records: LogRecord[]; scanned: number; matched: number; took_ms: number; ended: "limit" | "end" | "budget"; after: string | null; before: string | null }
 
 export interface GroupRow { id: string; protocol: string; state: string; members: number; lag: number; topics: { name: string; lag: number }[]; mine: boolean; rate_in: number; rate_out: number; eta_s: number | null }
@@ -75,7 +75,7 @@ export interface ProgressRow {
 export interface Progress { student: string; name: string; points: number; challenges: ProgressRow[] }
 export interface Leaderboard { on: boolean; frozen: boolean; rows: { rank: number; student: string; name: string; points: number; solved: number }[] }
 
-export interface Verb { verb: string; usage: string; about: string; arguments: string[] }
+export interface Verb { verb: string; usage: string; about: string; arguments: string[]; options: string[] }
 export interface ConsoleAnswer { ok: boolean; lines: { text: string; style: "plain" | "strong" | "dim" | "error" }[] }
 export interface ReportRow { id: string; title: string; result: string; attempts: number; first_pass_ms: number | null; hints: number; points: number; points_of: number }
 export interface Question { id: string; title: string; ask: string; lines: number; answer: string }

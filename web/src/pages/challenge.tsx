@@ -19,8 +19,8 @@ import { TicketPanel } from "./challenge/ticket";
 import { Answer } from "./challenge/verdict";
 
 /** The newest verdict on a challenge: kept, asked for here, or arrived by itself. */
-function useVerdict(id: string, mayAct: boolean): [Verdict | null, (verdict: Verdict) => void] {
-  const { data: last } = useGet<Verdict>(mayAct ? `/api/verdict/${part(id)}` : null);
+function useVerdict(id: string, hasOne: boolean): [Verdict | null, (verdict: Verdict) => void] {
+  const { data: last } = useGet<Verdict>(hasOne ? `/api/verdict/${part(id)}` : null);
   const [own, setOwn] = useState<Verdict | null>(null);
   useEffect(() => setOwn(null), [id]);
   const all = [last, own, arrived.value].filter((one): one is Verdict => one?.challenge === id);
@@ -52,7 +52,7 @@ const PLACES = { "results-topic": "Records, into your results topic", "own-topic
 function HandIn({ challenge }: { challenge: ChallengePage }) {
   const { submission } = challenge;
   return (
-    <Panel title="What to hand in">
+    <Panel title="The form of an answer">
       <p><Tag>{PLACES[submission.to] ?? submission.to}</Tag></p>
       <p class="words"><span><MarkdownLine text={submission.what} link={docPath} /></span></p>
       <Code text={submission.example} label="An example of what to hand in" />
@@ -69,9 +69,9 @@ function HandIn({ challenge }: { challenge: ChallengePage }) {
 
 function Page({ challenge, mayAct }: { challenge: ChallengePage; mayAct: boolean }) {
   const { data: progress, reload } = useGet<Progress>(mayAct ? "/api/progress" : null, 15_000);
-  const [verdict, setVerdict] = useVerdict(challenge.id, mayAct);
-  useEffect(() => reload(), [verdict?.at_ms, reload]);
   const own = progress?.challenges.find((one) => one.id === challenge.id);
+  const [verdict, setVerdict] = useVerdict(challenge.id, own?.last != null);
+  useEffect(() => reload(), [verdict?.at_ms, reload]);
   const { instructions, besidePrompts } = useMemo(() => parts(challenge.readme), [challenge.readme]);
   return (
     <div class="sides">

@@ -80,6 +80,7 @@ function Prompt({ verbs, known }: { verbs: Verb[]; known: Known }) {
   const draft = useRef("");
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
+    input.current?.setAttribute("autocorrect", "off");
     if (window.matchMedia("(pointer: fine)").matches) input.current?.focus({ preventScroll: true });
   }, []);
   const write = (words: string) => {
@@ -125,7 +126,7 @@ function Prompt({ verbs, known }: { verbs: Verb[]; known: Known }) {
   };
   return (
     <div class="stack tight">
-      <form class="prompt" onSubmit={(event) => { event.preventDefault(); submit(line); }}>
+      <form class="command" onSubmit={(event) => { event.preventDefault(); submit(line); }}>
         <label for="console-line"><span aria-hidden="true">&gt;</span><span class="only-read">Command</span></label>
         <input
           id="console-line"
@@ -133,10 +134,9 @@ function Prompt({ verbs, known }: { verbs: Verb[]; known: Known }) {
           value={line}
           autocomplete="off"
           autocapitalize="off"
-          autocorrect="off"
           spellcheck={false}
           enterkeyhint="send"
-          maxLength={4000}
+          maxLength={16_000}
           aria-describedby="console-keys"
           onInput={(event) => { setLine(event.currentTarget.value); offer([]); setAt(null); }}
           onKeyDown={key}

@@ -1,5 +1,5 @@
 import { useLocation, useRoute } from "preact-iso";
-import { useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { part, withQuery } from "../api/client";
 import type { GroupPage, GroupPartition } from "../api/model";
 import { useGet } from "../api/use";
@@ -12,9 +12,9 @@ import { every } from "../state/prefs";
 import { Assignment, Letter, Members } from "./group/assignment";
 import { Remove } from "./group/remove";
 import { Reset } from "./group/reset";
-import { courseWords, etaWords, LAG_IS, Letters, offset, stateWords } from "./group/words";
+import { courseWords, etaFigure, LAG_IS, Letters, offset, stateWords } from "./group/words";
 
-const lagText = (value: number): string => count(value);
+const MISSING_AGAIN_MS = 5000;
 
 export default function Group() {
   const { params } = useRoute();
@@ -22,10 +22,12 @@ export default function Group() {
 }
 
 function GroupOf({ id }: { id: string }) {
-  const { data, problem, reload } = useGet<GroupPage>(`/api/groups/${part(id)}`, every.value * 1000);
+  const [missing, setMissing] = useState(false);
+  const { data, problem, reload } = useGet<GroupPage>(`/api/groups/${part(id)}`, missing ? MISSING_AGAIN_MS : every.value * 1000);
   const letters = useRef(new Letters()).current;
   if (data) letters.give(data.members);
   const gone = problem?.status === 404;
+  useEffect(() => setMissing(gone), [gone]);
   return (
     <>
       <PageHead title={id}>
@@ -48,14 +50,15 @@ function StateTag({ group }: { group: GroupPage }) {
 
 function Content({ group, letters, reload }: { group: GroupPage; letters: Letters; reload: () => void }) {
   const state = stateWords(group.state, group.members.length);
+  const [eta, until] = etaFigure(group.lag, group.rate_in, group.rate_out, group.eta_s);
   return (
     <>
       <Panel>
-        <div class="columns narrow">
+        <div class="columns figures">
           <Figure value={count(group.lag)} label="records of lag" />
           <Figure value={`${rate(group.rate_in)} /s`} label="come in" />
           <Figure value={`${rate(group.rate_out)} /s`} label="are committed" />
-          <Figure value={etaWords(group.lag, group.rate_in, group.rate_out, group.eta_s)} label="until the lag is gone" />
+          <Figure value={eta} label={until} />
           <Figure value={count(group.members.length)} label={group.members.length === 1 ? "member" : "members"} />
         </div>
         <p>{state.sentence} {courseWords(group, group.members.length)}</p>
@@ -81,7 +84,7 @@ function LagChart({ group }: { group: GroupPage }) {
     <Panel title="Lag over 15 minutes">
       {group.history.at_ms.length < 2
         ? <Empty>The first line is here in a few seconds: the broker notes the lag every {group.history.step_s} s.</Empty>
-        : <Chart title={`Lag of ${group.id} over 15 minutes`} at_ms={group.history.at_ms} series={series} format={lagText} />}
+        : <Chart title={`Lag of ${group.id} over 15 minutes`} at_ms={group.history.at_ms} series={series} format={count} whole />}
     </Panel>
   );
 }
@@ -91,9 +94,11 @@ function Partitions({ group, letters }: { group: GroupPage; letters: Letters }) 
   const topics = [...new Set(group.partitions.map((one) => one.topic))];
   const topic = topics.includes(query.topic ?? "") ? query.topic! : "";
   const rows = topic ? group.partitions.filter((one) => one.topic === topic) : group.partitions;
+  // A column that says the same in each row is a title.
+  const one = topics.length === 1 ? topics[0] : topic;
   const clients = new Map(group.members.map((one) => [one.member_id, one.client_id]));
   const columns: Column<GroupPartition>[] = [
-    { head: "Topic", by: (row) => row.topic, cell: (row) => <a class="break" href={`/topics/${part(row.topic)}`}>{row.topic}</a> },
+    ...(one ? [] : [{ head: "Topic", by: (row: GroupPartition) => row.topic, cell: (row: GroupPartition) => <a class="named" title={row.topic} href={`/topics/${part(row.topic)}`}>{row.topic}</a> }]),
     { head: "Partition", number: true, by: (row) => row.partition, cell: (row) => row.partition },
     { head: "Committed", number: true, by: (row) => row.committed ?? -1, cell: (row) => offset(row.committed) },
     { head: "End", number: true, by: (row) => row.end_offset, cell: (row) => count(row.end_offset) },
@@ -106,7 +111,7 @@ function Partitions({ group, letters }: { group: GroupPage; letters: Letters }) 
   ];
   return (
     <Panel
-      title={`Partitions${topic ? "" : ` (${plural(rows.length, "row")})`}`}
+      title={one ? <>Partitions of <a class="break" href={`/topics/${part(one)}`}>{one}</a></> : `Partitions (${plural(rows.length, "row")})`}
       tools={topics.length > 1 && (
         <select aria-label="Topic" value={topic} onChange={(event) => route(withQuery(path, { topic: event.currentTarget.value }), true)}>
           <option value="">all {topics.length} topics</option>
@@ -114,8 +119,8 @@ function Partitions({ group, letters }: { group: GroupPage; letters: Letters }) 
         </select>
       )}
     >
-      <Table caption="Partitions of the group with committed and end offset" columns={columns} rows={rows} id={(row) => `${row.topic}/${row.partition}`} empty="Nothing is committed yet and nobody has a partition." />
-      {rows.some((row) => row.committed === null) && <p class="quiet small">“None yet”: the group has committed nothing there, and a consumer begins where its <code>auto.offset.reset</code> says. All that the partition holds counts as lag.</p>}
+      <Table caption="Partitions of the group with committed and end offset" columns={columns} rows={rows} id={(row) => `${row.topic}/${row.partition}`} empty="Nothing is committed yet and nobody has a partition." shown={50} />
+      {rows.some((row) => row.committed === null) && <p class="quiet small">“None yet”: the group has committed nothing there, so no lag is counted, and a consumer begins where its <code>auto.offset.reset</code> says.</p>}
     </Panel>
   );
 }

@@ -24,15 +24,16 @@ function merged(asked: GroupRow[], seen: GroupTick[]): Row[] {
     return { ...one, ...(now && { state: now.state, members: now.members, lag: now.lag }), known: true };
   });
   for (const one of ticks.values()) rows.push({ ...one, protocol: "consumer", topics: [], mine: false, rate_in: 0, rate_out: 0, eta_s: null, known: false });
-  return rows.sort((a, b) => Number(b.mine) - Number(a.mine) || b.lag - a.lag || a.id.localeCompare(b.id));
+  return rows.sort((a, b) => Number(b.mine) - Number(a.mine) || b.lag - a.lag || (a.id < b.id ? -1 : 1));
 }
 
 const COLUMNS: Column<Row>[] = [
   {
     head: "Group",
     by: (row) => row.id,
-    cell: (row) => <span class="row"><a class="break" href={`/groups/${part(row.id)}`}>{row.id}</a>{row.mine && !isSingle() && <Tag mood="accent">yours</Tag>}</span>,
+    cell: (row) => <span class="row"><a class="named" title={row.id} href={`/groups/${part(row.id)}`}>{row.id}</a>{row.mine && !isSingle() && <Tag mood="accent">yours</Tag>}</span>,
   },
+  { head: "Lag", number: true, by: (row) => row.lag, cell: (row) => <strong>{count(row.lag)}</strong> },
   {
     head: "State",
     by: (row) => row.state,
@@ -42,7 +43,6 @@ const COLUMNS: Column<Row>[] = [
     },
   },
   { head: "Members", number: true, by: (row) => row.members, cell: (row) => count(row.members) },
-  { head: "Lag", number: true, by: (row) => row.lag, cell: (row) => <strong>{count(row.lag)}</strong> },
   { head: "In /s", number: true, by: (row) => row.rate_in, cell: (row) => (row.known ? rate(row.rate_in) : "") },
   { head: "Out /s", number: true, by: (row) => row.rate_out, cell: (row) => (row.known ? rate(row.rate_out) : "") },
   { head: "Lag gone in", by: (row) => row.eta_s ?? Number.MAX_SAFE_INTEGER, cell: (row) => (row.known ? <span class="nowrap">{etaWords(row.lag, row.rate_in, row.rate_out, row.eta_s)}</span> : "") },
@@ -50,7 +50,7 @@ const COLUMNS: Column<Row>[] = [
     head: "Reads",
     cell: (row) => (
       <span class="group-topics">
-        {row.topics.slice(0, TOPICS_SHOWN).map((topic) => <span key={topic.name}><a class="break" href={`/topics/${part(topic.name)}`}>{topic.name}</a>{row.topics.length > 1 && <span class="quiet"> {count(topic.lag)}</span>}</span>)}
+        {row.topics.slice(0, TOPICS_SHOWN).map((topic) => <span key={topic.name}><a class="named" title={topic.name} href={`/topics/${part(topic.name)}`}>{topic.name}</a>{row.topics.length > 1 && <span class="quiet"> {count(topic.lag)}</span>}</span>)}
         {row.topics.length > TOPICS_SHOWN && <span class="quiet">and {row.topics.length - TOPICS_SHOWN} more</span>}
       </span>
     ),
@@ -79,7 +79,7 @@ export default function Groups() {
       </PageHead>
       <p class="lead">A consumer group shares the partitions of its topics among its members and remembers how far it got. {LAG_IS}</p>
       <Wrong problem={problem} />
-      <Panel title={data ? `${plural(rows.length, "group")}${behind > 0 ? `, ${behind} with lag` : ""}` : "Groups"}>
+      <Panel title={data ? `${plural(rows.length, "group")}${behind > 0 ? `, ${count(behind)} with lag` : ""}` : "Groups"}>
         {data && (
           <Table
             caption="Consumer groups with their lag"

@@ -83,7 +83,7 @@ function Doc({ name }: { name: string }) {
     const target = text && location.hash ? document.getElementById(location.hash.slice(1)) : null;
     target?.scrollIntoView();
   }, [text, url]);
-  if (!hasDoc(name)) return <Empty>There is no such page. <a href="/help">These are all of them.</a></Empty>;
+  if (!hasDoc(name)) return <><PageHead title="Documentation" /><Empty>There is no such page. <a href="/help">These are all of them.</a></Empty></>;
   if (failed) return <Wrong problem={new Problem("the text could not be loaded", "reload this page", 0)} />;
   const [, title, rest] = /^# (.+)\n([^]*)$/.exec(text ?? "") ?? [];
   return (

@@ -11,12 +11,13 @@ import { isInstructor, me } from "../state/session";
 type Row = Board["rows"][number];
 
 export default function Leaderboard() {
-  const { data: board, problem, reload } = useGet<Board>("/api/leaderboard", 10_000);
+  const isKnownOff = room.value?.leaderboard === false && !isInstructor();
+  const { data: board, problem, reload } = useGet<Board>(isKnownOff ? null : "/api/leaderboard", 10_000);
   const { data: list } = useGet<ChallengeRow[]>("/api/challenges");
   const at = verdict.value?.at_ms;
   const isOn = room.value?.leaderboard;
   useEffect(() => reload(), [at, isOn, reload]);
-  const isOff = problem?.status === 404 || board?.on === false;
+  const isOff = isKnownOff || problem?.status === 404 || board?.on === false;
   const own = me.value?.id;
   const isMine = (row: Row) => row.student === own;
   const columns: Column<Row>[] = [
@@ -36,7 +37,7 @@ export default function Leaderboard() {
       {board && (board.on || isInstructor()) && (
         <div class="stack">
           {mine && <p class="lead">You are at rank <strong>{mine.rank}</strong> of {count(board.rows.length)} with <strong>{count(mine.points)}</strong> points.</p>}
-          <div class="panel board">
+          <div class="panel ranking">
             <Table caption="Leaderboard" columns={columns} rows={board.rows} id={(row) => row.student} empty="Nobody has joined yet. Everybody who does stands here, with 0 points at first." />
           </div>
           <p class="small quiet">Those with as many points share a rank, whoever was faster. Hints cost nothing.</p>

@@ -27,7 +27,7 @@ const bytesPerSecond = (value: number): string => `${bytes(value)}/s`;
 const percent = (value: number): string => `${value < 9.95 ? value.toFixed(1) : Math.round(value)} %`;
 
 export default function Metrics() {
-  const { query } = useLocation();
+  const { query, path } = useLocation();
   const minutes = RANGES.find((one) => String(one.minutes) === query.minutes)?.minutes ?? LIVE;
   const asked = minutes === LIVE ? 15 : minutes;
   const { data, problem } = useGet<History>(withQuery("/api/history", { minutes: asked }), asked <= 15 ? 5000 : 30_000);
@@ -37,7 +37,7 @@ export default function Metrics() {
       <PageHead title="Metrics" />
       <Now />
       <nav class="tabs" aria-label="How far back">
-        {RANGES.map((one) => <a key={one.minutes} href={withQuery("/metrics", { minutes: one.minutes === LIVE ? null : one.minutes })} aria-current={one.minutes === minutes ? "page" : undefined}>{one.name}</a>)}
+        {RANGES.map((one) => <a key={one.minutes} href={withQuery(path, { minutes: one.minutes === LIVE ? null : one.minutes })} aria-current={one.minutes === minutes ? "page" : undefined}>{one.name}</a>)}
       </nav>
       <Wrong problem={problem} />
       {history && minutes !== LIVE && <Reach history={history} minutes={minutes} />}
@@ -56,15 +56,15 @@ function Now() {
   if (!now) return <Panel><Empty>{paused.value ? "Paused before the first figures came. Press “Go on” above." : connected.value ? "The first figures are a second away." : "The figures come as soon as the broker answers."}</Empty></Panel>;
   return (
     <Panel>
-      <div class="columns narrow">
+      <div class="columns figures four">
         <Figure value={rate(now.messages_in_per_s)} label="messages/s in" />
         <Figure value={bytesPerSecond(now.bytes_in_per_s)} label="bytes in" />
         <Figure value={bytesPerSecond(now.bytes_out_per_s)} label="bytes out" />
         <Figure value={count(topics.value.length)} label={<a href="/topics">topics you see</a>} />
         <Figure value={count(groups.value.length)} label={<a href="/groups">groups you see</a>} />
         <Figure value={count(now.connections)} label="connections" />
-        <Figure value={percent(now.cpu_percent)} label="of one CPU core, broker" />
-        <Figure value={bytes(now.memory_bytes)} label="memory, broker" />
+        <Figure value={percent(now.cpu_percent)} label="CPU of the broker, of one core" />
+        <Figure value={bytes(now.memory_bytes)} label="memory of the broker" />
       </div>
     </Panel>
   );
@@ -74,15 +74,19 @@ function Now() {
 function Reach({ history, minutes }: { history: History; minutes: number }) {
   const first = history.at_ms[0];
   const last = history.at_ms.at(-1);
-  if (first === undefined || last === undefined) return <Notice>The broker has noted nothing yet: it keeps one point every {span(history.step_s)}.</Notice>;
+  if (first === undefined || last === undefined) return <Notice>The first point of these charts is here within {span(history.step_s)} of the broker's start; “15 min” has points already.</Notice>;
   if (last - first > minutes * 60_000 * 0.95) return null;
   return <p class="quiet small">The broker has figures since {clock(first)}; the chart gets longer as it runs. One point is {span(history.step_s)}.</p>;
 }
 
 function LiveCharts() {
-  const { at_ms, messages, bytes_in, bytes_out } = trend.value;
-  const rates = useMemo(() => [{ name: "Messages", values: messages }], [messages]);
-  const traffic = useMemo(() => [{ name: "In", values: bytes_in }, { name: "Out", values: bytes_out }], [bytes_in, bytes_out]);
+  const seen = trend.value;
+  const { at_ms, rates, traffic } = useMemo(() => {
+    // Every 5 or 15 seconds there are more minutes in it than two.
+    const from = Math.max(0, seen.at_ms.findIndex((at) => at >= (seen.at_ms.at(-1) ?? 0) - LIVE * 60_000));
+    const series = (name: string, values: number[]) => ({ name, values: values.slice(from) });
+    return { at_ms: seen.at_ms.slice(from), rates: [series("Messages", seen.messages)], traffic: [series("In", seen.bytes_in), series("Out", seen.bytes_out)] };
+  }, [seen]);
   return (
     <>
       <Panel title="Messages written"><Chart title="Messages per second" at_ms={at_ms} series={rates} format={perSecond} /></Panel>
@@ -114,9 +118,9 @@ function Course({ history }: { history: History | null }) {
   return (
     <>
       <Panel title="Messages by topic">
-        {history && topics.length === 0 ? <Empty>No topic has been written to in this time. <a href="/topics">Topics</a> says how to make one.</Empty> : <Chart title="Messages per second by topic" at_ms={at_ms} series={topics} format={perSecond} />}
+        {history && at_ms.length > 0 && topics.length === 0 ? <Empty>No topic has been written to in this time. <a href="/topics">Topics</a> says how to make one.</Empty> : <Chart title="Messages per second by topic" at_ms={at_ms} series={topics} format={perSecond} />}
       </Panel>
-      <Panel title="Connections"><Chart title="Connections" at_ms={at_ms} series={connections} format={count} /></Panel>
+      <Panel title="Connections"><Chart title="Connections" at_ms={at_ms} series={connections} format={count} whole /></Panel>
       <Panel title="The broker's CPU, of one core"><Chart title="CPU of the broker in percent of one core" at_ms={at_ms} series={cpu} format={percent} /></Panel>
       <Panel title="The broker's memory"><Chart title="Memory of the broker" at_ms={at_ms} series={memory} format={bytes} /></Panel>
     </>

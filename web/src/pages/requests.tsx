@@ -8,13 +8,14 @@ import { Empty, PageHead, Panel, Tag } from "../parts/panel";
 import { count, plural } from "../parts/words";
 import { paused } from "../state/prefs";
 import { isInstructor, isSingle } from "../state/session";
+import { fold, type Fold } from "./requests/fold";
 import { useHeld } from "./requests/held";
 import { Request } from "./requests/row";
 
 const ERRORS_SHOWN = 20;
 const POLL_MS = 1500;
 
-interface Person { id: string; name: string }
+interface Person { id: string; name: string; users: string[] }
 
 export default function Requests() {
   const { query, route } = useLocation();
@@ -24,11 +25,11 @@ export default function Requests() {
   const { data, problem } = useGet<{ requests: RequestRow[]; kept: number }>(withQuery("/api/requests", { limit: 200, user }), POLL_MS);
   return (
     <>
-      <PageHead title={user ? `Requests of ${user}` : watching ? "Requests" : "Your requests"}>
+      <PageHead title={user ? `Requests of ${user}` : watching ? "Everybody's requests" : "Your requests"}>
         {watching && <Who user={user} onTurn={(name) => route(withQuery("/requests", { user: name }), true)} />}
       </PageHead>
       <p class="lead">
-        What {user ? `the clients of ${user}` : watching ? "the clients you connected yourself" : "your clients"} asked of the broker, in plain words: the last {count(data?.kept ?? 200)} requests. A client that “hangs” tells here what it does.
+        What {user ? `the clients of ${user}` : watching ? "all clients" : "your clients"} asked of the broker, in plain words: the last {count(data?.kept ?? 200)} requests. A client that “hangs” tells here what it does.
       </p>
       <Wrong problem={problem} />
       {data && <List all={data.requests} user={user} query={query} turn={turn} />}
@@ -38,15 +39,15 @@ export default function Requests() {
 
 /** Whom the instructor looks at. */
 function Who({ user, onTurn }: { user: string; onTurn: (name: string) => void }) {
-  const { data } = useGet<{ students: Person[] }>("/api/class", 30_000);
-  const people = data?.students ?? [];
+  const { data } = useGet<{ students: Person[] }>("/api/students", 30_000);
+  const users = data?.students.flatMap((one) => one.users.map((name) => ({ name, of: one.name || one.id }))) ?? [];
   return (
     <label class="row">
       <span class="quiet small">Whose</span>
       <select value={user} onChange={(event) => onTurn(event.currentTarget.value)}>
-        <option value="">my own</option>
-        {user && !people.some((one) => one.id === user) && <option value={user}>{user}</option>}
-        {people.map((one) => <option key={one.id} value={one.id}>{one.name || one.id}</option>)}
+        <option value="">everybody's</option>
+        {user && !users.some((one) => one.name === user) && <option value={user}>{user}</option>}
+        {users.map((one) => <option key={one.name} value={one.name}>{one.of === one.name ? one.of : `${one.of} (${one.name})`}</option>)}
       </select>
     </label>
   );
@@ -59,7 +60,8 @@ const names = (rows: RequestRow[], of: (row: RequestRow) => string, chosen: stri
 function List({ all, user, query, turn }: ListProps) {
   const [open, setOpen] = useState<ReadonlySet<number>>(new Set());
   const [allErrors, showAllErrors] = useState(false);
-  const { rows, waiting, follow } = useHeld(all, open.size > 0);
+  const [focused, setFocused] = useState(false);
+  const { rows, waiting, follow } = useHeld(all, open.size > 0 || focused);
   const client = query.client ?? "";
   const api = query.api ?? "";
   const errorsFirst = query.order !== "time";
@@ -67,14 +69,15 @@ function List({ all, user, query, turn }: ListProps) {
     () => rows.filter((row) => (!client || row.client_id === client) && (!api || row.api === api)).sort((a, b) => b.id - a.id),
     [rows, client, api],
   );
-  const wrong = found.filter((row) => row.error);
+  const failed = found.filter((row) => row.error);
+  const wrong = fold(failed);
   const turnRow = (id: number) => {
     const next = new Set(open);
     if (!next.delete(id)) next.add(id);
     setOpen(next);
   };
-  const list = (some: RequestRow[], label: string) => (
-    <ol class="requests" aria-label={label}>{some.map((row) => <Request key={row.id} row={row} open={open.has(row.id)} onTurn={() => turnRow(row.id)} />)}</ol>
+  const list = (some: Fold[], label: string) => (
+    <ol class="requests" aria-label={label} onFocusCapture={(event) => setFocused((event.target as HTMLElement).matches(":focus-visible"))} onBlurCapture={() => setFocused(false)}>{some.map((one) => <Request key={one.id} fold={one} open={open.has(one.id)} onTurn={() => turnRow(one.id)} />)}</ol>
   );
   if (all.length === 0 && rows.length === 0) {
     return (
@@ -89,7 +92,7 @@ function List({ all, user, query, turn }: ListProps) {
   }
   return (
     <Panel
-      title={<span id="requests-top">{plural(found.length, "request")}{wrong.length > 0 && <> <Tag mood="bad">▲ {plural(wrong.length, "error")}</Tag></>}</span>}
+      title={<span id="requests-top">{plural(found.length, "request")}{failed.length > 0 && <> <Tag mood="bad">▲ {plural(failed.length, "error")}</Tag></>}</span>}
       tools={
         <>
           <button type="button" aria-pressed={errorsFirst} onClick={() => turn({ order: errorsFirst ? "time" : null })}>Errors first</button>
@@ -113,10 +116,10 @@ function List({ all, user, query, turn }: ListProps) {
           <h3>Went wrong</h3>
           {list(allErrors ? wrong : wrong.slice(0, ERRORS_SHOWN), "Requests that went wrong")}
           {wrong.length > ERRORS_SHOWN && <span><button type="button" onClick={() => showAllErrors(!allErrors)}>{allErrors ? "Show fewer errors" : `Show all ${count(wrong.length)} errors`}</button></span>}
-          {wrong.length < found.length && <h3>Everything else</h3>}
+          {failed.length < found.length && <h3>Everything else</h3>}
         </>
       )}
-      {list(errorsFirst ? found.filter((row) => !row.error) : found, "Requests, newest first")}
+      {list(fold(errorsFirst ? found.filter((row) => !row.error) : found), "Requests, newest first")}
     </Panel>
   );
 }

@@ -5,7 +5,8 @@ import { left } from "../parts/timer";
 import { count, rate } from "../parts/words";
 import { connected, room, tick, topics, trend } from "../state/live";
 import { isSingle, me, problem } from "../state/session";
-import { tally, type ClassBoard, type JoinCode, type Leaderboard, type Seen } from "./instructor/data";
+import { inWords, tally, type ClassBoard, type JoinCode, type Leaderboard, type Seen } from "./instructor/data";
+import { isLocal } from "./instructor/addresses";
 import { useSeconds } from "./instructor/seconds";
 
 /** Always light, and no pointer in the picture once it rests. */
@@ -43,11 +44,13 @@ function Join() {
   const { data } = useGet<JoinCode>("/api/join-code", 60_000);
   if (!data) return <section class="join" aria-label="Join" />;
   const [address] = data.url.split("#");
+  const nowhere = isLocal(window.location.hostname);
   return (
     <section class="join" aria-label="Join">
       <img class="qr" src="/api/join-code?format=svg" alt={`QR code of ${data.url}`} />
       <div class="address">{(address ?? "").replace(/^http:\/\//, "").replace(/\/$/, "")}</div>
       <div class="code-word">{data.code}</div>
+      {nowhere && <div class="frozen">▲ Works on this machine only: open this view by the machine's own name.</div>}
     </section>
   );
 }
@@ -56,10 +59,10 @@ function BigTimer({ timer }: { timer: NonNullable<Room["timer"]> }) {
   const now = useSeconds();
   const up = timer.ends_ms <= now;
   return (
-    <section class={`timer ${up ? "up" : ""}`} role="timer" aria-label={timer.label || "Timer"}>
+    <div class={`timer ${up ? "up" : ""}`} role="timer" aria-label={timer.label || "Timer"}>
       <span class="time">{left(timer.ends_ms, now)}</span>
       <span class="for">{timer.label}{up && (timer.label ? ": time is up" : "Time is up")}</span>
-    </section>
+    </div>
   );
 }
 
@@ -131,7 +134,7 @@ function Joined({ board }: { board: ClassBoard | null }) {
 function solvedBars(board: ClassBoard | null): Bar[] {
   return (board?.challenges ?? []).map((challenge) => {
     const { solved } = tally(board!.students, challenge.id);
-    return { name: challenge.id, title: challenge.title, value: solved, words: count(solved) };
+    return { name: inWords(challenge.id), title: challenge.title, value: solved, words: count(solved) };
   });
 }
 

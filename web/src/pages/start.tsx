@@ -30,22 +30,29 @@ function Begin() {
           You are the instructor. The class joins with the code <code class="strong">{me.value?.code}</code>. <a href="/instructor">Run the room</a>, or put <a href="/?view=stage">the projector view</a> on the wall. Below is what students see.
         </Notice>
       )}
-      {!isInstructor() && <Identity />}
-      <Panel roomy>
-        <Heading n={1} title="Take the program for your client" />
-        <Program place={place} />
-      </Panel>
-      <Panel roomy>
-        <Heading n={2} title="Run it" />
-        {client.run ? <Code text={client.run} label="Command that runs it" /> : <p>Run the cell of the notebook.</p>}
-        <p>It prints five records of the shop, each a line of JSON. That is all it has to do.</p>
-        <Tool place={place} />
-      </Panel>
-      <Panel roomy>
-        <Heading n={3} title="Watch the light" done={green} />
-        <Light />
-      </Panel>
-      <Doctor />
+      <div class="beside">
+        <div class="stack wide-gap">
+          {!isInstructor() && <Identity />}
+          <Panel roomy>
+            <Heading n={1} title="Take the program for your client" />
+            <Program place={place} />
+          </Panel>
+          <Panel roomy>
+            <Heading n={2} title="Run it" />
+            {client.run ? <Code text={client.run} label="Command that runs it" /> : <p>Run the cell of the notebook.</p>}
+            <p>It prints five records of the shop, each a line of JSON. That is all it has to do.</p>
+            <Tool place={place} />
+          </Panel>
+        </div>
+        <div class="stack wide-gap in-sight">
+          <Panel roomy>
+            <Heading n={3} title="Watch the light" done={green} />
+            <Light />
+            {green && <a class="button main" href="/challenges">Go on: the first challenge</a>}
+          </Panel>
+          <Doctor />
+        </div>
+      </div>
       <Next green={green} />
     </>
   );
@@ -58,7 +65,7 @@ function Heading({ n, title, done }: { n: number; title: ComponentChildren; done
 function Next({ green }: { green: boolean }) {
   return (
     <Panel title={green ? "You are connected. What next?" : "What comes next"} roomy>
-      <div class="columns">
+      <div class="columns narrow ways">
         <a class="card" href="/challenges"><strong>The first challenge</strong><span>Small tasks on the live streams, checked within seconds. Begin with C1.</span></a>
         <a class="card" href="/topics"><strong>Look into the streams</strong><span>Every topic live: records as they arrive, what they mean, how they are spread.</span></a>
         <a class="card" href="/tutorial"><strong>The tutorial</strong><span>Ten short scenes on this very broker: logs, keys, groups, windows. No program needed.</span></a>

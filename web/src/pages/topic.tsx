@@ -1,4 +1,5 @@
 import { useRoute } from "preact-iso";
+import { useEffect } from "preact/hooks";
 import type { TopicPage } from "../api/model";
 import { part } from "../api/client";
 import { useGet } from "../api/use";
@@ -7,7 +8,7 @@ import { Figure, PageHead, Panel, Tag } from "../parts/panel";
 import { usePlace } from "../parts/place";
 import { Tabs } from "../parts/tabs";
 import { ago, bytes, count, plural, rate } from "../parts/words";
-import { topics } from "../state/live";
+import { connected, topics } from "../state/live";
 import { Configs } from "./topic/configs";
 import { Groups } from "./topic/groups";
 import { Partitions } from "./topic/partitions";
@@ -35,14 +36,21 @@ const DURABILITY: Record<string, string> = {
 
 export default function Topic() {
   const name = useRoute().params.name ?? "";
-  const answer = useGet<TopicPage>(`/api/topics/${part(name)}`, 5000);
   const place = usePlace();
   const tab = TABS.find(([one]) => one === place.query.tab)?.[0] ?? "records";
+  // Rates and counts come live; the rest changes seldom.
+  const answer = useGet<TopicPage>(`/api/topics/${part(name)}`, tab === "partitions" || tab === "groups" ? 5000 : 20_000);
   const topic = answer.data;
+  // The broker is back.
+  const there = connected.value;
+  useEffect(() => {
+    if (there && answer.problem) answer.reload();
+  }, [there]);
   const choose = (next: Tab) => place.go({ tab: next === "records" ? null : next, copy: null, record: null, of: next === "produce" ? place.query.of : null }, true);
   return (
     <>
-      <PageHead title={<>{name} {topic && <Tag mood={topic.kind === "mine" ? "accent" : ""}>{KIND[topic.kind]}</Tag>}</>}>
+      <PageHead title={name}>
+        {topic && <Tag mood={topic.kind === "mine" ? "accent" : ""}>{KIND[topic.kind]}</Tag>}
         <a href="/topics">All topics</a>
         {topic?.may_delete && <Remove topic={topic} />}
       </PageHead>

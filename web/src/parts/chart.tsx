@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { theme } from "../state/prefs";
 import { clock } from "./words";
 
 export interface Series {
@@ -15,10 +16,17 @@ interface ChartProps {
   series: Series[];
   /** How a value is written, with its unit. */
   format: (value: number) => string;
+  /** There is nothing between two whole numbers. */
+  whole?: boolean;
 }
 
-const COLOURS = ["--series-1", "--series-2", "--series-3", "--series-4"];
-const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
+const COLOURS = ["--series-1", "--series-2", "--series-3", "--series-4", "--quiet"];
+const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3], [1, 5]];
+const MINUTE_S = 60;
+const WHOLE_STEPS = Array.from({ length: 12 }, (_, n) => [1, 2, 5].map((first) => first * 10 ** n)).flat();
+
+/** A label that says what the one before it says is left out. */
+const once = (labels: string[]): string[] => labels.map((label, n) => (label === labels[n - 1] ? "" : label));
 
 const token = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -33,13 +41,18 @@ function colour(name: string): string {
 }
 
 /** Lines over time, with the same figures as a table, and one sentence for who cannot see the lines. */
-export function Chart({ title, at_ms, series, format }: ChartProps) {
+export function Chart({ title, at_ms, series, format, whole }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const names = series.map((one) => one.name).join("\n");
   useEffect(() => {
     const element = place.current;
     if (!element) return;
+    const times = (_: uPlot, ticks: number[], __: number, ___: number, step: number) => once(ticks.map((tick) => clock(tick * 1000).slice(0, step < MINUTE_S ? 8 : 5)));
+    const now = (chart: uPlot) => {
+      // Without a cursor the legend tells the last values.
+      if (chart.cursor.idx == null && chart.data[0].length > 0) chart.setLegend({ idx: chart.data[0].length - 1 }, false);
+    };
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
     const width = () => Math.max(element.clientWidth, 120);
     const options: uPlot.Options = {
@@ -47,8 +60,9 @@ export function Chart({ title, at_ms, series, format }: ChartProps) {
       height: 190,
       cursor: { drag: { x: false, y: false } },
       legend: { live: true },
-      scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.08 : 1] } },
-      axes: [axis, { ...axis, size: 70, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
+      scales: { x: { range: (_, first, last) => (first == null ? [Date.now() / 1000 - MINUTE_S, Date.now() / 1000] : [first === last ? first - MINUTE_S : first, last]) }, y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.08 : 1] } },
+      hooks: { setCursor: [now], setData: [now] },
+      axes: [{ ...axis, size: 32, values: times }, { ...axis, size: 70, ...(whole && { incrs: WHOLE_STEPS }), values: (_, ticks) => once(ticks.map((tick) => format(tick))) }],
       series: [
         { value: (_, at) => (at == null ? "" : clock(at * 1000)), label: "Time" },
         ...series.map((one, n) => ({
@@ -71,10 +85,10 @@ export function Chart({ title, at_ms, series, format }: ChartProps) {
       made.destroy();
       plot.current = null;
     };
-  }, [names]);
+  }, [names, theme.value]);
   useEffect(() => {
     plot.current?.setData([at_ms.map((ms) => ms / 1000), ...series.map((one) => one.values)] as uPlot.AlignedData);
-  }, [at_ms, series]);
+  }, [at_ms, series, theme.value]);
   const rows = at_ms.map((ms, n) => ({ ms, values: series.map((one) => one.values[n] ?? null) })).slice(-30).reverse();
   const last = (one: Series) => [...one.values].reverse().find((value) => value !== null);
   const summary = series.map((one) => `${one.name} ${last(one) === undefined ? "unknown" : format(last(one)!)}`).join(", ");

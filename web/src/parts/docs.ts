@@ -14,6 +14,8 @@ export const loadDoc = async (name: string): Promise<string | null> => (await by
 /** Where a link in one of our texts leads on this page: `../../docs/dirt.md#what-is-planted`, `dirt.md`, `#there`. */
 export function docPath(href: string): string | null {
   if (/^#[\w-]+$/.test(href) || /^\/[\w?=#/-]*$/.test(href)) return href;
+  const schema = /(?:^|\/)schemas\/([\w-]+)\.schema\.json$/.exec(href);
+  if (schema) return `/schemas/${schema[1]}.json`;
   const found = /(?:^|\/)([\w-]+)\.md(#[\w-]+)?$/.exec(href);
   return found && hasDoc(found[1]!) ? `/help?doc=${found[1]}${found[2] ?? ""}` : null;
 }

@@ -33,6 +33,8 @@ export function slug(heading: string): string {
 const DEPTH_MAX = 10;
 /** Letters within the brackets of a link. */
 const WORDS_MAX = 1000;
+/** Code up to this length stays on one line, on a phone too. */
+const SHORT = 28;
 const FENCE = /^ {0,3}(`{3,}|~{3,})(.*)$/;
 const HEADING = /^ {0,3}(#{1,6})\s+(.*?)(?:\s+#+)?\s*$/;
 const RULE = /^ {0,3}(?:(?:-\s*){3,}|(?:\*\s*){3,}|(?:_\s*){3,})$/;
@@ -99,7 +101,7 @@ class Writer {
     if (indent(line) >= 4) {
       let end = at;
       while (end < lines.length && (isBlank(lines[end]) || indent(lines[end]!) >= 4)) end += 1;
-      return [<Code text={lines.slice(at, end).map((one) => one.slice(4)).join("\n").trimEnd()} />, end];
+      return [<Code text={lines.slice(at, end).map((one) => one.slice(4)).join("\n").trimEnd()} label={this.label("Code")} />, end];
     }
     let end = at + 1;
     while (end < lines.length && !isBlank(lines[end]) && !interrupts(lines, end)) end += 1;
@@ -111,7 +113,7 @@ class Writer {
     const end = lines.findIndex((one, n) => n > at && one.trim().startsWith(mark) && one.trim().replaceAll(mark[0]!, "") === "");
     const last = end < 0 ? lines.length : end;
     const text = lines.slice(at + 1, last).map((one) => one.slice(Math.min(margin, indent(one)))).join("\n");
-    return [<Code text={text} />, last + 1];
+    return [<Code text={text} label={this.label("Code")} />, last + 1];
   }
 
   private heading(depth: number, text: string): ComponentChildren {
@@ -132,15 +134,29 @@ class Writer {
     let end = at + 2;
     while (end < lines.length && lines[end]!.includes("|")) end += 1;
     const rows = lines.slice(at + 2, end).map(cells);
+    // A column of nothing but pictures that are not here.
+    const shown = heads.map((_, n) => n).filter((n) => rows.length === 0 || rows.some((row) => !this.isNothing(row[n] ?? "")));
     const table = (
-      <div class="scroll" tabIndex={0} role="region" aria-label={heads.filter(Boolean).join(", ").replaceAll("`", "") || "Table"}>
+      <div class="scroll" tabIndex={0} role="region" aria-label={this.label(`Table of ${heads.filter(Boolean).join(", ").replaceAll("`", "") || "facts"}`)}>
         <table>
-          <thead><tr>{heads.map((cell, n) => (cell ? <th scope="col" class={sides[n]}>{this.inline(cell, 0)}</th> : <td />))}</tr></thead>
-          <tbody>{rows.map((row) => <tr>{heads.map((_, n) => <td class={sides[n]}>{this.inline(row[n] ?? "", 0)}</td>)}</tr>)}</tbody>
+          <thead><tr>{shown.map((n) => (heads[n] ? <th scope="col" class={sides[n]}>{this.inline(heads[n], 0)}</th> : <td />))}</tr></thead>
+          <tbody>{rows.map((row) => <tr>{shown.map((n) => <td class={sides[n]}>{this.inline(row[n] ?? "", 0)}</td>)}</tr>)}</tbody>
         </table>
       </div>
     );
     return [table, end];
+  }
+
+  /** What has the same name twice is told apart by its number. */
+  private label(words: string): string {
+    const before = this.taken.get(` ${words}`) ?? 0;
+    this.taken.set(` ${words}`, before + 1);
+    return before ? `${words} (${before + 1})` : words;
+  }
+
+  private isNothing(cell: string): boolean {
+    const picture = /^!\[\]\(([^()\s]*)\)$/.exec(cell);
+    return cell === "" || (picture !== null && !this.options.picture?.(picture[1]!));
   }
 
   private list(lines: string[], first: number, depth: number): [ComponentChildren, number] {
@@ -217,7 +233,8 @@ class Writer {
       const end = closing(text, at + run.length, run);
       if (end < 0) return [run, at + run.length];
       const inner = text.slice(at + run.length, end).replaceAll("\n", " ");
-      return [<code>{/^ .*\S.* $/.test(inner) ? inner.slice(1, -1) : inner}</code>, end + run.length];
+      const shown = /^ .*\S.* $/.test(inner) ? inner.slice(1, -1) : inner;
+      return [<code class={shown.length <= SHORT ? "nowrap" : undefined}>{shown}</code>, end + run.length];
     }
     if (rest === "![" || letter === "[") return this.linked(text, at, rest === "![", depth);
     if (letter === "<") {
@@ -279,7 +296,9 @@ class Writer {
   private anchor(href: string, shown: ComponentChildren): JSX.Element {
     if (WEB.test(href)) return outside(href, shown);
     const inside = this.options.link ? this.options.link(href) : ownPath(href);
-    return inside !== null && ownPath(inside) !== null ? <a href={inside}>{shown}</a> : <>{shown}</>;
+    if (inside === null || ownPath(inside) === null) return <>{shown}</>;
+    // What the broker serves beside the pages opens beside them.
+    return <a href={inside} target={inside.startsWith("/schemas/") ? "_blank" : undefined}>{shown}</a>;
   }
 }
 

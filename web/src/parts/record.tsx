@@ -11,7 +11,7 @@ import { Tag } from "./panel";
 import { Pairs } from "./table";
 import { Tabs } from "./tabs";
 import { Tree } from "./tree";
-import { whole } from "./visible";
+import { line, whole } from "./visible";
 import { ago, bytes, stamp } from "./words";
 
 const LONGEST = 200_000;
@@ -27,7 +27,7 @@ interface ContentProps {
 /** One content in three forms. */
 export function ContentView({ content, label, onFilter }: ContentProps) {
   const json = useMemo(() => (content.kind === "json" ? parse(content.text) : null), [content]);
-  const forms: [Form, string][] = [...(json ? [["tree", "JSON"] as [Form, string]] : []), ["raw", "Raw"], ["hex", "Hex"]];
+  const forms: [Form, string][] = [...(json ? [["tree", "JSON tree"] as [Form, string]] : []), ["raw", "Raw"], ["hex", "Hex"]];
   const [wanted, setWanted] = useState<Form | null>(null);
   const fitting: Form = json ? "tree" : content.kind === "binary" ? "hex" : "raw";
   const form = wanted && forms.some(([one]) => one === wanted) ? wanted : fitting;
@@ -77,7 +77,7 @@ interface RecordProps {
 }
 
 const isCut = (record: LogRecord): boolean =>
-  [record.key, record.value, ...record.headers.map((header) => header.value)].some((content) => content?.cut);
+  [record.key, record.value, ...record.headers.map((header) => header.value)].some((content) => content?.cut) || (record.headers_left_out ?? 0) > 0;
 
 /** All of a record. What a list had cut is asked for whole. */
 export function RecordView({ topic, record, onFilter, around, permalink, resend, resendTo }: RecordProps) {
@@ -87,38 +87,50 @@ export function RecordView({ topic, record, onFilter, around, permalink, resend,
   const { key, value, headers } = all;
   return (
     <div class="stack record-view">
-      <Pairs
-        pairs={[
-          ["Partition : offset", <span class="mono">{placeOf(all)}</span>],
-          ["Time", <>{stamp(all.timestamp_ms)} <span class="quiet">({ago(all.timestamp_ms)}; {isoOf(all.timestamp_ms)})</span></>],
-          ["Key", <Small content={key} none="null: no key" />],
-          ["Size", bytes(all.size_bytes)],
-        ]}
-      />
-      {headers.length > 0 && (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Headers">
-          <table>
-            <thead><tr><th scope="col">Header</th><th scope="col">Value</th></tr></thead>
-            <tbody>{headers.map((header, n) => <tr key={n}><td class="mono break"><bdi>{short({ kind: "text", text: header.name, bytes: header.name.length, cut: false }, 200)}</bdi></td><td><Small content={header.value} none="null" /></td></tr>)}</tbody>
-          </table>
+      <div class="record-grid">
+        <div class="stack tight">
+          <Value value={value} keyed={key !== null} onFilter={onFilter} />
+          {value?.cut && more.data && <p class="quiet small">The value has {bytes(value.bytes)}; the page shows the first of them.</p>}
+          {isCut(record) && !more.data && !more.problem && <p class="quiet small" role="status">Only the beginning so far; the rest is on its way.</p>}
+          <Wrong problem={more.problem} />
         </div>
-      )}
-      {isCut(record) && !more.data && !more.problem && <p class="quiet small" role="status">Only the beginning so far; the rest is on its way.</p>}
-      <Wrong problem={more.problem} />
-      {value === null ? (
-        <p><Tag mood="accent">null</Tag> {key === null ? "Neither key nor value." : "A tombstone: in a compacted topic it deletes what stood under this key."}</p>
-      ) : value.bytes === 0 ? (
-        <p class="quiet">The value is empty: no bytes, which is not the same as null.</p>
-      ) : (
-        <ContentView content={value} label="value" onFilter={onFilter} />
-      )}
-      {value?.cut && more.data && <p class="quiet small">The value has {bytes(value.bytes)}; the page shows the first of them.</p>}
+        <div class="stack">
+          <Pairs
+            pairs={[
+              ["Place", <span class="mono">{placeOf(all)}</span>],
+              ["Time", <>{stamp(all.timestamp_ms)} <span class="quiet small">{ago(all.timestamp_ms)}<br />{isoOf(all.timestamp_ms)}</span></>],
+              ["Key", <Small content={key} none="null: no key" />],
+              ["Size", bytes(all.size_bytes)],
+            ]}
+          />
+          <Headers of={placeOf(all)} headers={headers} more={all.headers_left_out ?? 0} />
+        </div>
+      </div>
       <div class="row">
         <a class="button" href={around}>Around this record</a>
         <a class="button" href={resend}>{resendTo}</a>
         <CopyButton text={() => asJson(all)} label="Copy as JSON" />
         <CopyButton text={() => new URL(permalink, location.origin).href} label="Copy link" />
       </div>
+    </div>
+  );
+}
+
+function Value({ value, keyed, onFilter }: { value: Content | null; keyed: boolean; onFilter?: RecordProps["onFilter"] }) {
+  if (value === null) return <p><Tag mood="accent">null</Tag> {keyed ? "A tombstone: in a compacted topic it deletes what stood under this key." : "Neither key nor value."}</p>;
+  if (value.bytes === 0) return <p class="quiet">The value is empty: no bytes, which is not the same as null.</p>;
+  return <ContentView content={value} label="value" onFilter={onFilter} />;
+}
+
+function Headers({ of, headers, more }: { of: string; headers: LogRecord["headers"]; more: number }) {
+  if (headers.length === 0) return <p class="quiet small">No headers.</p>;
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label={`Headers of ${of}`}>
+      <table>
+        <thead><tr><th scope="col">Header</th><th scope="col">Value</th></tr></thead>
+        <tbody>{headers.map((header, n) => <tr key={n}><td class="mono break"><bdi>{line(header.name, 200)}</bdi></td><td><Small content={header.value} none="null" /></td></tr>)}</tbody>
+      </table>
+      {more > 0 && <p class="quiet small">{more} more are not shown.</p>}
     </div>
   );
 }

@@ -36,7 +36,7 @@ function Children({ node, path, depth, onFilter }: Inner & { node: Branch }) {
   return (
     <ul>
       {all.slice(0, limit).map(([name, value], n) => (
-        <Entry key={n} name={name} node={value} depth={depth} path={path ? `${path}.${name}` : name} onFilter={onFilter} />
+        <Entry key={n} name={name} node={value} depth={depth} path={node.kind === "array" ? path : path ? `${path}.${name}` : name} onFilter={onFilter} />
       ))}
       {all.length > limit && <li><button type="button" class="plain small" onClick={() => setLimit(limit + SHOWN * 5)}>Show more ({all.length - limit} left)</button></li>}
     </ul>
@@ -60,6 +60,9 @@ function Entry({ name, node, path, depth, onFilter }: Inner & { name: string; no
   );
 }
 
+/** Whether a filter can be made of it: a name that needs no quotes, a value that is not too long. */
+const filterable = (path: string, text: string): boolean => /^[^\s:"-][^\s:"]*$/.test(path) && path.length <= 100 && text !== "" && text.length <= 200 && text !== "null";
+
 function Leaf({ node, path, onFilter }: { node: Exclude<Json, Branch>; path: string; onFilter?: TreeProps["onFilter"] }) {
   const [all, setAll] = useState(false);
   const text = node.kind === "string" ? node.value : node.text;
@@ -68,7 +71,7 @@ function Leaf({ node, path, onFilter }: { node: Exclude<Json, Branch>; path: str
     <>
       <span class={`leaf ${node.kind}`}>{node.kind === "string" ? <bdi>"{line(text, all ? Infinity : LONG)}"</bdi> : text}</span>
       {long && <button type="button" class="plain small" onClick={() => setAll(!all)}>{all ? "Less" : "All of it"}</button>}
-      {onFilter && !long && /^[\w.@-]+$/.test(path) && text !== "null" && (
+      {onFilter && filterable(path, text) && (
         <button type="button" class="plain only" aria-label={`Only records with this ${path}`} title="Only records with this value" onClick={() => onFilter(path, text)}>= filter</button>
       )}
     </>

@@ -5,6 +5,7 @@ import { Code } from "../../parts/code";
 import { Field } from "../../parts/form";
 import { Notice, Panel } from "../../parts/panel";
 import { isSingle, me, password } from "../../state/session";
+import { code } from "../start/session";
 
 const CLIENTS: Record<string, string> = { "confluent-kafka": "confluent-kafka", "kafka-python": "kafka-python", spark: "Spark notebook" };
 const SYSTEMS = [["unix", "Linux, macOS, WSL"], ["windows", "Windows (PowerShell)"]] as const;
@@ -12,6 +13,9 @@ type System = (typeof SYSTEMS)[number][0];
 
 const SPARK = "spark";
 const guess = (): System => (/windows/i.test(navigator.userAgent) ? "windows" : "unix");
+
+/** A team of two has no invitation left: another join would be somebody else. */
+const isFull = () => me.value?.role === "student" && !me.value.invite;
 
 /** As the student's tool names it. */
 const saved = (name: string, id: string) => name.replace("starter", id);
@@ -31,9 +35,10 @@ function lines(starter: Starter, challenge: ChallengePage, system: System): stri
 }
 
 function tool(starter: Starter, challenge: ChallengePage, isFirst: boolean): string {
-  const joined = isSingle() ? [] : [`python headwater.pyz join ${me.value?.code ?? "WORKSHOP-CODE"} --server ${location.origin}${me.value?.invite ? ` --invite ${me.value.invite}` : ""}`];
+  const joined = isSingle() || isFull() ? [] : [`python headwater.pyz join ${me.value?.code ?? code.value ?? "WORKSHOP-CODE"} --server ${location.origin}${me.value?.invite ? ` --invite ${me.value.invite}` : ""}`];
   const client = isFirst ? "" : ` --client ${starter.client}`;
-  return [`curl -O ${location.origin}/headwater.pyz`, ...joined, `python headwater.pyz start ${challenge.id}${client}${isSingle() ? ` --server ${location.origin}` : ""}`, `python headwater.pyz check ${challenge.id} --watch`].join("\n");
+  const curl = location.protocol === "https:" ? "curl -k" : "curl";
+  return [`${curl} -O ${location.origin}/headwater.pyz`, ...joined, `python headwater.pyz start ${challenge.id}${client}${isSingle() ? ` --server ${location.origin}` : ""}`, `python headwater.pyz check ${challenge.id} --watch`].join("\n");
 }
 
 function File({ challenge, name, as, about }: { challenge: ChallengePage; name: string; as: string; about?: string }) {
@@ -62,7 +67,7 @@ export function Begin({ challenge, mayAct }: { challenge: ChallengePage; mayAct:
         </div>
       )}
       <p>Save these into a folder of their own:</p>
-      <ul class="plain">
+      <ul class="plain files">
         <File challenge={challenge} name={chosen.name} as={saved(chosen.name, challenge.id)} about={isSpark ? "the script; Databricks imports it as a notebook" : "the script, with gaps for you"} />
         {chosen.notebook && <File challenge={challenge} name={chosen.notebook} as={saved(chosen.notebook, challenge.id)} about="the same as a Jupyter notebook" />}
         {(chosen.needs ?? []).map((name) => <File key={name} challenge={challenge} name={name} as={name} />)}
@@ -78,7 +83,7 @@ export function Begin({ challenge, mayAct }: { challenge: ChallengePage; mayAct:
       <details>
         <summary>Or let the student's tool do it</summary>
         <div class="stack tight">
-          <p class="small quiet">It writes the same files into a folder, and tells in the terminal what is right. {!isSingle() && "It joins with a second user of yours, in the same team."}</p>
+          <p class="small quiet">It writes the same files into a folder, and tells in the terminal what is right. {!isSingle() && (isFull() ? "Your team has its two users: it goes on as the one that joined with it on this computer." : "It joins with a second user of yours, in the same team.")}</p>
           <Code text={tool(chosen, challenge, chosen === challenge.starters[0])} label="With the student's tool" />
         </div>
       </details>

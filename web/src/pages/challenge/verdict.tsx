@@ -23,7 +23,8 @@ const MARKS: Record<Check["status"], { mark: string; words: string; mood: Mood }
 
 function DocLink({ href }: { href: string | null | undefined }) {
   const path = href ? docPath(href) : null;
-  return path ? <a href={path}>Read about it</a> : null;
+  const about = path?.split("#")[1]?.replaceAll("-", " ");
+  return path ? <span><a href={path}>Read about it</a>{about && <span class="quiet small">: {about}</span>}</span> : null;
 }
 
 function OneCheck({ check }: { check: Check }) {
@@ -61,7 +62,7 @@ function Judged({ verdict, challenge }: { verdict: Verdict; challenge: Challenge
         <strong class={`outcome ${look.mood}`}><span aria-hidden="true">{look.mark}</span> {look.words}</strong>
         <span class="quiet">
           {verdict.checks.length > 0 && `${right} of ${plural(verdict.checks.length, "check")} right, `}
-          {count(verdict.score)} of {count(challenge.points)} points{verdict.attempt > 0 && `, attempt ${verdict.attempt}`}, {ago(verdict.at_ms)}
+          {verdict.status !== "error" && `${count(verdict.score)} of ${count(challenge.points)} points, attempt ${verdict.attempt}, `}{ago(verdict.at_ms)}
         </span>
       </div>
       <p class="break">{sentence(verdict.message)}</p>
@@ -75,8 +76,9 @@ function Judged({ verdict, challenge }: { verdict: Verdict; challenge: Challenge
         </Notice>
       )}
       {verdict.fix && <Notice mood="accent"><strong>Next:</strong> <span class="break">{verdict.fix}</span></Notice>}
+      {verdict.status === "pass" && <p>Now <strong>Explain it</strong>, one question on this page, then <a href="/challenges">what is next</a>. Something worth telling? Put it into the <a href="/report">report</a>.</p>}
       {stars.length > 0 && <p class="row">{stars.map((title) => <Tag key={title} mood="good">★ {title}</Tag>)}</p>}
-      {checks.length > 0 && <ul class="checks">{checks.map((check) => <OneCheck key={check.id} check={check} />)}</ul>}
+      {checks.length > 0 && <ul class="judged">{checks.map((check) => <OneCheck key={check.id} check={check} />)}</ul>}
       {(verdict.evidence?.length ?? 0) > 0 && (
         <details>
           <summary>What the broker saw of your programs</summary>

@@ -35,8 +35,6 @@ export function split(line: string): Word[] {
   return words;
 }
 
-const options = (usage: string): string[] => [...new Set(usage.match(/(?<=[\s[|(])--?[a-z][a-z-]*/g) ?? [])];
-
 /** What may follow an option of a verb, as its usage says it: `[--from end|start|OFFSET]`. */
 function choices(usage: string, option: string): string[] {
   const at = usage.indexOf(option + " ");
@@ -50,14 +48,14 @@ function candidates(words: Word[], verbs: Verb[], known: Known): string[] {
   const typed = words.at(-1)!.text;
   if (words.length === 1) return verbs.map((one) => one.verb);
   const verb = verbs.find((one) => one.verb === words[0]!.text);
-  if (words[0]!.text === "help") return verbs.map((one) => one.verb);
   if (!verb) return [];
   const before = words.slice(1, -1).map((word) => word.text);
-  if (typed.startsWith("-")) return options(verb.usage).filter((one) => !before.includes(one));
+  if (typed.startsWith("-")) return verb.options.filter((one) => !before.includes(one));
   const last = before.at(-1);
   if (last?.startsWith("-")) return choices(verb.usage, last);
   const place = before.filter((word, n) => !word.startsWith("-") && !before[n - 1]?.startsWith("-")).length;
-  return known[verb.arguments[place] ?? ""] ?? [];
+  const kind = verb.arguments[place] ?? "";
+  return kind === "verb" ? verbs.map((one) => one.verb) : known[kind] ?? [];
 }
 
 function common(words: string[]): string {

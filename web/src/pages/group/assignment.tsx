@@ -6,7 +6,7 @@ import { count, plural } from "../../parts/words";
 import { type Letters, isRebalancing, nobody, owns, ranges, whyIdle } from "./words";
 
 const COLOURS = 4;
-const CELLS_SHOWN = 240;
+const CELLS_SHOWN = 120;
 
 /** Colours repeat after four members, so the edge of a cell changes too. */
 const look = (place: number): string => `of-${(place % COLOURS) + 1} edge-${(Math.floor(place / COLOURS) % 3) + 1}`;
@@ -25,8 +25,8 @@ export function Assignment({ group, letters }: { group: GroupPage; letters: Lett
   return (
     <>
       {group.members.length > 0 && (
-        <ul class="members" aria-label="Members">
-          {[...group.members].sort((a, b) => letters.place(a.member_id) - letters.place(b.member_id)).map((member) => (
+        <ul class="readers" aria-label="Members">
+          {letters.inOrder(group.members).map((member) => (
             <li key={member.member_id}>
               <Member member={member} letters={letters} lit={lit === member.member_id} onChoose={() => choose(lit === member.member_id ? null : member.member_id)} />
             </li>
@@ -34,7 +34,7 @@ export function Assignment({ group, letters }: { group: GroupPage; letters: Lett
         </ul>
       )}
       {topics.map((topic) => (
-        <TopicCells key={topic} topic={topic} cells={group.partitions.filter((one) => one.topic === topic)} letters={letters} lit={lit} alone={group.members.length === 0} />
+        <TopicCells key={topic} topic={topic} cells={group.partitions.filter((one) => one.topic === topic)} letters={letters} lit={lit} />
       ))}
       {idle.length > 0 && (
         <Notice mood={isRebalancing(group.state) ? "" : "warn"}>
@@ -56,7 +56,7 @@ interface MemberProps { member: GroupMember; letters: Letters; lit: boolean; onC
 function Member({ member, letters, lit, onChoose }: MemberProps) {
   const own = owns(member);
   return (
-    <button type="button" class="member" aria-pressed={lit} onClick={onChoose}>
+    <button type="button" class="reader" aria-pressed={lit} onClick={onChoose}>
       <Letter member={member.member_id} letters={letters} />
       <span class="grow">
         <strong class="cut" title={member.client_id}>{member.client_id || "(no client id)"}</strong>
@@ -66,19 +66,19 @@ function Member({ member, letters, lit, onChoose }: MemberProps) {
   );
 }
 
-interface CellsProps { topic: string; cells: GroupPartition[]; letters: Letters; lit: string | null; alone: boolean }
+interface CellsProps { topic: string; cells: GroupPartition[]; letters: Letters; lit: string | null }
 
-function TopicCells({ topic, cells, letters, lit, alone }: CellsProps) {
+function TopicCells({ topic, cells, letters, lit }: CellsProps) {
   const [all, showAll] = useState(false);
   const most = Math.max(1, ...cells.map((one) => one.lag));
   return (
     <div class="stack tight">
       <h3><a class="break" href={`/topics/${part(topic)}`}>{topic}</a> <span class="quiet small">{plural(cells.length, "partition")}, lag {count(cells.reduce((sum, one) => sum + one.lag, 0))}</span></h3>
-      <ul class="cells" aria-label={`Partitions of ${topic} and who reads them`}>
+      <ul class="seats" aria-label={`Partitions of ${topic} and who reads them`}>
         {(all ? cells : cells.slice(0, CELLS_SHOWN)).map((cell) => (
-          <li key={cell.partition} class={`cell ${cell.owner === null ? "none" : look(letters.place(cell.owner))} ${lit !== null && cell.owner !== lit ? "dim" : ""}`}>
+          <li key={cell.partition} class={`seat ${cell.owner === null ? "none" : look(letters.place(cell.owner))} ${lit !== null && cell.owner !== lit ? "dim" : ""}`}>
             <span class="small"><span class="only-read">Partition </span>{cell.partition}</span>
-            <strong>{cell.owner === null ? <><span aria-hidden="true">–</span><span class="only-read">{alone ? "nobody reads" : "no owner"}</span></> : <><span class="only-read">member </span>{letters.of(cell.owner)}</>}</strong>
+            <strong>{cell.owner === null ? "nobody" : <><span class="only-read">member </span>{letters.of(cell.owner)}</>}</strong>
             <span class="small quiet">lag {count(cell.lag)}</span>
             <span class="fill" aria-hidden="true"><span style={{ width: `${(100 * cell.lag) / most}%` }} /></span>
           </li>
@@ -100,13 +100,13 @@ export function Members({ group, letters }: { group: GroupPage; letters: Letters
           <caption class="only-read">Members of the group</caption>
           <thead><tr><th scope="col">Member</th><th scope="col">Client id</th><th scope="col">From</th><th scope="col">Owns</th><th scope="col">Member id</th></tr></thead>
           <tbody>
-            {group.members.map((member) => (
+            {letters.inOrder(group.members).map((member) => (
               <tr key={member.member_id}>
                 <td><Letter member={member.member_id} letters={letters} /></td>
-                <td class="break">{member.client_id}{member.instance_id && <> <Tag title="It keeps its partitions over a short restart">static: {member.instance_id}</Tag></>}</td>
+                <td><span class="named" title={member.client_id}>{member.client_id}</span>{member.instance_id && <> <Tag title="It keeps its partitions over a short restart">static: {member.instance_id}</Tag></>}</td>
                 <td class="nowrap">{member.host.replace(/^\//, "")}</td>
-                <td>{owns(member) === 0 ? <Tag mood="warn">idle</Tag> : member.assignment.map((one) => <div key={one.topic} class="break">{one.topic}: {ranges(one.partitions)}</div>)}</td>
-                <td class="mono small break">{member.member_id}</td>
+                <td>{owns(member) === 0 ? <Tag mood="warn">idle</Tag> : member.assignment.map((one) => <div key={one.topic} class="named" title={one.topic}>{one.topic}: {ranges(one.partitions)}</div>)}</td>
+                <td class="mono small"><span class="named" title={member.member_id}>{member.member_id}</span></td>
               </tr>
             ))}
           </tbody>

@@ -6,13 +6,16 @@ import { useAct, Wrong } from "../../parts/form";
 import { Notice, Panel } from "../../parts/panel";
 import { plural } from "../../parts/words";
 
+/** The keyboard goes on where the question is asked. */
+const focus = (button: HTMLButtonElement | null) => button?.focus({ preventScroll: true });
+
 /** Deletes a group in two steps: the first says what dies with it. */
 export function Remove({ group }: { group: GroupPage }) {
   const [sure, setSure] = useState(false);
   const { busy, problem, act } = useAct();
   const { route } = useLocation();
-  if (!group.may_reset) return null;
   const members = group.members.length;
+  if (members === 0 && !group.may_reset) return null;
   const committed = group.partitions.filter((one) => one.committed !== null).length;
   const remove = () => act(async () => {
     await send("DELETE", `/api/groups/${part(group.id)}`);
@@ -33,7 +36,7 @@ export function Remove({ group }: { group: GroupPage }) {
             <p><strong>Delete <span class="mono">{group.id}</span>?</strong> {committed === 0 ? "It has committed nothing." : `What it committed in ${plural(committed, "partition")} is gone for good.`} A consumer that joins with this name later begins where its <code>auto.offset.reset</code> says: at the beginning, or with what is new.</p>
             <div class="row">
               <button type="button" class="danger main" disabled={busy} onClick={() => void remove()}>Yes, delete it</button>
-              <button type="button" disabled={busy} onClick={() => setSure(false)}>Keep it</button>
+              <button type="button" ref={focus} disabled={busy} onClick={() => setSure(false)}>Keep it</button>
             </div>
           </div>
         </Notice>

@@ -19,7 +19,7 @@ const WAYS: { to: To; name: string; means: string }[] = [
 ];
 
 const COLUMNS: Column<Change>[] = [
-  { head: "Topic", cell: (row) => <span class="break">{row.topic}</span>, by: (row) => row.topic },
+  { head: "Topic", cell: (row) => <span class="named" title={row.topic}>{row.topic}</span>, by: (row) => row.topic },
   { head: "Partition", number: true, cell: (row) => row.partition, by: (row) => row.partition },
   { head: "From", number: true, cell: (row) => offset(row.from) },
   { head: "To", number: true, cell: (row) => <strong>{count(row.to)}</strong> },
@@ -67,9 +67,6 @@ export function Reset({ group, onDone }: { group: GroupPage; onDone: () => void 
   const [number, setNumber] = useState(0);
   const [plan, setPlan] = useState<ResetPlan | null>(null);
   const { busy, problem, act, clear } = useAct();
-  if (!group.may_reset) {
-    return group.why_not ? <Panel title="Move the offsets"><p class="quiet">{group.why_not}</p></Panel> : null;
-  }
   const members = group.members.length;
   if (members > 0 && !plan?.applied) {
     return (
@@ -78,8 +75,12 @@ export function Reset({ group, onDone }: { group: GroupPage; onDone: () => void 
       </Panel>
     );
   }
+  if (!group.may_reset) return <Panel title="Move the offsets"><p class="quiet">{group.why_not ?? "This group is not yours to move."}</p></Panel>;
   if (topics.length === 0) return <Panel title="Move the offsets"><p class="quiet">The group has committed nothing yet, so there is nothing to move.</p></Panel>;
-  const chosen = parsePartitions(partitions);
+  // Partitions are those of one topic.
+  const only = topics.length === 1 ? topics[0]! : topic;
+  const chosen = only ? parsePartitions(partitions) : [];
+  const of = topic || (chosen && chosen.length > 0 ? only : "");
   const change = <T,>(set: (value: T) => void) => (value: T) => {
     set(value);
     setPlan(null);
@@ -89,7 +90,7 @@ export function Reset({ group, onDone }: { group: GroupPage; onDone: () => void 
     const answer = await send<ResetPlan>("POST", `/api/groups/${part(group.id)}/offsets`, {
       to,
       apply,
-      ...(topic && { topic }),
+      ...(of && { topic: of }),
       ...(chosen && chosen.length > 0 && { partitions: chosen }),
       ...(to === "back" && { minutes }),
       ...(to === "time" && { time_ms: new Date(at).getTime() }),
@@ -124,7 +125,7 @@ export function Reset({ group, onDone }: { group: GroupPage; onDone: () => void 
               {topics.length > 1 && topics.map((name) => <option key={name} value={name}>{name}</option>)}
             </select>
           </Field>
-          <Field label="Partitions" hint={chosen === null ? "numbers like 0, 2 or 4-7" : "empty for all; or 0, 2, 4-7"}><input value={partitions} aria-invalid={chosen === null} onInput={(event) => change(setPartitions)(event.currentTarget.value)} /></Field>
+          <Field label="Partitions" hint={!only ? "all of them; choose a topic first to name some" : chosen === null ? "numbers like 0, 2 or 4-7" : "empty for all; or 0, 2, 4-7"}><input value={only ? partitions : ""} disabled={!only} aria-invalid={chosen === null} onInput={(event) => change(setPartitions)(event.currentTarget.value)} /></Field>
         </div>
         <div class="row"><button type="submit" class={plan ? "" : "main"} disabled={busy || wrong}>Show what would happen</button></div>
       </form>
@@ -132,7 +133,7 @@ export function Reset({ group, onDone }: { group: GroupPage; onDone: () => void 
       <div class="stack" role="status">
         {plan && (
           <>
-            <Notice mood={plan.applied ? "good" : "accent"}>{plan.applied ? <strong>Moved. </strong> : <strong>Nothing is moved yet. </strong>}{plan.explanation}</Notice>
+            <Notice mood={plan.applied ? "good" : "accent"}>{plan.explanation}</Notice>
             <Table caption="What moves" columns={COLUMNS} rows={plan.changes} id={(row) => `${row.topic}/${row.partition}`} empty="No partition fits what you chose." shown={50} />
             {!plan.applied && plan.changes.length > 0 && (
               <div class="row">

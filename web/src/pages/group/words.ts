@@ -5,6 +5,9 @@ import { count, plural, rate, span } from "../../parts/words";
 
 export const LAG_IS = "Lag is how many records are in the partitions that the group has not yet committed as done: it grows while records come in faster than the group commits.";
 
+/** Clients commit every five seconds if nobody tells them otherwise. */
+const KEEPS_UP_S = 10;
+
 export interface StateWords { mood: Mood; word: string; sentence: string }
 
 /** A state as Kafka calls it, and what that means for the people behind it. */
@@ -33,8 +36,16 @@ export const isRebalancing = (state: string): boolean => /rebalance|assigning|re
 /** When a group is through with what waits for it, at the speed of the last seconds. */
 export function etaWords(lag: number, rate_in: number, rate_out: number, eta_s: number | null): string {
   if (lag <= 0) return "up to date";
-  if (eta_s !== null) return eta_s < 1 ? "now" : span(eta_s);
+  if (eta_s !== null) return span(Math.max(1, eta_s));
   return rate_in > rate_out + 0.05 ? "never: it grows" : "stands still";
+}
+
+/** The same as a figure and what is written below it. */
+export function etaFigure(lag: number, rate_in: number, rate_out: number, eta_s: number | null): [string, string] {
+  const words = etaWords(lag, rate_in, rate_out, eta_s);
+  if (words.startsWith("never")) return ["never", "the lag grows"];
+  if (words === "stands still") return ["-", "the lag stands still"];
+  return lag <= 0 ? [words, "nothing waits"] : [words, "until the lag is gone"];
 }
 
 /** The whole course of a group in one sentence. */
@@ -43,6 +54,7 @@ export function courseWords(group: Pick<GroupPage, "lag" | "rate_in" | "rate_out
   const figures = `${rate(group.rate_in)} records/s come in and ${rate(group.rate_out)}/s are committed`;
   if (group.rate_out > 0.05 && members === 0) return `${figures}, though nobody is in the group: a client commits for it without joining (assign instead of subscribe).`;
   if (members === 0) return `${figures}. Start a consumer with this group id and it goes on where the group stopped.`;
+  if (group.eta_s !== null && group.eta_s < KEEPS_UP_S) return `${figures}: the group keeps up, and what waits came in since its last commit.`;
   if (group.eta_s !== null) return `${figures}: at this speed the lag is gone in ${etaWords(group.lag, group.rate_in, group.rate_out, group.eta_s)}.`;
   if (group.rate_in > group.rate_out + 0.05) return `${figures}: the lag grows. A faster consumer, or one more member (up to the number of partitions), would help.`;
   return `${figures}: the lag stands still.`;
@@ -64,6 +76,10 @@ export class Letters {
 
   of(member: string): string {
     return letters(this.place(member));
+  }
+
+  inOrder(members: GroupMember[]): GroupMember[] {
+    return [...members].sort((a, b) => this.place(a.member_id) - this.place(b.member_id));
   }
 }
 

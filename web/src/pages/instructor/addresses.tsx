@@ -11,7 +11,9 @@ export interface Listener { name: string; protocol: string; host: string; port: 
 /** A name by which a machine reaches only itself. */
 export const isLocal = (host: string): boolean => /^(localhost|.*\.localhost|127\.[\d.]+|\[?::1\]?)$/i.test(host);
 
-function Address({ listener, here }: { listener: Listener; here: string }) {
+type Finding = Doctor["checks"][number];
+
+function Address({ listener, here, finding, onChanged }: { listener: Listener; here: string; finding: Finding | undefined; onChanged: () => void }) {
   const [text, setText] = useState("");
   const [told, tell] = useState("");
   const { busy, problem, act } = useAct();
@@ -20,20 +22,24 @@ function Address({ listener, here }: { listener: Listener; here: string }) {
     tell(now.advertise === "auto" ? "Each client goes on at the address it came to." : `Clients are sent to ${now.advertise} from now on, after a restart too.`);
     setText("");
     await refresh();
+    onChanged();
   });
   const write = (event: Event) => {
     event.preventDefault();
     void set(text.trim());
   };
   const lost = isLocal(listener.host);
+  const wrong = finding && finding.status !== "ok" ? finding : null;
+  const state = lost ? "▲ this machine only" : wrong ? (wrong.status === "bad" ? "■ out of reach" : "▲ look") : "● for others too";
   return (
     <div class="incident stack tight">
       <div class="row apart">
         <h3 class="break">{listener.name} <span class="quiet">{listener.protocol}</span></h3>
-        <Tag mood={lost ? "warn" : "good"}>{lost ? "▲ this machine only" : "● for others too"}</Tag>
+        <Tag mood={lost ? "warn" : wrong ? (wrong.status === "bad" ? "bad" : "warn") : "good"}>{state}</Tag>
       </div>
       <p>Clients are told <code class="break"><strong>{listener.host}:{listener.port}</strong></code></p>
-      {lost && <p class="small">A client on another machine would be sent to {listener.host}, which is itself, and find nothing there.</p>}
+      {wrong && <Notice mood={wrong.status === "bad" ? "bad" : "warn"}>{wrong.words} {wrong.fix}</Notice>}
+      {lost && !wrong && <p class="small">A client on another machine would be sent to {listener.host}, which is itself, and find nothing there.</p>}
       <div class="row">
         {!isLocal(here) && listener.host !== here && <button type="button" class={lost ? "main" : ""} disabled={busy} onClick={() => set(here)}>Use {here}</button>}
         <button type="button" disabled={busy} onClick={() => set("auto")}>Use what each client came to</button>
@@ -72,7 +78,7 @@ export function DoctorChecks({ only }: { only?: (name: string) => boolean }) {
 export function Addresses() {
   const here = window.location.hostname;
   const doctor = useGet<Doctor>("/api/doctor", 15_000);
-  const warnings = (doctor.data?.checks ?? []).filter((check) => check.status !== "ok" && /address|advertis|listener|host/i.test(`${check.name} ${check.words}`));
+  const finding = (name: string) => doctor.data?.checks.find((check) => check.name === `address ${name}`);
   const listeners = (server.value?.listeners ?? []) as Listener[];
   return (
     <Panel title="Where Kafka clients are sent">
@@ -80,8 +86,7 @@ export function Addresses() {
       {isLocal(here)
         ? <Notice mood="warn">You opened this page as <code>{here}</code>, which only this machine can reach. Open it by the name or address that students use, and one click sets it for their clients too.</Notice>
         : <p>This browser reached the broker as <code class="break"><strong>{here}</strong></code>.</p>}
-      {warnings.map((check) => <Notice key={check.name} mood={check.status === "bad" ? "bad" : "warn"}><strong>{check.name}:</strong> {check.words} {check.fix}</Notice>)}
-      <div class="columns incidents">{listeners.map((listener) => <Address key={listener.name} listener={listener} here={here} />)}</div>
+      <div class="columns incidents">{listeners.map((listener) => <Address key={listener.name} listener={listener} here={here} finding={finding(listener.name)} onChanged={doctor.reload} />)}</div>
     </Panel>
   );
 }

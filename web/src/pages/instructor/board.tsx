@@ -1,7 +1,7 @@
 import { Component } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
 import { ago } from "../../parts/words";
-import { STATUSES, tally, type Cell, type ClassChallenge, type ClassStudent, type Status } from "./data";
+import { inWords, STATUSES, tally, type Cell, type ClassChallenge, type ClassStudent, type Status } from "./data";
 
 export interface BoardRow { student: ClassStudent; solved: number; stuck: boolean; active_ms: number; open: number | null }
 
@@ -15,11 +15,11 @@ function told(name: string, challenge: ClassChallenge, cell: Cell): string {
     cell.stuck && "waits for help",
     cell.unread && "the broker saw none of these records being read",
   ];
-  return `${name}, ${challenge.id} ${challenge.title}: ${more.filter(Boolean).join(", ")}`;
+  return `${name}, ${inWords(challenge.id)} ${challenge.title}: ${more.filter(Boolean).join(", ")}`;
 }
 
 export function Mark({ status }: { status: Status }) {
-  return <span class={`mark ${status}`}><i aria-hidden="true" />{STATUSES[status].letter}</span>;
+  return <span class={`sign ${status}`}><i aria-hidden="true" />{STATUSES[status].letter}</span>;
 }
 
 interface RowProps { row: BoardRow; key_: string; challenges: ClassChallenge[]; active: number; onOpen: (student: string, challenge: string | null) => void }
@@ -46,7 +46,7 @@ class Row extends Component<RowProps> {
           const words = told(student.name, challenge, cell);
           return (
             <td key={challenge.id}>
-              <button type="button" class={`cell ${cell.status} ${cell.stuck ? "stuck" : ""}`} data-column={n + 1} tabIndex={active === n + 1 ? 0 : -1}
+              <button type="button" class={`work ${cell.status} ${cell.stuck ? "stuck" : ""}`} data-column={n + 1} tabIndex={active === n + 1 ? 0 : -1}
                 title={words} aria-label={words} onClick={() => onOpen(student.id, challenge.id)}>
                 <Mark status={cell.status} />
                 {cell.unread && <b aria-hidden="true">?</b>}
@@ -113,7 +113,7 @@ export function Board({ challenges, rows, all, onOpen, onHold }: BoardProps) {
     if (button && id) setAt({ id, column: Number(button.dataset.column) });
   };
   return (
-    <div class="board" onMouseEnter={() => onHold(true)} onMouseLeave={() => onHold(table.current?.contains(document.activeElement) ?? false)}>
+    <div class="class-board" onMouseEnter={() => onHold(true)} onMouseLeave={() => onHold(table.current?.contains(document.activeElement) ?? false)}>
       <table ref={table} role="grid" aria-label="Students and challenges" aria-rowcount={rows.length + 1} onKeyDown={move} onFocusIn={focused} onFocusOut={() => onHold(false)}>
         <thead>
           <tr>
@@ -123,7 +123,7 @@ export function Board({ challenges, rows, all, onOpen, onHold }: BoardProps) {
               const of = Math.max(all.length, 1);
               return (
                 <th key={challenge.id} scope="col" title={`${challenge.title}: ${solved} solved, ${failing} failing, ${begun} begun, of ${all.length}`}>
-                  <strong>{challenge.id}</strong>
+                  <strong>{inWords(challenge.id)}</strong>
                   <span class="name">{challenge.title}</span>
                   <span class="share" aria-hidden="true">
                     <i class="pass" style={{ width: `${(100 * solved) / of}%` }} />
@@ -156,7 +156,7 @@ export function Board({ challenges, rows, all, onOpen, onHold }: BoardProps) {
 export function Legend() {
   return (
     <ul class="legend small" aria-label="What the marks mean">
-      {(Object.keys(STATUSES) as Status[]).map((status) => <li key={status}><span class={`cell ${status}`}><Mark status={status} /></span> {STATUSES[status].name}</li>)}
+      {(Object.keys(STATUSES) as Status[]).map((status) => <li key={status}><span class={`work ${status}`}><Mark status={status} /></span> {STATUSES[status].name}</li>)}
       <li><b>!</b> waits for help</li>
       <li><b>?</b> solved, but the broker saw none of these records being read: ask how</li>
     </ul>

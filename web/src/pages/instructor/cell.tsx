@@ -6,7 +6,7 @@ import { Dialog, useAct, Wrong } from "../../parts/form";
 import { Notice, Tag } from "../../parts/panel";
 import { Pairs } from "../../parts/table";
 import { ago, plural, span } from "../../parts/words";
-import { STATUSES, type Cell, type ClassChallenge, type ClassStudent } from "./data";
+import { inWords, STATUSES, type Cell, type ClassChallenge, type ClassStudent } from "./data";
 import { Mark } from "./board";
 
 const CHECKS = { pass: { mood: "good", words: "● right" }, fail: { mood: "bad", words: "■ not right" }, skip: { mood: "", words: "- not looked at" } } as const;
@@ -71,12 +71,12 @@ export function CellDialog({ student, challenge, onClose, onChanged, onStudent }
     onChanged();
   });
   return (
-    <Dialog title={`${student.name}: ${challenge.id}, ${challenge.title}`} onClose={onClose}>
+    <Dialog title={`${student.name}: ${inWords(challenge.id)} ${challenge.title}`} onClose={onClose}>
       <div class="row">
-        <span class={`cell wide ${status}`}><Mark status={status} /> {STATUSES[status].name}</span>
+        <span class={`work wide ${status}`}><Mark status={status} /> {STATUSES[status].name}</span>
         <button type="button" onClick={onStudent}>All of this student</button>
         <a class="button" href={`/challenges/${part(challenge.id)}`}>The challenge</a>
-        <a class="button" target="_blank" rel="noopener" href={`/api/report?student=${part(student.id)}&format=html&rubric=on`}>Report</a>
+        <a class="button" href={`/api/report?student=${part(student.id)}&format=html&rubric=on`} download={`report-${student.id}.html`}>Report as a file</a>
       </div>
       {cell?.stuck && (
         <Notice mood="warn">

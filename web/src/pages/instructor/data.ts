@@ -1,6 +1,5 @@
 // What the instructor's pages are told, and what they share.
-import { useLocation } from "preact-iso";
-import { withQuery } from "../../api/client";
+import { usePlace, type Change, type Place } from "../../parts/place";
 
 export type Status = "open" | "begun" | "fail" | "partial" | "pass" | "granted" | "skipped";
 
@@ -50,6 +49,9 @@ export const STATUSES: Record<Status, Meaning> = {
   skipped: { letter: "K", name: "skipped" },
 };
 
+/** A challenge's id as people write it. */
+export const inWords = (id: string): string => id.toUpperCase();
+
 export const isSolved = (status: Status): boolean => status === "pass" || status === "granted";
 
 export interface Tally { solved: number; begun: number; failing: number; stuck: number }
@@ -67,10 +69,10 @@ export function tally(students: ClassStudent[], challenge: string): Tally {
   return sum;
 }
 
-/** What stands behind the path's question mark, and a way to change it without leaving a trace in the history. */
-export function useQuery(): [Record<string, string | undefined>, (changes: Record<string, string | null>) => void] {
-  const { path, query, route } = useLocation();
-  return [query, (changes) => route(withQuery(path, { ...query, ...changes }), true)];
+/** What stands in the address, and a way to change it without a step for the browser's Back. */
+export function useQuery(): [Place["query"], (changes: Change) => void] {
+  const { query, go } = usePlace();
+  return [query, (changes) => go(changes)];
 }
 
 /** When something of somebody's clients was seen last. */

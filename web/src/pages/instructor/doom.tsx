@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { send } from "../../api/client";
+import { Problem, send } from "../../api/client";
 import { Field, useAct, Wrong } from "../../parts/form";
 import { Notice } from "../../parts/panel";
 import { Table } from "../../parts/table";
@@ -71,7 +71,11 @@ export function Doom({ path, label, confirm, secret, onDone }: DoomProps) {
     event.preventDefault();
     void act(async () => {
       const body = { confirm: plan!.confirm, ...(secret ? { secret: words } : {}) };
-      setDone(await send<Erased>("POST", path, body));
+      setDone(await send<Erased>("POST", path, body).catch((error) => {
+        const problem = Problem.of(error);
+        // The words are meant for programs; here there is a field for it.
+        throw secret && problem.status === 403 ? new Problem("this is not the instructor's secret", "copy it whole from the terminal of the first start; nothing was deleted", 403) : problem;
+      }));
       setPlan(null);
       setWords("");
       onDone?.();
@@ -110,7 +114,7 @@ export function Doom({ path, label, confirm, secret, onDone }: DoomProps) {
             ]} />
         </div>
       </div>
-      <form class="stack" onSubmit={go}>
+      <form class="stack doom-form" onSubmit={go}>
         {secret && (
           <Field label="The instructor's secret, once more" hint="A forgotten session must not be enough.">
             <input type="password" autocomplete="current-password" value={words} required onInput={(event) => setWords(event.currentTarget.value)} />

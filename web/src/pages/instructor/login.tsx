@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { Problem } from "../../api/client";
 import { Code } from "../../parts/code";
 import { Field, useAct, Wrong } from "../../parts/form";
 import { PageHead, Panel } from "../../parts/panel";
@@ -9,7 +10,10 @@ export function Login() {
   const { busy, problem, act } = useAct();
   const go = (event: Event) => {
     event.preventDefault();
-    void act(() => login("instructor", secret));
+    void act(() => login("instructor", secret).catch((error) => {
+      const problem = Problem.of(error);
+      throw problem.status === 401 ? new Problem("this secret is wrong", "copy it whole, with its hyphens, from the terminal of the first start", 401) : problem;
+    }));
   };
   return (
     <>
@@ -17,6 +21,7 @@ export function Login() {
       <div class="columns">
         <Panel title="Log in as the instructor" roomy>
           <form class="stack" onSubmit={go}>
+            <p>User <code><strong>instructor</strong></code></p>
             <input type="text" name="username" autocomplete="username" value="instructor" readOnly hidden />
             <Field label="Secret">
               <input type="password" name="password" autocomplete="current-password" required value={secret} onInput={(event) => setSecret(event.currentTarget.value)} />

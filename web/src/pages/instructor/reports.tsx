@@ -51,11 +51,11 @@ export function ReportsTab({ board }: { board: Loaded<ClassBoard> }) {
             { head: "Student", cell: (one) => <a class="break" href={`/instructor?tab=class&student=${part(one.student)}`}>{one.name}</a>, by: (one) => one.name },
             { head: "Handed in", cell: (one) => <span class="nowrap" title={stamp(one.submitted_ms)}>{ago(one.submitted_ms)}</span>, by: (one) => one.submitted_ms },
             { head: "Words", number: true, cell: (one) => count(one.words), by: (one) => one.words },
-            { head: "", cell: (one) => (
+            { head: "Actions", cell: (one) => (
               <div class="row">
                 <button type="button" onClick={() => set({ student: one.student })}>Read<span class="only-read"> the report of {one.name}</span></button>
-                <a href={file(one.student, "html", rubric)} target="_blank" rel="noopener">Open<span class="only-read"> the report of {one.name} in a new tab</span></a>
-                <a href={file(one.student, "md", rubric)} download={`report-${one.student}.md`}>Download<span class="only-read"> the report of {one.name}</span></a>
+                <a href={file(one.student, "html", rubric)} download={`report-${one.student}.html`}>HTML<span class="only-read"> file of the report of {one.name}</span></a>
+                <a href={file(one.student, "md", rubric)} download={`report-${one.student}.md`}>Markdown<span class="only-read"> file of the report of {one.name}</span></a>
               </div>
             ) },
           ]} />

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { send } from "../../api/client";
 import type { Room } from "../../api/model";
 import { useGet } from "../../api/use";
@@ -10,7 +10,7 @@ import { clock } from "../../parts/words";
 import { room } from "../../state/live";
 import { isSingle } from "../../state/session";
 import { useSeconds } from "./seconds";
-import { Addresses } from "./addresses";
+import { Addresses, isLocal } from "./addresses";
 import type { JoinCode, Leaderboard } from "./data";
 
 /** Everybody's pages hear of it by their live connection; this one need not wait. */
@@ -34,7 +34,7 @@ function Announcement({ now }: { now: Room }) {
       <p class="quiet">Stands at the top of everybody's page and on the projector until you clear it.</p>
       {now.announcement && <Notice mood="accent"><span class="break">{now.announcement.text}</span> <span class="quiet small">since {clock(now.announcement.at_ms)}</span></Notice>}
       <form class="stack tight" onSubmit={go}>
-        <Field label="What to say" hint={`${text.length} of 500 letters`}><textarea rows={2} maxLength={500} value={text} required onInput={(event) => setText(event.currentTarget.value)} /></Field>
+        <Field label="What to say" hint={`${text.length} of 500 letters`}><textarea rows={3} maxLength={500} value={text} required onInput={(event) => setText(event.currentTarget.value)} /></Field>
         <div class="row">
           <button type="submit" class="main" disabled={busy || !text.trim()}>Announce</button>
           <button type="button" disabled={busy || !now.announcement} onClick={clear}>Clear</button>
@@ -94,8 +94,10 @@ function TimerPanel({ now }: { now: Room }) {
   );
 }
 
-function LeaderboardPanel() {
+function LeaderboardPanel({ frozen }: { frozen: boolean }) {
   const board = useGet<Leaderboard>("/api/leaderboard", 10_000);
+  // It freezes with the room.
+  useEffect(board.reload, [frozen]);
   const { busy, problem, act } = useAct();
   const set = (wish: object) => act(async () => {
     await send("PUT", "/api/leaderboard", wish);
@@ -124,6 +126,7 @@ function Joining() {
   return (
     <Panel title="Join">
       <Wrong problem={code.problem} />
+      {isLocal(window.location.hostname) && <Notice mood="warn">You opened this page as <code>{window.location.hostname}</code>, so this code leads only here. Open the page by the name or address of this machine that others can reach, and it leads to that.</Notice>}
       {now && (
         <div class="row join">
           <img class="qr" src="/api/join-code?format=svg" width="180" height="180" alt={`QR code of ${now.url}`} />
@@ -157,7 +160,7 @@ export function RoomTab() {
         <div class="stack">
           <TimerPanel now={now} />
           <Freeze now={now} />
-          <LeaderboardPanel />
+          <LeaderboardPanel frozen={now.frozen} />
         </div>
       </div>
       <Addresses />

@@ -31,9 +31,10 @@ function Factor({ name, factor, onSet }: { name: string; factor: number; onSet: 
   };
   const at = draft ?? (factor > 0 ? nearest(factor) : 3);
   const shown = draft === null ? factor : STEPS[draft]!;
+  const words = shown < 0 ? "mixed" : shown === 0 ? "paused" : `${times(shown)} the usual rate`;
   return (
     <div class="factor">
-      <input type="range" min={0} max={STEPS.length - 1} step={1} value={at} aria-label={`Rate of ${name}`} aria-valuetext={`${times(shown)} the usual rate`} onInput={(event) => slide(Number(event.currentTarget.value))} />
+      <input type="range" min={0} max={STEPS.length - 1} step={1} value={at} aria-label={`Rate of ${name}`} aria-valuetext={words} onInput={(event) => slide(Number(event.currentTarget.value))} />
       <div class="row" role="group" aria-label={`Rate of ${name}`}>
         {BUTTONS.map((step) => <button key={step} type="button" class="plain" aria-pressed={factor === step} onClick={() => onSet(step)}>{times(step)}</button>)}
       </div>
@@ -66,8 +67,8 @@ function Rates({ generators, onChanged }: { generators: Generators; onChanged: (
           { head: "Stream", cell: (one) => (one.topic ? <a class="nowrap" href={`/topics/${part(one.topic)}`}>{one.topic}</a> : <strong>All of them</strong>) },
           { head: "Events/s", number: true, cell: (one) => rate(one.events_per_s) },
           { head: "Factor", number: true, cell: (one) => (one.factor === 0 ? <Tag mood="warn">❚❚ paused</Tag> : one.factor < 0 ? "mixed" : times(one.factor)) },
-          { head: "Usual rate times", cell: (one) => <Factor name={one.topic || "all streams"} factor={one.factor < 0 ? 1 : one.factor} onSet={one.topic ? row(one.topic, one.factor, one.topic).set : all.set} /> },
-          { head: "", cell: (one) => (
+          { head: "Usual rate times", cell: (one) => <Factor name={one.topic || "all streams"} factor={one.factor} onSet={one.topic ? row(one.topic, one.factor, one.topic).set : all.set} /> },
+          { head: "Actions", cell: (one) => (
             <button type="button" disabled={busy} onClick={one.topic ? row(one.topic, one.factor, one.topic).turn : all.turn}>
               {one.factor === 0 ? "Resume" : "Pause"}<span class="only-read"> {one.topic || "all streams"}</span>
             </button>
@@ -129,7 +130,7 @@ function Running({ incidents, now, kinds, onChanged }: { incidents: IncidentStat
   });
   const words = (one: IncidentState): string => {
     if (one.state === "running") return `${span((one.to - now) / 1000)} left`;
-    return one.state === "planned" ? `begins in ${span((one.from - now) / 1000)}` : `over since ${clock(one.to)}`;
+    return one.state === "planned" ? (one.from - now < 10_000 ? "begins now" : `begins in ${span((one.from - now) / 1000)}`) : `over since ${clock(one.to)}`;
   };
   return (
     <>
@@ -140,7 +141,7 @@ function Running({ incidents, now, kinds, onChanged }: { incidents: IncidentStat
           { head: "Incident", cell: (one) => <><strong>{one.kind}</strong> {one.target && <code>{one.target}</code>}</> },
           { head: "When", cell: (one) => <span class="nowrap">{words(one)}</span> },
           { head: "Teaches", cell: (one) => <span class="quiet">{lesson.get(one.kind)}</span> },
-          { head: "", cell: (one) => one.state !== "over" && <button type="button" disabled={busy} onClick={() => end(one.id)}>{one.state === "planned" ? "Take back" : "End"}<span class="only-read"> {one.kind}</span></button> },
+          { head: "Actions", cell: (one) => one.state !== "over" && <button type="button" disabled={busy} onClick={() => end(one.id)}>{one.state === "planned" ? "Take back" : "End"}<span class="only-read"> {one.kind}</span></button> },
         ]} />
       <Wrong problem={problem} />
     </>

@@ -5,7 +5,7 @@ import { useAct, Wrong } from "../../parts/form";
 import { Empty, Panel } from "../../parts/panel";
 import { Table } from "../../parts/table";
 import { ago, count, plural } from "../../parts/words";
-import { useQuery, type ClassBoard, type Waiting } from "./data";
+import { inWords, useQuery, type ClassBoard, type Waiting } from "./data";
 
 export function StuckTab({ board }: { board: Loaded<ClassBoard> }) {
   const { busy, problem, act } = useAct();
@@ -29,7 +29,7 @@ export function StuckTab({ board }: { board: Loaded<ClassBoard> }) {
             <div class="stack tight">
               <span class="break">
                 <a href={`/instructor?tab=class&student=${part(one.student)}`}><strong>{one.name}</strong></a>{" "}
-                <a href={`/instructor?tab=class&student=${part(one.student)}&challenge=${part(one.challenge)}`}>{one.challenge}, {titles.get(one.challenge) ?? ""}</a>
+                <a href={`/instructor?tab=class&student=${part(one.student)}&challenge=${part(one.challenge)}`}>{inWords(one.challenge)} {titles.get(one.challenge) ?? ""}</a>
               </span>
               <span class={one.note ? "break" : "quiet"}>{one.note || "no note"}</span>
             </div>
@@ -56,20 +56,20 @@ export function MistakesTab({ board }: { board: Loaded<ClassBoard> }) {
     <Panel title="What to explain next" tools={seen.length > 1 && (
       <div class="row" role="group" aria-label="Challenge">
         <button type="button" class="plain" aria-pressed={!query.challenge} onClick={() => set({ challenge: null })}>All</button>
-        {seen.map((id) => <button key={id} type="button" class="plain" aria-pressed={query.challenge === id} onClick={() => set({ challenge: id })}>{id}</button>)}
+        {seen.map((id) => <button key={id} type="button" class="plain" aria-pressed={query.challenge === id} onClick={() => set({ challenge: id })}>{inWords(id)}</button>)}
       </div>
     )}>
       <Wrong problem={board.problem} />
-      {next && <p class="lead break">Most students made this one: <strong>{next.title ?? next.id}</strong> ({next.challenge}, {plural(next.students, "student")} of {count(of)}).</p>}
+      {next && <p class="lead break">Most students made this one: <strong>{next.title ?? next.id}</strong> ({inWords(next.challenge)}, {plural(next.students, "student")} of {count(of)}).</p>}
       <Table caption="Mistakes by count" rows={rows} id={(one) => `${one.challenge} ${one.id}`}
         empty="No known mistake was recognised yet. Each check that finds one counts it here."
         columns={[
           { head: "Mistake", cell: (one) => <span class="break">{one.title ?? <code>{one.id}</code>}</span>, by: (one) => one.title ?? one.id },
-          { head: "Challenge", cell: (one) => <a href={`/challenges/${part(one.challenge)}`}>{one.challenge}</a>, by: (one) => one.challenge },
+          { head: "Challenge", cell: (one) => <a href={`/challenges/${part(one.challenge)}`}>{inWords(one.challenge)}</a>, by: (one) => one.challenge },
           { head: "Students", number: true, cell: (one) => count(one.students), by: (one) => one.students },
           { head: "Of the class", number: true, cell: (one) => `${Math.round((100 * one.students) / of)} %` },
           { head: "Times", number: true, cell: (one) => count(one.count), by: (one) => one.count },
-          { head: "", cell: (one) => <span class="meter" aria-hidden="true"><i style={{ width: `${(100 * one.count) / top}%` }} /></span> },
+          { head: "Compared", cell: (one) => <span class="meter" aria-hidden="true"><i style={{ width: `${(100 * one.count) / top}%` }} /></span> },
         ]} />
     </Panel>
   );

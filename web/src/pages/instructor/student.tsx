@@ -8,7 +8,7 @@ import { Pairs, Table } from "../../parts/table";
 import { Twice } from "../../parts/twice";
 import { ago, plural } from "../../parts/words";
 import { Mark } from "./board";
-import { STATUSES, type ClassBoard, type ClassStudent, type RosterStudent, type Seen } from "./data";
+import { inWords, STATUSES, type ClassBoard, type ClassStudent, type RosterStudent, type Seen } from "./data";
 import { Doom } from "./doom";
 import { Troubles } from "./troubles";
 
@@ -97,12 +97,12 @@ export function StudentDialog({ student, board, entry, onClose, onChanged, onCel
   };
   return (
     <Dialog title={student.name} onClose={onClose}>
-      <div class="row cells" role="group" aria-label="Challenges">
+      <div class="row works" role="group" aria-label="Challenges">
         {board.challenges.map((challenge) => {
           const status = student.challenges[challenge.id]?.status ?? "open";
           return (
-            <button key={challenge.id} type="button" class={`cell wide ${status}`} title={`${challenge.title}: ${STATUSES[status].name}`} onClick={() => onCell(challenge.id)}>
-              {challenge.id} <Mark status={status} /><span class="only-read">{STATUSES[status].name}</span>
+            <button key={challenge.id} type="button" class={`work wide ${status}`} title={`${challenge.title}: ${STATUSES[status].name}`} onClick={() => onCell(challenge.id)}>
+              {inWords(challenge.id)} <Mark status={status} /><span class="only-read">{STATUSES[status].name}</span>
             </button>
           );
         })}
@@ -117,7 +117,7 @@ export function StudentDialog({ student, board, entry, onClose, onChanged, onCel
       ]} />
       <div class="row">
         {users.map((user) => <a key={user} class="button" href={withQuery("/requests", { user })}>Requests{users.length > 1 ? ` of ${user}` : ""}</a>)}
-        <a class="button" target="_blank" rel="noopener" href={`/api/report?student=${part(student.id)}&format=html&rubric=on`}>Report</a>
+        <a class="button" href={`/api/report?student=${part(student.id)}&format=html&rubric=on`} download={`report-${student.id}.html`}>Report as a file</a>
       </div>
       <section class="stack tight"><h3>What the broker saw of their clients</h3>{users.map((user) => <SeenOf key={user} user={user} />)}</section>
       <div class="columns">

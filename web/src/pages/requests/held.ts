@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { RequestRow } from "../../api/model";
 
 export interface Held {
@@ -10,12 +10,10 @@ export interface Held {
 
 /** The list as it comes, or as it was when somebody began to read further down: what one reads does not move away. */
 export function useHeld(rows: RequestRow[], reading: boolean): Held {
-  const top = useRef<HTMLElement | null>(null);
   const [scrolled, setScrolled] = useState(false);
   const [kept, keep] = useState<RequestRow[] | null>(null);
   useEffect(() => {
-    top.current = document.getElementById("requests-top");
-    const look = () => setScrolled((top.current?.getBoundingClientRect().top ?? 0) < 0);
+    const look = () => setScrolled((document.getElementById("requests-top")?.getBoundingClientRect().top ?? 0) < 0);
     window.addEventListener("scroll", look, { passive: true });
     return () => window.removeEventListener("scroll", look);
   }, []);

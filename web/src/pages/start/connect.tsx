@@ -81,7 +81,7 @@ export function Program({ place }: { place: Place }) {
           })}
         </fieldset>
       )}
-      {listener && <p>Address (<code>bootstrap.servers</code>): <code class="strong">{addressOf(listener)}</code> <CopyButton text={addressOf(listener)} /></p>}
+      {listener && <p class="copyable">Address (<code>bootstrap.servers</code>): <code class="strong">{addressOf(listener)}</code> <CopyButton text={addressOf(listener)} /></p>}
       {listener && /SSL/.test(listener.protocol) && <Certificate />}
       {wantsPassword && me.value?.role === "student" && !password.value && <PasswordField />}
       {wantsPassword && me.value?.role === "instructor" && !password.value && <p class="quiet small">Put the instructor's password in place of <code>{"{password}"}</code>.</p>}

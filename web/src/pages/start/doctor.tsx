@@ -10,7 +10,7 @@ const SIGNS: Record<Found["checks"][number]["status"], [Mood, string]> = { ok: [
 export function Doctor() {
   const [found, setFound] = useState<Found | null>(null);
   const { busy, problem, act } = useAct();
-  const look = () => act(async () => setFound(await get<Found>("/api/doctor")));
+  const look = () => act(async () => setFound(await get<Found>(`/api/doctor?clock_ms=${Date.now()}`)));
   const wrong = found?.checks.filter((check) => check.status !== "ok").length ?? 0;
   return (
     <Panel title="Check my connection" tools={<button type="button" disabled={busy} onClick={() => void look()}>{found ? "Check again" : "Check now"}</button>}>
@@ -25,8 +25,9 @@ export function Doctor() {
                 const [mood, sign] = SIGNS[check.status];
                 return (
                   <li key={check.name}>
-                    <Tag mood={mood}>{sign}</Tag>
-                    <div class="grow"><strong>{check.name}</strong> <span class="break">{check.words}</span>{check.fix && <p class="break"><strong>What to do:</strong> {check.fix}</p>}</div>
+                    <span class="row"><Tag mood={mood}>{sign}</Tag><strong>{check.name}</strong></span>
+                    <p class="break">{check.words}</p>
+                    {check.fix && <p class="break"><strong>What to do:</strong> {check.fix}</p>}
                   </li>
                 );
               })}

@@ -21,7 +21,7 @@ export function Identity() {
   if (who.team.length > 1) pairs.push(["Your team", who.team.join(", ")]);
   if (who.invite) pairs.push(["For your partner", <span class="row"><code>{who.invite}</code><CopyButton text={who.invite} /><span class="quiet small">Your partner types it below the workshop code.</span></span>]);
   return (
-    <Panel title="Who you are" tools={<Tools />} roomy>
+    <Panel title="Who you are" tools={<Tools />} roomy class="identity">
       {password.value && <Notice mood="warn"><strong>Write the password down now.</strong> Nobody can look it up later, not even the instructor. This tab shows it until you close it.</Notice>}
       <Pairs pairs={pairs} />
     </Panel>
@@ -37,12 +37,12 @@ interface Doomed {
   confirm: string;
   what: string;
   topics: { name: string; records: number }[];
-  groups: (string | { id: string })[];
+  groups: { id: string; members: number }[];
 }
 interface Erased {
-  topics: unknown[];
-  groups: unknown[];
-  kept: unknown[];
+  topics: string[];
+  groups: string[];
+  kept: string[];
 }
 
 function Tools() {
@@ -75,8 +75,6 @@ function NewPassword({ onClose }: { onClose: () => void }) {
   );
 }
 
-const nameOf = (one: string | { id: string }): string => (typeof one === "string" ? one : one.id);
-
 /** Two steps: what goes, then that it goes. */
 function Reset({ onClose }: { onClose: () => void }) {
   const [doomed, setDoomed] = useState<Doomed | null>(null);
@@ -93,7 +91,7 @@ function Reset({ onClose }: { onClose: () => void }) {
       {erased ? (
         <>
           <Notice mood="good">{plural(erased.topics.length, "topic")} and {plural(erased.groups.length, "group")} are gone.</Notice>
-          {erased.kept.length > 0 && <Notice mood="warn">{plural(erased.kept.length, "thing")} could not go: a program of yours is still connected to it. Stop it, and reset again.</Notice>}
+          {erased.kept.length > 0 && <Notice mood="warn">{erased.kept.join(", ")}: still in use by a program of yours. What it had committed is gone, and it goes on from the beginning.</Notice>}
           <div class="row end"><button type="button" class="main" onClick={onClose}>Close</button></div>
         </>
       ) : doomed ? (
@@ -103,7 +101,7 @@ function Reset({ onClose }: { onClose: () => void }) {
               <p>This goes for good. What you have solved stays, and nobody else loses anything.</p>
               <ul class="doomed">
                 {doomed.topics.map((topic) => <li key={topic.name}><code class="break">{topic.name}</code> <span class="quiet">{plural(topic.records, "record")}</span></li>)}
-                {doomed.groups.map((group) => <li key={nameOf(group)}>group <code class="break">{nameOf(group)}</code></li>)}
+                {doomed.groups.map((group) => <li key={group.id}>group <code class="break">{group.id}</code>{group.members > 0 && <span class="quiet"> in use: it loses what it has committed, and its programs begin anew</span>}</li>)}
               </ul>
             </>
           )}

@@ -12,13 +12,10 @@ export function Light() {
   const colour = light?.colour ?? "grey";
   return (
     <div class={`signal ${colour}`} role="status">
-      <span class={`light ${colour}`} aria-hidden="true" />
-      <div class="grow stack tight">
-        <p class="signal-head"><strong>{light?.headline ?? "Waiting for your first program"}</strong> <span class="only-read">({WORDS[colour]})</span></p>
-        {colour === "grey" && <Waiting light={light} />}
-        {colour === "green" && light && <Seen light={light} />}
-        {colour === "red" && light && <Wrongs light={light} />}
-      </div>
+      <p class="signal-head"><span class={`light ${colour}`} aria-hidden="true" /><strong class="break">{light?.headline ?? "Waiting for your first program"}</strong> <span class="only-read">({WORDS[colour]})</span></p>
+      {colour === "grey" && <Waiting light={light} />}
+      {colour === "green" && light && <Seen light={light} />}
+      {colour === "red" && light && <Wrongs light={light} />}
     </div>
   );
 }

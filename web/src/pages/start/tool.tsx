@@ -17,7 +17,7 @@ export function Tool({ place }: { place: Place }) {
       <div class="stack tight inset">
         <p>One file for Python 3.9 or newer, nothing to install. It goes the way of your program step by step and says where it ends, and how to mend it.</p>
         <Code text={`${fetch}\n${doctor}`} label="Commands for the student's tool" />
-        <p class="row small"><a class="button" href="/headwater.pyz" download>Download headwater.pyz</a></p>
+        <p class="row small"><a class="button" href="/headwater.pyz" download="headwater.pyz">Download headwater.pyz</a></p>
         {!isSingle() && who?.invite && <p class="quiet small">For the challenges from a terminal, the tool joins too, as the second of your team: <code class="break">python3 headwater.pyz join {code.value ?? "CODE"} --invite {who.invite}</code></p>}
       </div>
     </details>

@@ -6,6 +6,7 @@ import { bytes, span } from "../../parts/words";
 
 /** Milliseconds and bytes as people read them; the value itself stands beside it. */
 function inWords({ name, value }: ConfigInfo): string | null {
+  if (value === null) return null;
   const number = Number(value);
   if (!/^-?\d+$/.test(value) || Math.abs(number) < 1000) return value === "-1" && /retention|max\.compaction/.test(name) ? "no limit" : null;
   if (number >= Number.MAX_SAFE_INTEGER) return "no limit";
@@ -13,17 +14,19 @@ function inWords({ name, value }: ConfigInfo): string | null {
   return name.endsWith("bytes") ? bytes(number) : null;
 }
 
+const shown = (value: string | null): string => (value === null ? "null" : value === "" ? "(empty)" : value);
+
 const COLUMNS: Column<ConfigInfo>[] = [
-  { head: "Config", cell: (config) => <code class="break">{config.name}</code>, by: (config) => config.name },
+  { head: "Config", cell: (config) => <code class="name-cell">{config.name}</code>, by: (config) => config.name },
   {
     head: "Value",
     cell: (config) => {
       const words = inWords(config);
-      return <><code class={`break ${config.overridden ? "strong" : ""}`}>{config.value === "" ? "(empty)" : config.value}</code>{words && <span class="quiet small nowrap"> {words}</span>}</>;
+      return <span class="value-cell"><code class={config.overridden ? "strong" : ""}>{shown(config.value)}</code>{words && <span class="quiet small nowrap"> {words}</span>}</span>;
     },
   },
-  { head: "Where from", cell: (config) => (config.overridden ? <><Tag mood="accent">set for this topic</Tag> <span class="quiet small break">default {config.default === "" ? "(empty)" : config.default}</span></> : <span class="quiet">default</span>), by: (config) => (config.overridden ? 1 : 0) },
-  { head: "What it does", cell: (config) => <span class="meaning">{config.about}</span> },
+  { head: "Where from", cell: (config) => (config.overridden ? <><Tag mood="accent">set for this topic</Tag> <span class="quiet small break">default {shown(config.default)}</span></> : <span class="quiet">default</span>), by: (config) => (config.overridden ? 1 : 0) },
+  { head: "What it does", cell: (config) => <span class="meaning">{config.has_effect === false && <><Tag>no effect here</Tag> </>}{config.about}</span> },
 ];
 
 export function Configs({ topic }: { topic: TopicPage }) {

@@ -4,10 +4,24 @@ import type { FieldInfo } from "../../api/model";
 /** A value as the filter's language takes it whole. */
 export const exact = (value: string): string => `"${value.replace(/[\\"]/g, (sign) => `\\${sign}`)}"`;
 
+/** These words mean the record itself; a dot in front says that a field of the value is meant. */
+const OWN = /^(key|value|partition|offset|header\..*)$/;
+
 /** A filter with one more condition. */
 export function narrowed(filter: string, field: string, value: string): string {
-  const more = `${field}:${exact(value)}`;
+  const more = `${OWN.test(field) ? "." : ""}${field}:${exact(value)}`;
   return filter.includes(more) ? filter : `${filter} ${more}`.trim();
+}
+
+/** An example comes as JSON. */
+export function exampleOf(field: FieldInfo): string {
+  if (field.example === null) return "";
+  try {
+    const value: unknown = JSON.parse(field.example);
+    return typeof value === "string" ? value : field.example;
+  } catch {
+    return field.example;
+  }
 }
 
 const GENERAL: [string, string][] = [
@@ -22,14 +36,18 @@ const GENERAL: [string, string][] = [
 function examples(fields: FieldInfo[]): [string, string][] {
   const made: [string, string][] = [];
   const choice = fields.find((field) => (field.values?.length ?? 0) > 1);
-  const number = fields.find((field) => /number|integer/.test(field.type) && typeof field.example === "number");
-  const text = fields.find((field) => field.type === "string" && !field.values && typeof field.example === "string");
+  const number = fields.find((field) => /^(number|integer)/.test(field.type) && /^\d/.test(field.example ?? ""));
+  const text = fields.find((field) => field.type === "string" && !field.values && exampleOf(field) !== "");
+  const time = fields.find((field) => field.type === "time" && field.example !== null);
   if (choice) {
     made.push([`${choice.name}:${choice.values![0]}`, `${choice.name} contains it, in capitals or not`]);
     made.push([`-${choice.name}:${choice.values![0]}`, "a minus in front: not so"]);
   }
-  if (number) made.push([`${number.name}:>${number.example}`, "greater; <, >= and <= work too, also for times"]);
-  if (text) made.push([`${text.name}:${exact(String(text.example))}`, "in quotes: exactly this"]);
+  if (number) made.push([`${number.name}:>${number.example}`, "greater; <, >= and <= work too"]);
+  if (time) made.push([`${time.name}:>=${exampleOf(time)}`, "at this time or later; the zone may be left out, it is UTC then"]);
+  if (text) made.push([`${text.name}:${exact(exampleOf(text))}`, "in quotes: exactly this"]);
+  const optional = fields.find((field) => !field.required);
+  if (optional) made.push([`${optional.name}:*`, "has this field"]);
   return made;
 }
 
@@ -41,6 +59,7 @@ interface FilterProps {
 
 export function FilterBar({ filter, fields, onFilter }: FilterProps) {
   const [text, setText] = useState(filter);
+  const [help, setHelp] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
   useEffect(() => setText(filter), [filter]);
@@ -63,10 +82,11 @@ export function FilterBar({ filter, fields, onFilter }: FilterProps) {
         <input ref={input} id={id} class="mono" type="text" value={text} onInput={(event) => setText(event.currentTarget.value)} placeholder={`Filter: a word, or field:value${rows[0] ? `, as in ${rows[0][0]}` : ""}`} spellcheck={false} autocapitalize="none" autocomplete="off" />
         <button type="submit" class={text.trim() !== filter ? "main" : ""}>Filter</button>
         {filter && <button type="button" onClick={() => onFilter("")}>Clear</button>}
+        <button type="button" aria-expanded={help} aria-controls={`${id}-help`} onClick={() => setHelp(!help)}>Help</button>
       </form>
-      <details class="small help">
-        <summary>What can be written here</summary>
-        <div class="stack tight">
+      {help && (
+        <div class="stack tight small help" id={`${id}-help`}>
+          <p>Press one to try it. Words next to each other must all hold.</p>
           <table>
             <caption class="only-read">Examples of filters</caption>
             <tbody>
@@ -83,7 +103,7 @@ export function FilterBar({ filter, fields, onFilter }: FilterProps) {
             </p>
           )}
         </div>
-      </details>
+      )}
     </div>
   );
 }

@@ -6,16 +6,18 @@ import { count, plural } from "../../parts/words";
 
 type Row = TopicGroup["partitions"][number];
 
-const COLUMNS: Column<Row>[] = [
+/** With where the partition begins now: what has gone is nothing to catch up with. */
+const columns = (starts: Map<number, number>): Column<Row>[] => [
   { head: "Partition", cell: (row) => row.partition, by: (row) => row.partition, number: true },
   { head: "Committed", cell: (row) => count(row.committed), by: (row) => row.committed, number: true },
   { head: "End", cell: (row) => count(row.end_offset), by: (row) => row.end_offset, number: true },
   { head: "Lag", cell: (row) => count(row.lag), by: (row) => row.lag, number: true },
-  { head: "", cell: (row) => <Lag row={row} /> },
+  { head: "How far it is", cell: (row) => <Lag row={row} start={starts.get(row.partition) ?? 0} /> },
 ];
 
-function Lag({ row }: { row: Row }) {
-  const share = row.end_offset > 0 ? Math.min(1, Math.max(0, row.committed) / row.end_offset) : 1;
+function Lag({ row, start }: { row: Row; start: number }) {
+  const all = row.end_offset - start;
+  const share = all > 0 ? Math.min(1, Math.max(0, row.committed - start) / all) : 1;
   return <div class="span-bar" aria-hidden="true"><span class="kept" style={{ width: `${100 * share}%` }} /><span class="behind" style={{ width: `${100 * (1 - share)}%` }} /></div>;
 }
 
@@ -28,6 +30,7 @@ export function Groups({ topic }: { topic: TopicPage }) {
       </Panel>
     );
   }
+  const shown = columns(new Map(topic.partition_list.map((one) => [one.partition, one.start_offset])));
   return (
     <>
       <p class="lead">Lag is how many records a group has not committed yet. It may rise for a moment; what stays high or grows means that the group is slower than the stream.</p>
@@ -37,7 +40,7 @@ export function Groups({ topic }: { topic: TopicPage }) {
           title={<><a href={`/groups/${part(group.id)}`}><bdi>{group.id}</bdi></a> <Tag mood={/^stable$/i.test(group.state) ? "good" : ""}>{group.state}</Tag></>}
           tools={<span>{group.lag === 0 ? "up to date" : <>behind by <strong>{plural(group.lag, "record")}</strong></>}</span>}
         >
-          <Table caption={`Lag of ${group.id} by partition`} columns={COLUMNS} rows={group.partitions} id={(row) => String(row.partition)} empty="Nothing committed." />
+          <Table caption={`Lag of ${group.id} by partition`} columns={shown} rows={group.partitions} id={(row) => String(row.partition)} empty="Nothing committed." />
         </Panel>
       ))}
     </>

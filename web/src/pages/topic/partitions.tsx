@@ -3,7 +3,7 @@ import { Empty, Notice, Panel } from "../../parts/panel";
 import type { Place } from "../../parts/place";
 import { bytes, count, rate } from "../../parts/words";
 
-const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
 
 /** How the records are spread, in one or two sentences. */
 export function spread(list: PartitionInfo[]): { words: string; uneven: boolean } {
@@ -30,6 +30,9 @@ export function Partitions({ topic, place }: { topic: TopicPage; place: Place })
   return (
     <Panel title="Partitions">
       {uneven ? <Notice mood="warn">{words}</Notice> : <p>{words}</p>}
+      {list.filter((one) => one.damaged?.length).map((one) => (
+        <Notice key={one.partition} mood="bad">Damaged: partition {one.partition}, {one.damaged!.map(([from, to]) => (to - from > 1 ? `offsets ${count(from)} to ${count(to - 1)}` : `offset ${count(from)}`)).join(", ")}. The rest is served.</Notice>
+      ))}
       <div class="scroll" tabIndex={0} role="region" aria-label={`Partitions of ${topic.name}`}>
         <table class="partitions">
           <thead>

@@ -4,6 +4,7 @@ import { part, Problem, send } from "../../api/client";
 import type { Content, LogRecord, Template, TopicPage } from "../../api/model";
 import { useGet } from "../../api/use";
 import { Field, useAct, Wrong } from "../../parts/form";
+import { parse, pretty } from "../../parts/json";
 import { Empty, Notice, Panel } from "../../parts/panel";
 import type { Place } from "../../parts/place";
 import { count, plural } from "../../parts/words";
@@ -30,7 +31,13 @@ interface Written {
 const EMPTY: Draft = { key: null, value: "", keyEncoding: "text", valueEncoding: "text", headers: [] };
 const MOST = 1000;
 
-const fromTemplate = (template: Template): Draft => ({ ...EMPTY, key: template.key, value: template.value, headers: template.headers });
+/** Over lines, as people edit it; what is no JSON stays as it is. */
+function laidOut(value: string | null): string | null {
+  const json = value === null ? null : parse(value);
+  return json ? pretty(json) : value;
+}
+
+const fromTemplate = (template: Template): Draft => ({ ...EMPTY, key: template.key, value: laidOut(template.value), headers: template.headers });
 
 function fromRecord(record: LogRecord): Draft {
   const encoding = (content: Content | null) => (content?.kind === "binary" ? "base64" : "text");
@@ -78,24 +85,18 @@ function NotYours({ topic, place }: { topic: TopicPage; place: Place }) {
       <p class="lead">
         {topic.kind === "stream"
           ? "Everybody in the room reads this stream, so only the town writes to it. In a topic of your own you may do everything."
-          : "You may write to topics whose names begin with your prefix, and this one does not."}
+          : "This topic belongs to somebody else."}
       </p>
-      <p>Your topics begin with <code class="break">{prefix}</code>. {place.query.copy ? "The record you chose will be filled in there, ready to be changed." : topic.kind === "stream" ? "Records like those of this stream will be offered there as templates." : ""}</p>
+      <p>Yours are those that begin with <code class="break">{prefix}</code> and go on as you like. {place.query.copy ? "The record you chose will be filled in there, ready to be changed." : topic.kind === "stream" ? "Records like those of this stream will be offered there as templates." : ""}</p>
       <Wrong problem={problem} />
-      <div class="row"><button type="button" class="main" disabled={busy} onClick={() => void act(begin)}>Create {play} and write there</button></div>
+      <div class="row"><button type="button" class="main long" disabled={busy} onClick={() => void act(begin)}>Create {play} and write there</button></div>
     </Panel>
   );
 }
 
-/** What the stream looks like that this is a playground of. */
-function useTemplates(topic: TopicPage, of: string | undefined): Template[] {
-  const other = useGet<TopicPage>(of && of !== topic.name ? `/api/topics/${part(of)}` : null);
-  const own = topic.templates;
-  return other.data ? [...other.data.templates.map((one) => ({ ...one, name: `${one.name} (${of})` })), ...own] : own;
-}
-
 function Form({ topic, place }: { topic: TopicPage; place: Place }) {
-  const templates = useTemplates(topic, place.query.of);
+  // The newest record is one of them, and changes; what was chosen stays.
+  const [templates] = useState(topic.templates);
   const copied = useCopied(topic.name, place);
   const [draft, setDraft] = useState<Draft>(EMPTY);
   const [chosen, setChosen] = useState("");
@@ -119,7 +120,9 @@ function Form({ topic, place }: { topic: TopicPage; place: Place }) {
     if (copied.data) take("copy");
   }, [copied.data]);
   useEffect(() => {
-    if (!touched && chosen === "" && !place.query.copy && templates.length > 0) take("0");
+    const of = place.query.of;
+    const fitting = Math.max(0, of ? templates.findIndex((template) => template.name.endsWith(of)) : 0);
+    if (!touched && chosen === "" && !place.query.copy && templates.length > 0) take(String(fitting));
   }, [templates.length]);
 
   const write = () =>
@@ -151,7 +154,8 @@ function Form({ topic, place }: { topic: TopicPage; place: Place }) {
           }
         }}
       >
-        {copied.problem && <Wrong problem={copied.problem} />}
+        <Wrong problem={copied.problem} />
+        {chosen === "copy" && copied.data && <Lost record={copied.data} />}
         <Field label="Begin with" hint={touched ? "Another choice takes the place of what you have written." : undefined}>
           <select value={chosen} onChange={(event) => take(event.currentTarget.value)}>
             <option value="">an empty record</option>
@@ -177,12 +181,22 @@ function Form({ topic, place }: { topic: TopicPage; place: Place }) {
         {written && <Done written={written} place={place} />}
         <div class="row">
           <button type="submit" class="main" disabled={busy}>Write it</button>
+          <button type="button" disabled={draft.value === null || draft.valueEncoding === "base64"} onClick={() => change({ value: laidOut(draft.value) })}>Lay it out</button>
           <button type="button" disabled={draft.value === null} onClick={() => change({ value: spoiled(draft.value ?? "") })}>Make it a bad record</button>
           <span class="quiet small">Ctrl+Enter writes too. A bad record is what your own programs have to survive.</span>
         </div>
       </form>
     </Panel>
   );
+}
+
+/** What of a record a form cannot hold. */
+function Lost({ record }: { record: LogRecord }) {
+  const lost = [
+    record.value?.cut || record.key?.cut ? "It is longer than a page can show, and only its beginning is here." : "",
+    record.headers.some((header) => header.value?.kind === "binary") ? "Headers of bytes stand here as base64 and would be written as that text." : "",
+  ].filter(Boolean);
+  return lost.length > 0 ? <Notice mood="warn">{lost.join(" ")}</Notice> : null;
 }
 
 function Done({ written, place }: { written: Written; place: Place }) {
@@ -252,7 +266,7 @@ function Headers({ headers, onHeaders }: { headers: Header[]; onHeaders: (header
           <button type="button" class="plain" aria-label={`Remove header ${n + 1}`} onClick={() => onHeaders(headers.filter((_, at) => at !== n))}>Remove</button>
         </div>
       ))}
-      <button type="button" onClick={() => onHeaders([...headers, { name: "", value: "" }])}>Add a header</button>
+      <button type="button" class="start" onClick={() => onHeaders([...headers, { name: "", value: "" }])}>Add a header</button>
     </fieldset>
   );
 }

@@ -155,9 +155,9 @@ function Download({ topic, view }: { topic: string; view: View }) {
   return (
     <div class="row download">
       <span class="small quiet">Download what is filtered:</span>
-      <a class="button" href={to("csv")} download>CSV</a>
-      <a class="button" href={to("json")} download>JSON</a>
-      <a class="button" href={to("ndjson")} download>Lines of JSON</a>
+      <a class="button" href={to("csv")} download={`${topic}.csv`}>CSV</a>
+      <a class="button" href={to("json")} download={`${topic}.json`}>JSON</a>
+      <a class="button" href={to("ndjson")} download={`${topic}.ndjson`}>Lines of JSON</a>
     </div>
   );
 }

@@ -37,7 +37,7 @@ export function RecordRows({ records, open, onOpen, marked, fresh, view }: RowsP
   };
   return (
     <div class="records">
-      <div class="record-head" aria-hidden="true"><span>Time</span><span>Partition : offset</span><span>Key</span><span>Value</span></div>
+      <div class="record-head" aria-hidden="true"><span>Time</span><span>Partition:offset</span><span>Key</span><span>Value</span></div>
       <ul onKeyDown={step} aria-label="Records">
         {records.map((record) => {
           const place = placeOf(record);

@@ -3,14 +3,13 @@ import type { FieldInfo, TopicPage } from "../../api/model";
 import { Empty, Panel } from "../../parts/panel";
 import { Table, type Column } from "../../parts/table";
 import { line } from "../../parts/visible";
-
-const example = (value: unknown): string => (value === null || value === undefined ? "" : line(typeof value === "string" ? value : JSON.stringify(value), 80));
+import { exampleOf } from "./filter";
 
 const COLUMNS: Column<FieldInfo>[] = [
-  { head: "Field", cell: (field) => <><code class="break">{field.name}</code>{!field.required && <span class="quiet small"> may be missing</span>}</>, by: (field) => field.name },
+  { head: "Field", cell: (field) => <span class="name-cell"><code>{field.name}</code>{!field.required && <span class="quiet small"> may be missing</span>}</span>, by: (field) => field.name },
   { head: "Type", cell: (field) => field.type },
   { head: "What it means", cell: (field) => <span class="meaning">{field.meaning}</span> },
-  { head: "Example", cell: (field) => <code class="break">{example(field.example)}</code> },
+  { head: "Example", cell: (field) => <code class="value-cell">{line(exampleOf(field), 80)}</code> },
   { head: "Allowed", cell: (field) => field.values && <span class="values">{field.values.map((value) => <code key={value}>{value}</code>)}</span> },
 ];
 
@@ -30,6 +29,7 @@ export function Schema({ topic }: { topic: TopicPage }) {
       )}
     >
       {topic.story && <p class="lead">{topic.story}</p>}
+      {topic.fields.length > 0 && topic.kind !== "stream" && <p>Nobody has described this topic. These fields were found in its newest records; what they mean is between who writes and who reads.</p>}
       {topic.fields.length > 0 ? (
         <Table caption={`Fields of ${topic.name}`} columns={COLUMNS} rows={rows} id={(field) => field.name} empty="No field of that name." />
       ) : (

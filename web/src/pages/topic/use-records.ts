@@ -2,6 +2,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { get, part, Problem, withQuery } from "../../api/client";
 import type { LogRecord, RecordPage } from "../../api/model";
 import { placeOf } from "../../parts/content";
+import { connected } from "../../state/live";
 import { every, paused } from "../../state/prefs";
 
 export type From = "live" | "newest" | "oldest" | "offset" | "time";
@@ -68,7 +69,8 @@ export function useBrowse(view: View | null): Browsed {
           const base = first ? NOTHING : old;
           const all = [...(first ? [] : old.records), ...page.records];
           if (all.length > MOST) setDropped((n) => n + all.length - MOST);
-          const { scanned, matched, took_ms, ended } = page;
+          const { scanned, matched, took_ms } = page;
+          const ended = page[where] === null ? "end" : page.ended;
           return { records: all.slice(-MOST), scanned: base.scanned + scanned, matched: base.matched + matched, took_ms: base.took_ms + took_ms, ended, problem: null, loading: false };
         });
       } catch (error) {
@@ -84,12 +86,17 @@ export function useBrowse(view: View | null): Browsed {
       turn.current += 1;
     };
   }, [load]);
+  // The broker is back.
+  const there = connected.value;
+  useEffect(() => {
+    if (there && rows.problem?.status === 0) void load(rows.records.length === 0);
+  }, [there]);
   return { ...rows, further: () => void load(false), dropped };
 }
 
 const SHOWN = 500;
 const AT_ONCE = 500;
-const ROUNDS = 4;
+const ROUNDS = 3;
 
 export interface Tail extends Rows {
   /** What came while the list was held, and is not shown yet. */
@@ -133,22 +140,29 @@ export function useTail(view: View | null, held: boolean): Tail {
       setTail({ records: records.sort(newestFirst), scanned, matched, took_ms, ended, problem: null, loading: false, waiting: 0, skipped });
     };
     const goOn = async () => {
-      for (let round = 0; round < ROUNDS; round += 1) {
+      let came: LogRecord[] = [];
+      let scanned = 0;
+      let ended: RecordPage["ended"] = "limit";
+      for (let round = 0; round < ROUNDS && ended !== "end"; round += 1) {
         const page: RecordPage = await get<RecordPage>(pathOf(view, { limit: AT_ONCE, after: cursor }), stop.signal);
         cursor = page.after ?? cursor;
-        const came = page.records.filter((record) => !known.has(placeOf(record))).sort(newestFirst);
-        if (hold.current) {
-          buffer.current = [...came, ...buffer.current].slice(0, SHOWN);
-          setTail((old) => ({ ...old, scanned: old.scanned + page.scanned, matched: old.matched + came.length, waiting: old.waiting + came.length, problem: null }));
-        } else if (came.length > 0 || page.scanned > 0) {
-          setTail((old) => ({ ...old, records: came.length > 0 ? [...came, ...old.records].slice(0, SHOWN) : old.records, scanned: old.scanned + page.scanned, matched: old.matched + came.length, took_ms: page.took_ms, problem: null }));
-        } else {
-          setTail((old) => (old.problem ? { ...old, problem: null } : old));
-        }
-        if (page.ended === "end") return;
+        ended = page.ended;
+        scanned += page.scanned;
+        came = came.concat(page.records.filter((record) => !known.has(placeOf(record))));
       }
       // Whoever writes is faster than a page can read: the newest again, unless somebody is reading.
-      if (!hold.current) await begin(true);
+      if (ended === "limit" && !hold.current) return begin(true);
+      came.sort(newestFirst);
+      if (hold.current) buffer.current = [...came, ...buffer.current].slice(0, SHOWN);
+      const waiting = hold.current ? came.length : 0;
+      setTail((old) => ({
+        ...old,
+        records: waiting === 0 && came.length > 0 ? [...came, ...old.records].slice(0, SHOWN) : old.records,
+        scanned: old.scanned + scanned,
+        matched: old.matched + came.length,
+        waiting: old.waiting + waiting,
+        problem: null,
+      }));
     };
     const once = async () => {
       try {
@@ -157,7 +171,6 @@ export function useTail(view: View | null, held: boolean): Tail {
       } catch (error) {
         if (!stop.signal.aborted) setTail((old) => ({ ...old, loading: false, problem: Problem.of(error) }));
       }
-      // What is wrong with a filter stays wrong.
       if (!stop.signal.aborted) timer = window.setTimeout(once, every.value * 1000);
     };
     void once();
