@@ -16,9 +16,9 @@ test.beforeAll(async ({ browser }) => {
   theirs = await pageOf(browser, broker.base, student.token);
 });
 test.afterAll(async () => {
+  await broker.end();
   expect(troublesOf(page)).toEqual([]);
   expect(troublesOf(theirs)).toEqual([]);
-  await broker.end();
 });
 
 test("comes in with the secret of the first start, and not with another", async () => {
