@@ -1,7 +1,7 @@
-// Writes the table of colours in DESIGN.md from the tokens in style.css; with --check it fails when the table is old or a contrast too low.
+// Writes the table of colours in DESIGN.md from the tokens in base.css; with --check it fails when the table is old or a contrast too low.
 import { readFileSync, writeFileSync } from "node:fs";
 
-const css = readFileSync(new URL("src/style.css", import.meta.url), "utf8");
+const css = readFileSync(new URL("src/style/base.css", import.meta.url), "utf8");
 const page = new URL("DESIGN.md", import.meta.url);
 const tokens = new Map([...css.matchAll(/--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)/g)].map(([, name, light, dark]) => [name, [light, dark]]));
 
@@ -37,7 +37,7 @@ const table = ["| what | colour, light / dark | contrast | at least |", "|---|--
 const text = readFileSync(page, "utf8");
 const made = text.replace(/(<!-- contrast: [^>]*-->\n)[\s\S]*?(\n<!-- end of contrast -->)/, `$1${table}$2`);
 if (process.argv.includes("--check")) {
-  if (made !== text) wrong.push("DESIGN.md is older than style.css: run npm run contrast");
+  if (made !== text) wrong.push("DESIGN.md is older than base.css: run npm run contrast");
 } else {
   writeFileSync(page, made);
 }

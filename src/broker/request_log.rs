@@ -11,6 +11,8 @@ use crate::model::request_seen::{RequestClient, RequestFacts, RequestSeen};
 
 /// Requests that are kept of each user.
 pub const KEPT: usize = 200;
+/// Beside those, failed ones that are older: whoever reads makes 200 requests in a few seconds.
+pub const FAILED_KEPT: usize = 50;
 /// Users of whom requests are kept. Beyond that the one whose last connection closed the longest ago is forgotten.
 const USERS_MAX: usize = 1_000;
 const TEXT_MAX: usize = 100;
@@ -35,9 +37,30 @@ pub struct RequestLog {
 
 #[derive(Default)]
 struct Ring {
-    last: Mutex<VecDeque<RequestSeen>>,
+    last: Mutex<Last>,
     /// The id of the last one in it.
     newest: AtomicU64,
+}
+
+#[derive(Default)]
+struct Last {
+    all: VecDeque<RequestSeen>,
+    failed: VecDeque<RequestSeen>,
+}
+
+impl Last {
+    /// Gives what is no longer kept.
+    fn push(&mut self, seen: RequestSeen) -> Option<RequestSeen> {
+        let oldest = if self.all.len() >= KEPT { self.all.pop_front() } else { None };
+        self.all.push_back(seen);
+        match oldest {
+            Some(failed) if failed.facts.error != 0 => {
+                self.failed.push_back(failed);
+                if self.failed.len() > FAILED_KEPT { self.failed.pop_front() } else { None }
+            }
+            other => other,
+        }
+    }
 }
 
 /// A connection's place in its user's ring.
@@ -81,7 +104,9 @@ impl RequestLog {
         };
         let mut last: Vec<RequestSeen> = Vec::new();
         for ring in &rings {
-            last.extend(lock(&ring.last).iter().rev().take(most).cloned());
+            let kept = lock(&ring.last);
+            last.extend(kept.all.iter().chain(&kept.failed).cloned());
+            drop(kept);
             if last.len() > most.saturating_mul(8) {
                 keep_newest(&mut last, most);
             }
@@ -114,10 +139,8 @@ impl RequestSlot {
         let client = Arc::clone(&self.client);
         let seen = RequestSeen { id, at, api_key, version, client, took_us, bytes_in, bytes_out, facts };
         self.ring.newest.store(id, Relaxed);
-        let mut last = lock(&self.ring.last);
-        // The one that makes room is dropped after the lock.
-        let _oldest = if last.len() >= KEPT { last.pop_front() } else { None };
-        last.push_back(seen);
+        let gone = lock(&self.ring.last).push(seen);
+        drop(gone);
     }
 }
 
@@ -149,6 +172,19 @@ mod tests {
         assert_eq!(log.last(Some(&["bob"]), KEPT).len(), 5);
         assert_eq!(log.last(None, 3).iter().map(|seen| seen.at.0).collect::<Vec<_>>(), [499, 498, 497]);
         assert!(log.last(Some(&["eve"]), KEPT).is_empty());
+    }
+
+    #[test]
+    fn what_failed_is_kept_for_longer() {
+        let log = RequestLog::default();
+        let ada = log.slot("ada", client("a")).unwrap();
+        for n in 0..2_000 {
+            let error = if n % 10 == 0 { 3 } else { 0 };
+            ada.note(Noted { facts: RequestFacts { error, ..RequestFacts::default() }, ..noted(n) });
+        }
+        let last = log.last(Some(&["ada"]), usize::MAX);
+        assert_eq!((last.len(), last.iter().filter(|seen| seen.facts.error != 0).count()), (KEPT + FAILED_KEPT, KEPT / 10 + FAILED_KEPT));
+        assert!(last.is_sorted_by(|newer, older| newer.id > older.id));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::model::Timestamp;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Generators {
-    phase: TownPhase,
+    phase: GeneratorsPhase,
     seed: u64,
     dirt: u8,
     origin: Option<Timestamp>,
@@ -40,7 +40,7 @@ pub(super) struct Generators {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum TownPhase {
+enum GeneratorsPhase {
     Starting,
     /// History is being written.
     Backfilling,
@@ -83,9 +83,9 @@ pub(super) async fn show(State(state): State<HttpState>) -> Result<Json<Generato
     let streams = orders.rates.iter().map(|&(topic, factor)| Stream { topic, factor, events_per_s: rate(topic) });
     Ok(Json(Generators {
         phase: match status.phase {
-            Phase::Starting => TownPhase::Starting,
-            Phase::Backfilling => TownPhase::Backfilling,
-            Phase::Live => TownPhase::Live,
+            Phase::Starting => GeneratorsPhase::Starting,
+            Phase::Backfilling => GeneratorsPhase::Backfilling,
+            Phase::Live => GeneratorsPhase::Live,
         },
         seed: status.seed,
         dirt: status.dirt.number(),

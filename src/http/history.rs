@@ -171,7 +171,6 @@ impl History {
     }
 
     /// Messages per second of a topic, one for each five seconds, the newest last.
-    #[allow(dead_code)] // The page of topics shows it.
     pub fn spark(&self, topic: &str) -> Vec<f64> {
         let kept = self.kept();
         let Some(series) = kept.fine.topics.get(topic) else { return Vec::new() };

@@ -39,7 +39,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOKS_WHILE_NOBODY_DOES: u32 = 5;
 /// Pages that one may have open. A tab each.
 const PAGES_OF_ONE: usize = 16;
-const PAGES_OF_THE_INSTRUCTOR: usize = 100;
+const PAGES_OF_THE_INSTRUCTOR: usize = 200;
 /// Topics and groups that a tick tells of.
 const ROWS_MAX: usize = 2_000;
 
@@ -97,7 +97,7 @@ struct Frame {
 /// What is sent in events; each has one of these in its data, by the event's name.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-#[allow(dead_code)] // Only described.
+#[allow(dead_code, reason = "only described")]
 pub(super) enum LiveEvent {
     /// `tick`
     Tick(Tick),
@@ -194,13 +194,13 @@ fn rounded(rate: f64) -> f64 {
 }
 
 impl Live {
-    /// All pages end, and none opens any more.
     /// Ends when the broker stops: for answers that would take longer.
     pub async fn ended(&self) {
         // The only error is that the sender is gone, which is the same.
         let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
+    /// All pages end, and none opens any more.
     pub fn stop(&self) {
         self.stopped.send_replace(true);
     }

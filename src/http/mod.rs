@@ -41,7 +41,7 @@ mod progress;
 mod records;
 mod report;
 mod request_errors;
-mod request_words;
+pub mod request_words;
 mod requests;
 mod reset;
 mod room;
@@ -245,6 +245,9 @@ mod class_fixture;
 
 #[cfg(test)]
 mod openapi_tests;
+
+#[cfg(test)]
+mod live_tests;
 
 #[cfg(test)]
 mod roles_tests;

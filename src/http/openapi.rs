@@ -52,7 +52,6 @@ pub(super) struct Text;
 /// Something to be kept.
 pub(super) struct File;
 /// A stream of events; `Events<T>` when T is what can stand in their data.
-#[allow(dead_code, reason = "the first row with events is that of the live page")]
 pub(super) struct Events<T = ()>(std::marker::PhantomData<T>);
 
 impl Answer for Text {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::class_fixture::{SECRET, class_with_generators};
 use super::openapi::{Content, made};
 use super::routes::{ROUTES, Route};
+use crate::model::{Offset, PartitionId};
 
 /// Rows of JSON from which `roles_tests.rs` gets no answer with 200 for any role: `the_others_are_answered_too` asks them.
 pub(super) const ELSEWHERE: &[(&str, &str)] = &[
@@ -28,6 +29,10 @@ pub(super) const ELSEWHERE: &[(&str, &str)] = &[
     ("get", "/api/incidents"),
     ("post", "/api/incidents"),
     ("delete", "/api/incidents/{id}"),
+    // They take a group that has read something.
+    ("get", "/api/groups/{id}"),
+    ("post", "/api/groups/{id}/offsets"),
+    ("delete", "/api/groups/{id}"),
 ];
 
 /// Fields that hold any JSON.
@@ -215,6 +220,11 @@ async fn the_others_are_answered_too() {
     ask("delete", &format!("/api/incidents/{}", begun["id"]), Value::Null).await;
     ask("put", "/api/generators/resume", json!({})).await;
     ask("get", &format!("/api/ticket/c02?student={}", id(&student)), Value::Null).await;
+    let committed = vec![("ecommerce-events".into(), PartitionId(0), Offset(5))];
+    class.cluster.commit_offsets("lesson", committed).await.unwrap();
+    ask("get", "/api/groups/lesson", Value::Null).await;
+    ask("post", "/api/groups/lesson/offsets", json!({ "to": "earliest", "apply": true })).await;
+    ask("delete", "/api/groups/lesson", Value::Null).await;
     ask("post", &format!("/api/students/{}/password", id(&student)), Value::Null).await;
     ask("delete", &format!("/api/students/{}", id(&gone)), Value::Null).await;
     ask("delete", "/api/progress", json!({ "student": id(&student) })).await;

@@ -1,13 +1,16 @@
 //! What a request was, in a sentence: one for each API key that is served.
 
+use std::sync::Arc;
+
 use super::request_errors::{self, is_usual};
+use crate::model::Timestamp;
 use crate::model::request_seen::{RequestFacts, RequestSeen};
 
 /// `name` is what Kafka calls the API key.
 pub(super) fn words(seen: &RequestSeen, name: &str) -> String {
     let facts = &seen.facts;
     let what = match facts.error {
-        0 => done(seen),
+        0 => done(seen).unwrap_or_else(|| format!("answered in {}", time(u64::from(seen.took_us)))),
         code => match is_usual(seen.api_key, code) {
             Some(usual) => usual.to_owned(),
             None => failed(seen, code),
@@ -20,10 +23,16 @@ pub(super) fn words(seen: &RequestSeen, name: &str) -> String {
     format!("{name}: {what}{rest}")
 }
 
-fn done(seen: &RequestSeen) -> String {
+/// Whether requests of this key have a sentence of their own.
+pub fn has_words(api_key: i16) -> bool {
+    let (at, client, facts) = (Timestamp(0), Arc::default(), RequestFacts::default());
+    done(&RequestSeen { id: 0, at, api_key, version: 0, client, took_us: 0, bytes_in: 0, bytes_out: 0, facts }).is_some()
+}
+
+fn done(seen: &RequestSeen) -> Option<String> {
     let facts = &seen.facts;
     let took = u64::from(seen.took_us);
-    match seen.api_key {
+    Some(match seen.api_key {
         0 => produced(facts),
         1 => fetched(seen),
         2 => format!("asked for the offset of a time or an end, of {}", of(facts, "partition")),
@@ -76,8 +85,8 @@ fn done(seen: &RequestSeen) -> String {
         68 => format!("still in group {}", about(facts)),
         69 => format!("asked who is in {}", of(facts, "group")),
         75 => format!("asked for the partitions of {}", of(facts, "topic")),
-        _ => format!("answered in {}", time(took)),
-    }
+        _ => return None,
+    })
 }
 
 /// What took so long did not work but wait.
@@ -153,9 +162,6 @@ fn bytes(number: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Timestamp;
-    use std::sync::Arc;
-
     fn seen(api_key: i16, took_us: u32, facts: RequestFacts) -> RequestSeen {
         RequestSeen { id: 1, at: Timestamp(0), api_key, version: 0, client: Arc::default(), took_us, bytes_in: 1, bytes_out: 1, facts }
     }

@@ -15,8 +15,9 @@ use crate::cluster::Requests;
 use crate::model::request_seen::RequestSeen;
 use crate::workshop::Role;
 
-/// What is kept of each user.
+/// What is kept of each user; and how many failed ones beside those.
 const KEPT: usize = 200;
+const FAILED_KEPT: usize = 50;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +43,7 @@ pub(super) enum Errors {
 pub(super) struct RequestsAnswer {
     /// The newest first.
     requests: Vec<RequestRow>,
-    /// How many are kept of each user.
+    /// How many are kept of each user. Of those that failed some more are.
     kept: usize,
 }
 
@@ -89,7 +90,7 @@ pub(super) async fn requests(
         _ => return Err(Refused::new(StatusCode::FORBIDDEN, "this is somebody else's", "leave ?user= out: it shows what is yours")),
     };
     // Which of them failed is known only after a look at all that are kept.
-    let seen = log.last(users.as_deref(), KEPT);
+    let seen = log.last(users.as_deref(), KEPT + FAILED_KEPT);
     let mut requests: Vec<RequestRow> = seen.iter().map(|seen| row(log, seen)).collect();
     match query.errors {
         Some(Errors::True) => requests.retain(|row| row.error.is_some()),

@@ -7,7 +7,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 
 use super::answer::Refused;
-use super::caller::{authorize, know};
+use super::caller::{Secure, authorize, know};
 use super::guards::guard;
 use super::routes::ROUTES;
 use super::{HttpState, routes};
@@ -22,7 +22,6 @@ const HEADERS: &[(&str, &str)] = &[
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
     ("cross-origin-resource-policy", "same-origin"),
-    ("cross-origin-opener-policy", "same-origin"),
 ];
 
 pub(super) fn router(state: HttpState) -> Router {
@@ -49,10 +48,15 @@ async fn not_in_this_way() -> Refused {
 }
 
 async fn add_headers(request: Request, next: Next) -> Response {
+    let secure = request.extensions().get::<Secure>().is_some_and(|secure| secure.0);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    // Browsers ignore it without encryption, and complain.
+    if secure {
+        headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response

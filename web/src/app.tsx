@@ -155,11 +155,11 @@ function Frame() {
   return (
     <div class="frame">
       <a class="skip" href="#main">Go to the content</a>
-      <div class="side">
+      <aside class="side" aria-label="Headwater">
         <a class="brand" href="/"><img src="/assets/icon.svg" alt="" width="28" height="28" />Headwater</a>
         <Navigation />
         <Who />
-      </div>
+      </aside>
       <div class="grow">
         <Bar />
         <main id="main" tabIndex={-1}>

@@ -1,5 +1,12 @@
 import { render } from "preact";
-import "./style.css";
+import "./style/base.css";
+import "./style/tutorial.css";
+import "./style/topics.css";
+import "./style/groups.css";
+import "./style/markdown.css";
+import "./style/course.css";
+import "./style/instructor.css";
+import "./style/stage.css";
 import { App } from "./app";
 import { start } from "./state/live";
 import { refresh } from "./state/session";

@@ -7,9 +7,11 @@ let broker: Broker;
 test.beforeAll(async () => {
   broker = await Broker.start("single");
   await ask(broker, null, "POST", "/api/topics", { name: "hostile", partitions: 1 });
+  // Half of a pair is no text; the interface refuses it.
+  const cut = (text: string, letters: number) => Array.from(text).slice(0, letters).join("");
   for (const [n, text] of payloads.entries()) {
-    await ask(broker, null, "POST", "/api/topics/hostile/records", { key: text.slice(0, 300), value: text, headers: [{ name: text.slice(0, 100) || "empty", value: text.slice(0, 500) }] });
-    if (n % 5 === 0) await ask(broker, null, "POST", "/api/topics/hostile/records", { key: null, value: JSON.stringify({ [text.slice(0, 50)]: text, list: [text] }) });
+    await ask(broker, null, "POST", "/api/topics/hostile/records", { key: cut(text, 300), value: text, headers: [{ name: cut(text, 100) || "empty", value: cut(text, 500) }] });
+    if (n % 5 === 0) await ask(broker, null, "POST", "/api/topics/hostile/records", { key: null, value: JSON.stringify({ [cut(text, 50)]: text, list: [text] }) });
   }
   for (const bytes of binary) {
     const text = bytes.toString("base64");

@@ -16,17 +16,17 @@ test.beforeAll(async ({ browser }) => {
   theirs = await pageOf(browser, broker.base, student.token);
 });
 test.afterAll(async () => {
+  await broker.end();
   expect(troublesOf(page)).toEqual([]);
   expect(troublesOf(theirs)).toEqual([]);
-  await broker.end();
 });
 
 test("comes in with the secret of the first start, and not with another", async () => {
   await page.goto("/instructor");
-  await page.getByLabel("Secret").fill("guess");
+  await page.getByLabel("Secret", { exact: true }).fill("guess");
   await page.getByRole("button", { name: "Log in" }).click();
   await expect(page.getByRole("alert")).toContainText(/wrong/);
-  await page.getByLabel("Secret").fill(broker.secret);
+  await page.getByLabel("Secret", { exact: true }).fill(broker.secret);
   await page.getByRole("button", { name: "Log in" }).click();
   await expect(page.locator(".class-board")).toContainText("C01");
   await expect(page.locator(".class-board tbody tr")).toHaveCount(6);
@@ -55,6 +55,40 @@ test("one click sends clients to the address that this browser used", async () =
     const [first] = (await ask(broker, student.token, "GET", "/api/server")).listeners;
     return `${first.host}:${first.port}`;
   }).toBe(`lab-pc.local:${broker.kafka}`);
+});
+
+test("goes over the board by keyboard, and grants a challenge", async () => {
+  await page.goto("/instructor");
+  await page.locator(".class-board button[tabindex='0']").focus();
+  for (const key of ["ArrowDown", "ArrowRight", "ArrowRight"]) await page.keyboard.press(key);
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("dialog")).toContainText("C02");
+  await page.getByRole("button", { name: "Grant" }).click();
+  await expect(page.getByRole("dialog").locator(".work")).toContainText("granted");
+  await page.screenshot({ path: `${PICTURES}/act-granted.png` });
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await expect(page.locator(":focus")).toHaveAttribute("aria-label", /C02 .*: granted/);
+});
+
+test("gives a student another name, a new password, and a new beginning", async () => {
+  await ask(broker, student.token, "POST", "/api/topics", { name: `${student.prefix}mine`, partitions: 1 });
+  await page.goto(`/instructor?student=${student.id}`);
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name that is shown").fill("Ada <b>L</b>");
+  await dialog.getByRole("button", { name: "Rename" }).click();
+  await expect(dialog.getByRole("heading", { level: 2 })).toHaveText("Ada <b>L</b>");
+  await dialog.getByRole("button", { name: "Reset this student" }).click();
+  await expect(dialog).toContainText(`${student.prefix}mine`);
+  await dialog.getByRole("button", { name: "Delete these" }).click();
+  await expect(dialog.getByText(/are gone/)).toBeVisible();
+  await dialog.getByRole("button", { name: "New passwords" }).click();
+  await dialog.getByRole("button", { name: "Make new ones" }).click();
+  const words = await dialog.locator("code strong").textContent();
+  await page.screenshot({ path: `${PICTURES}/act-student.png` });
+  const session = await ask(broker, null, "POST", "/api/login", { user: student.user, password: words });
+  student = { ...student, token: session.token };
+  await page.keyboard.press("Escape");
 });
 
 test("sees who is stuck, and lets a challenge go", async () => {

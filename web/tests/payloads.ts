@@ -63,6 +63,6 @@ const texts = [
 export const binary = [Buffer.from([0xff, 0xfe, 0xfd]), Buffer.from([0xc3, 0x28]), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from([0x00, 0x00, 0x00, 0x00, 0x01, 0x02]), Buffer.alloc(4096, 0x80), Buffer.from([0x1f, 0x8b, 0x08])];
 
 const generated: string[] = [];
-for (const tag of tags) for (const handler of handlers.slice(0, 4)) generated.push(`<${tag} ${handler}="${run}" src=x>`);
+for (const tag of tags) for (const handler of handlers) generated.push(`<${tag} ${handler}="${run}" src=x>`);
 
 export const payloads: string[] = [...markup, ...protocols, ...json, ...texts, ...generated].slice(0, 200 - binary.length);

@@ -253,7 +253,6 @@ pub(super) fn show(reply: &Reply) -> String {
                 write!(s, " [{}{} {}]", short(&m.member_id), instance(&m.instance_id), m.error.code()).unwrap();
             }
         }
-        Reply::Survey(groups) => write!(s, "{} groups", groups.len()).unwrap(),
         Reply::OffsetCommit(topics) => s.push_str(errors(topics).trim_start()),
         Reply::OffsetFetch(r) => {
             write!(s, "error {}", r.error.code()).unwrap();
@@ -273,6 +272,7 @@ pub(super) fn show(reply: &Reply) -> String {
                 write!(s, " [{}{} {} {assignment:?}]", short(&m.member_id), instance(&m.instance_id), show_metadata(&m.metadata)).unwrap();
             }
         }
+        Reply::Survey(groups) => write!(s, "{} groups", groups.len()).unwrap(),
         Reply::ListGroups(r) => {
             let groups = r.groups.iter().map(|g| format!("{}:{}:{}:{}", g.group, g.protocol_type, g.state, g.group_type));
             s.push_str(&groups.collect::<Vec<_>>().join(" "));

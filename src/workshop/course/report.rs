@@ -63,7 +63,7 @@ pub(super) const RUBRIC: [(&str, &str, [&str; 3]); 5] = [
 pub struct Sheet {
     pub student: String,
     pub name: String,
-    /// What the broker knows, in sentences' order: points, client libraries, records read, mistakes, stars.
+    /// What the broker knows: points, client libraries, records read, and one for each mistake and star.
     pub facts: Vec<Fact>,
     /// The challenges that were begun.
     pub challenges: Vec<ReportRow>,
@@ -149,10 +149,11 @@ impl Course {
         clients.sort();
         clients.dedup();
         let mut facts = vec![Fact { name: "Points", value: points.to_string() }];
-        let all = [("Client libraries that the broker saw", clients.join(", "))];
-        let records = (records > 0).then(|| format!("about {records}")).unwrap_or_default();
-        let more = all.into_iter().chain([("Records that the broker handed out to these programs", records)]);
-        facts.extend(more.filter(|(_, value)| !value.is_empty()).map(|(name, value)| Fact { name, value }));
+        let more = [
+            ("Client libraries that the broker saw", !clients.is_empty(), clients.join(", ")),
+            ("Records that the broker handed out to these programs", records > 0, format!("about {records}")),
+        ];
+        facts.extend(more.into_iter().filter(|(_, is_known, _)| *is_known).map(|(name, _, value)| Fact { name, value }));
         facts.extend(mistakes.into_iter().map(|value| Fact { name: MISTAKES, value }));
         facts.extend(stars.into_iter().map(|value| Fact { name: STARS, value }));
         let written = self.progress.written(&student.id);

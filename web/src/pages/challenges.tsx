@@ -27,7 +27,7 @@ function Row({ one, own, isNext }: { one: ChallengeRow; own: ProgressRow | undef
   const status = own?.status ?? one.status ?? "open";
   return (
     <li class={isNext ? "challenge next" : "challenge"}>
-      <span class="mark mono" aria-hidden="true">{one.id.toUpperCase()}</span>
+      <span class="which mono" aria-hidden="true">{one.id.toUpperCase()}</span>
       <div class="stack tight grow">
         <div class="row">
           <h2><a href={path}><span class="only-read">{one.id.toUpperCase()} </span>{one.title}</a></h2>
@@ -86,7 +86,7 @@ function Layers({ medallion, list }: { medallion: Medallion; list: ChallengeRow[
             <p class="small quiet">{about}</p>
             {medallion.layers.filter((one) => one.layer === layer).map((one) => (
               <div key={one.from} class="layer">
-                <strong class="figures">{one.rows === null ? "no rows yet" : plural(one.rows, "row")}</strong>
+                <strong class="amount">{one.rows === null ? "no rows yet" : plural(one.rows, "row")}</strong>
                 {one.rejected !== null && <span class="small">{count(one.rejected)} kept apart</span>}
                 <span class="small break"><a href={`/challenges/${part(one.from)}`}>{one.from.toUpperCase()}{title(one.from) ? ` ${title(one.from)}` : ""}</a></span>
                 {one.note && <span class="small quiet break">{one.note}{one.at_ms !== null && `, ${ago(one.at_ms)}`}</span>}

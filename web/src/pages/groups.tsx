@@ -50,7 +50,7 @@ const COLUMNS: Column<Row>[] = [
     head: "Reads",
     cell: (row) => (
       <span class="group-topics">
-        {row.topics.slice(0, TOPICS_SHOWN).map((topic) => <span key={topic.name}><a class="named" title={topic.name} href={`/topics/${part(topic.name)}`}>{topic.name}</a>{row.topics.length > 1 && <span class="quiet"> {count(topic.lag)}</span>}</span>)}
+        {row.topics.slice(0, TOPICS_SHOWN).map((topic) => <span key={topic.name}><a class="named" title={topic.name} href={`/topics/${part(topic.name)}`}>{topic.name}</a></span>)}
         {row.topics.length > TOPICS_SHOWN && <span class="quiet">and {row.topics.length - TOPICS_SHOWN} more</span>}
       </span>
     ),

@@ -89,8 +89,8 @@ function LiveCharts() {
   }, [seen]);
   return (
     <>
-      <Panel title="Messages written"><Chart title="Messages per second" at_ms={at_ms} series={rates} format={perSecond} /></Panel>
-      <Panel title="Bytes in and out"><Chart title="Bytes per second" at_ms={at_ms} series={traffic} format={bytesPerSecond} /></Panel>
+      <Panel title="Messages written"><Chart title="Messages per second" at_ms={at_ms} series={rates} format={perSecond} cut /></Panel>
+      <Panel title="Bytes in and out"><Chart title="Bytes per second" at_ms={at_ms} series={traffic} format={bytesPerSecond} cut /></Panel>
     </>
   );
 }
@@ -103,8 +103,8 @@ function Rates({ history }: { history: History | null }) {
   const traffic = useMemo(() => [{ name: "In", values: history?.bytes_in_per_s ?? NONE }, { name: "Out", values: history?.bytes_out_per_s ?? NONE }], [history]);
   return (
     <>
-      <Panel title="Messages written"><Chart title="Messages per second" at_ms={at_ms} series={rates} format={perSecond} /></Panel>
-      <Panel title="Bytes in and out"><Chart title="Bytes per second" at_ms={at_ms} series={traffic} format={bytesPerSecond} /></Panel>
+      <Panel title="Messages written"><Chart title="Messages per second" at_ms={at_ms} series={rates} format={perSecond} cut /></Panel>
+      <Panel title="Bytes in and out"><Chart title="Bytes per second" at_ms={at_ms} series={traffic} format={bytesPerSecond} cut /></Panel>
     </>
   );
 }
@@ -118,7 +118,7 @@ function Course({ history }: { history: History | null }) {
   return (
     <>
       <Panel title="Messages by topic">
-        {history && at_ms.length > 0 && topics.length === 0 ? <Empty>No topic has been written to in this time. <a href="/topics">Topics</a> says how to make one.</Empty> : <Chart title="Messages per second by topic" at_ms={at_ms} series={topics} format={perSecond} />}
+        {history && at_ms.length > 0 && topics.length === 0 ? <Empty>No topic has been written to in this time. <a href="/topics">Topics</a> says how to make one.</Empty> : <Chart title="Messages per second by topic" at_ms={at_ms} series={topics} format={perSecond} cut />}
       </Panel>
       <Panel title="Connections"><Chart title="Connections" at_ms={at_ms} series={connections} format={count} whole /></Panel>
       <Panel title="The broker's CPU, of one core"><Chart title="CPU of the broker in percent of one core" at_ms={at_ms} series={cpu} format={percent} /></Panel>

@@ -66,18 +66,25 @@ function BigTimer({ timer }: { timer: NonNullable<Room["timer"]> }) {
   );
 }
 
+/** Where the chart ends: hours of history that are written at the start must not press all else to the ground. */
+function topOf(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const most = sorted[Math.floor(sorted.length * 0.9)] ?? 0;
+  return Math.max(Math.min(sorted.at(-1) ?? 0, most * 2), values.at(-1) ?? 0, 1e-9);
+}
+
 /** The last quarter of an hour; what this page saw itself until the broker has told it. */
 function Flow() {
   const { data } = useGet<History>("/api/history?minutes=15", 5000);
   const now = tick.value;
   const values = (data?.messages_in_per_s ?? trend.value.messages).map((value) => value ?? 0);
   const width = Math.max(values.length, 30);
-  const top = Math.max(...values, 1e-9);
-  const points = values.map((value, n) => `${width - values.length + n},${(39 - (37 * value) / top).toFixed(2)}`).join(" ");
+  const top = topOf(values);
+  const points = values.map((value, n) => `${width - values.length + n},${(39 - 37 * Math.min(value / top, 1)).toFixed(2)}`).join(" ");
   return (
     <section class="flow" aria-label="Messages per second">
       <div class="big"><strong>{now ? rate(now.messages_in_per_s) : "-"}</strong> <span>messages/s</span></div>
-      <svg viewBox={`0 0 ${width - 1} 40`} preserveAspectRatio="none" role="img" aria-label={`Messages per second lately, at most ${rate(values.length ? top : 0)}`}>
+      <svg viewBox={`0 0 ${width - 1} 40`} preserveAspectRatio="none" role="img" aria-label={`Messages per second lately, now ${now ? rate(now.messages_in_per_s) : "unknown"}`}>
         <polyline points={points} />
       </svg>
     </section>

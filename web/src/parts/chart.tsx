@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { theme } from "../state/prefs";
@@ -18,11 +18,15 @@ interface ChartProps {
   format: (value: number) => string;
   /** There is nothing between two whole numbers. */
   whole?: boolean;
+  /** A few peaks do not make everything else flat: they are cut off, and the chart says so. */
+  cut?: boolean;
 }
 
 const COLOURS = ["--series-1", "--series-2", "--series-3", "--series-4", "--quiet"];
 const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3], [1, 5]];
 const MINUTE_S = 60;
+/** So many times the usual is a peak. */
+const FAR = 8;
 const WHOLE_STEPS = Array.from({ length: 12 }, (_, n) => [1, 2, 5].map((first) => first * 10 ** n)).flat();
 
 /** A label that says what the one before it says is left out. */
@@ -40,11 +44,22 @@ function colour(name: string): string {
   return computed || token(name);
 }
 
+/** Where the lines are cut off, if few of the values are far above all others. */
+function ceiling(series: Series[]): number | null {
+  const values = series.flatMap((one) => one.values).filter((value) => value !== null).sort((a, b) => a - b);
+  const usual = values[Math.floor(values.length * 0.9)] ?? 0;
+  const most = values.at(-1) ?? 0;
+  return usual > 0 && most > usual * FAR ? usual * 2 : null;
+}
+
 /** Lines over time, with the same figures as a table, and one sentence for who cannot see the lines. */
-export function Chart({ title, at_ms, series, format, whole }: ChartProps) {
+export function Chart({ title, at_ms, series, format, whole, cut }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const names = series.map((one) => one.name).join("\n");
+  const top = useMemo(() => (cut ? ceiling(series) : null), [series, cut]);
+  const highest = useRef<number | null>(null);
+  highest.current = top;
   useEffect(() => {
     const element = place.current;
     if (!element) return;
@@ -60,7 +75,7 @@ export function Chart({ title, at_ms, series, format, whole }: ChartProps) {
       height: 190,
       cursor: { drag: { x: false, y: false } },
       legend: { live: true },
-      scales: { x: { range: (_, first, last) => (first == null ? [Date.now() / 1000 - MINUTE_S, Date.now() / 1000] : [first === last ? first - MINUTE_S : first, last]) }, y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.08 : 1] } },
+      scales: { x: { range: (_, first, last) => (first == null ? [Date.now() / 1000 - MINUTE_S, Date.now() / 1000] : [first === last ? first - MINUTE_S : first, last]) }, y: { range: (_, low, high) => [Math.min(0, low), highest.current ?? (high > 0 ? high * 1.08 : 1)] } },
       hooks: { setCursor: [now], setData: [now] },
       axes: [{ ...axis, size: 32, values: times }, { ...axis, size: 70, ...(whole && { incrs: WHOLE_STEPS }), values: (_, ticks) => once(ticks.map((tick) => format(tick))) }],
       series: [
@@ -95,6 +110,7 @@ export function Chart({ title, at_ms, series, format, whole }: ChartProps) {
   return (
     <figure class="chart" aria-label={`${title}. Now: ${summary}`}>
       <div ref={place} aria-hidden="true" />
+      {top !== null && <p class="quiet small">Peaks up to {format(Math.max(...series.flatMap((one) => one.values.map((value) => value ?? 0))))} go on above the chart.</p>}
       <details class="small">
         <summary class="quiet">The same as a table</summary>
         <div class="scroll" tabIndex={0} role="region" aria-label={`${title}, the last values`}>

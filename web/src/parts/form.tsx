@@ -36,7 +36,7 @@ export function useAct() {
 
 export function Wrong({ problem }: { problem: Problem | null }) {
   if (!problem) return null;
-  return <Notice mood="bad"><strong>{problem.message}.</strong> {problem.fix && <span>{sentence(problem.fix)}</span>}</Notice>;
+  return <Notice mood="bad"><strong>{sentence(problem.message)}</strong> {problem.fix && <span>{sentence(problem.fix)}</span>}</Notice>;
 }
 
 function sentence(words: string): string {

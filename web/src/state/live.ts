@@ -23,6 +23,7 @@ const KEPT = 120;
 let source: EventSource | null = null;
 let again: number | undefined;
 let wait = 1000;
+let heard = 0;
 
 function took(next: Tick): void {
   tick.value = next;
@@ -44,11 +45,13 @@ function close(): void {
 
 function open(): void {
   close();
+  heard = Date.now();
   const opened = new EventSource(`/api/live?every=${every.value}`);
   source = opened;
   const on = <T,>(name: string, take: (value: T) => void) =>
     opened.addEventListener(name, (event) => {
       connected.value = true;
+      heard = Date.now();
       wait = 1000;
       take(JSON.parse((event as MessageEvent<string>).data) as T);
     });
@@ -61,7 +64,7 @@ function open(): void {
     connected.value = false;
     close();
     // A session may have ended; who is asking decides what comes next.
-    again = window.setTimeout(() => void refresh().then(sync), wait);
+    again = window.setTimeout(() => void refresh(), wait);
     wait = Math.min(wait * 2, 8000);
   };
 }
@@ -73,11 +76,19 @@ function sync(): void {
   else close();
 }
 
+/** A pulled cable ends no connection: nothing comes any more, that is all. */
+function watch(): void {
+  if (source === null || Date.now() - heard < 5000 + every.value * 3000) return;
+  connected.value = false;
+  open();
+}
+
 export function start(): void {
   effect(() => {
     void every.value;
     sync();
   });
+  window.setInterval(watch, 2000);
   document.addEventListener("visibilitychange", sync);
   window.addEventListener("pagehide", close);
 }

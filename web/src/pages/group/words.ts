@@ -5,8 +5,10 @@ import { count, plural, rate, span } from "../../parts/words";
 
 export const LAG_IS = "Lag is how many records are in the partitions that the group has not yet committed as done: it grows while records come in faster than the group commits.";
 
-/** Clients commit every five seconds if nobody tells them otherwise. */
-const KEEPS_UP_S = 10;
+/** Clients commit every five seconds if nobody tells them otherwise: what came in since is no sign of being slow. */
+const SINCE_COMMIT_S = 10;
+
+const keepsUp = (lag: number, rate_in: number, rate_out: number): boolean => rate_out > 0 && rate_out >= rate_in * 0.8 && lag <= Math.max(rate_in, 1) * SINCE_COMMIT_S;
 
 export interface StateWords { mood: Mood; word: string; sentence: string }
 
@@ -36,6 +38,7 @@ export const isRebalancing = (state: string): boolean => /rebalance|assigning|re
 /** When a group is through with what waits for it, at the speed of the last seconds. */
 export function etaWords(lag: number, rate_in: number, rate_out: number, eta_s: number | null): string {
   if (lag <= 0) return "up to date";
+  if (keepsUp(lag, rate_in, rate_out)) return "keeps up";
   if (eta_s !== null) return span(Math.max(1, eta_s));
   return rate_in > rate_out + 0.05 ? "never: it grows" : "stands still";
 }
@@ -44,6 +47,7 @@ export function etaWords(lag: number, rate_in: number, rate_out: number, eta_s: 
 export function etaFigure(lag: number, rate_in: number, rate_out: number, eta_s: number | null): [string, string] {
   const words = etaWords(lag, rate_in, rate_out, eta_s);
   if (words.startsWith("never")) return ["never", "the lag grows"];
+  if (words === "keeps up") return [words, "came in since the last commit"];
   if (words === "stands still") return ["-", "the lag stands still"];
   return lag <= 0 ? [words, "nothing waits"] : [words, "until the lag is gone"];
 }
@@ -52,9 +56,9 @@ export function etaFigure(lag: number, rate_in: number, rate_out: number, eta_s:
 export function courseWords(group: Pick<GroupPage, "lag" | "rate_in" | "rate_out" | "eta_s">, members: number): string {
   if (group.lag <= 0) return "The group has committed all there is.";
   const figures = `${rate(group.rate_in)} records/s come in and ${rate(group.rate_out)}/s are committed`;
-  if (group.rate_out > 0.05 && members === 0) return `${figures}, though nobody is in the group: a client commits for it without joining (assign instead of subscribe).`;
+  if (group.rate_out > 0.05 && members === 0) return `${figures} as a mean of the last half minute. Either its members have just left, or a client commits for it without joining (assign instead of subscribe).`;
   if (members === 0) return `${figures}. Start a consumer with this group id and it goes on where the group stopped.`;
-  if (group.eta_s !== null && group.eta_s < KEEPS_UP_S) return `${figures}: the group keeps up, and what waits came in since its last commit.`;
+  if (keepsUp(group.lag, group.rate_in, group.rate_out)) return `${figures}: the group keeps up, and what waits came in since its last commit.`;
   if (group.eta_s !== null) return `${figures}: at this speed the lag is gone in ${etaWords(group.lag, group.rate_in, group.rate_out, group.eta_s)}.`;
   if (group.rate_in > group.rate_out + 0.05) return `${figures}: the lag grows. A faster consumer, or one more member (up to the number of partitions), would help.`;
   return `${figures}: the lag stands still.`;

@@ -54,7 +54,7 @@ export function ClusterTab() {
           <Figure value={all ? count(all.topics.length) : "-"} label={`topics, ${all ? count(sum((topic) => topic.partitions)) : "-"} partitions`} />
           <Figure value={all ? count(sum((topic) => topic.records)) : "-"} label="records" />
           <Figure value={all ? bytes(sum((topic) => topic.size_bytes)) : "-"} label="on the disk" />
-          <Figure value={all ? count(all.groups.length) : "-"} label="groups" />
+          <Figure value={all ? count(all.groups.length) : "-"} label="consumer groups" />
         </div>
       </Panel>
       {lines.at_ms.length > 1 && (

@@ -45,7 +45,7 @@ export function ReportsTab({ board }: { board: Loaded<ClassBoard> }) {
     }>
       {!reports.data && <Wrong problem={reports.problem} />}
       {reports.data && (
-        <Table caption="Reports that were handed in" rows={rows} id={(one) => one.student}
+        <div class="mid"><Table caption="Reports that were handed in" rows={rows} id={(one) => one.student}
           empty="Nobody has handed in a report yet. Students write it on their page Report and submit it there."
           columns={[
             { head: "Student", cell: (one) => <a class="break" href={`/instructor?tab=class&student=${part(one.student)}`}>{one.name}</a>, by: (one) => one.name },
@@ -58,7 +58,7 @@ export function ReportsTab({ board }: { board: Loaded<ClassBoard> }) {
                 <a href={file(one.student, "md", rubric)} download={`report-${one.student}.md`}>Markdown<span class="only-read"> file of the report of {one.name}</span></a>
               </div>
             ) },
-          ]} />
+          ]} /></div>
       )}
       {open && <Read key={open.student} student={open.student} name={open.name} onClose={() => set({ student: null })} />}
     </Panel>

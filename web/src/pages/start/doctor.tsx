@@ -21,10 +21,10 @@ export function Doctor() {
           <div class="stack tight">
             <p>{wrong === 0 ? "Everything that can be seen from here is fine." : wrong === 1 ? "One thing to look at." : `${wrong} things to look at.`}</p>
             <ul class="checks">
-              {found.checks.map((check) => {
+              {found.checks.map((check, n) => {
                 const [mood, sign] = SIGNS[check.status];
                 return (
-                  <li key={check.name}>
+                  <li key={n}>
                     <span class="row"><Tag mood={mood}>{sign}</Tag><strong>{check.name}</strong></span>
                     <p class="break">{check.words}</p>
                     {check.fix && <p class="break"><strong>What to do:</strong> {check.fix}</p>}

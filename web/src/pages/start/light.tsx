@@ -44,7 +44,7 @@ function Seen({ light }: { light: LightState }) {
   const client = light.client;
   return (
     <>
-      {light.detail && <p>{light.detail}</p>}
+      {!client && light.detail && <p>{light.detail}</p>}
       {client && (
         <Pairs
           pairs={[

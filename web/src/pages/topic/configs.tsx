@@ -29,13 +29,16 @@ const COLUMNS: Column<ConfigInfo>[] = [
   { head: "What it does", cell: (config) => <span class="meaning">{config.has_effect === false && <><Tag>no effect here</Tag> </>}{config.about}</span> },
 ];
 
+/** What is set for the topic first, what has no effect last. */
+const rank = (config: ConfigInfo): number => (config.overridden ? 0 : config.has_effect === false ? 2 : 1);
+
 export function Configs({ topic }: { topic: TopicPage }) {
   const [find, setFind] = useState("");
   const [own, setOwn] = useState(false);
   const wanted = find.trim().toLowerCase();
   const rows = topic.configs
     .filter((config) => (!own || config.overridden) && `${config.name} ${config.about}`.toLowerCase().includes(wanted))
-    .sort((a, b) => Number(b.overridden) - Number(a.overridden));
+    .sort((a, b) => rank(a) - rank(b));
   const set = topic.configs.filter((config) => config.overridden).length;
   return (
     <Panel

@@ -36,7 +36,8 @@ const GENERAL: [string, string][] = [
 function examples(fields: FieldInfo[]): [string, string][] {
   const made: [string, string][] = [];
   const choice = fields.find((field) => (field.values?.length ?? 0) > 1);
-  const number = fields.find((field) => /^(number|integer)/.test(field.type) && /^\d/.test(field.example ?? ""));
+  const numbers = fields.filter((field) => /^(number|integer)/.test(field.type) && /^\d/.test(field.example ?? ""));
+  const number = numbers.find((field) => field.type.startsWith("number")) ?? numbers.at(-1);
   const text = fields.find((field) => field.type === "string" && !field.values && exampleOf(field) !== "");
   const time = fields.find((field) => field.type === "time" && field.example !== null);
   if (choice) {

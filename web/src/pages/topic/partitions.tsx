@@ -15,7 +15,7 @@ export function spread(list: PartitionInfo[]): { words: string; uneven: boolean 
   const times = most.share / fair;
   const empty = list.filter((one) => one.records === 0).length;
   const idle = empty > 0 ? ` ${empty === 1 ? "One partition is" : `${empty} partitions are`} empty.` : "";
-  if (times < 1.3) return { words: `Evenly spread: each partition holds about ${percent(fair)} of the records.`, uneven: false };
+  if (times < 1.15) return { words: `Evenly spread: each partition holds about ${percent(fair)} of the records.`, uneven: false };
   const words = `Partition ${most.partition} holds ${percent(most.share)} of the records, ${times.toFixed(1)} times its even share of ${percent(fair)}. A key always goes to the same partition, so a busy key, or few keys, make one partition busier than the others.${idle}`;
   return { words, uneven: times >= 1.8 };
 }

@@ -154,7 +154,7 @@ function Download({ topic, view }: { topic: string; view: View }) {
   const to = (format: string) => withQuery(`/api/topics/${part(topic)}/download`, { ...queryOf(view), format });
   return (
     <div class="row download">
-      <span class="small quiet">Download what is filtered:</span>
+      <span class="small quiet" title="10,000 records at most, from where the list begins">Download what is filtered:</span>
       <a class="button" href={to("csv")} download={`${topic}.csv`}>CSV</a>
       <a class="button" href={to("json")} download={`${topic}.json`}>JSON</a>
       <a class="button" href={to("ndjson")} download={`${topic}.ndjson`}>Lines of JSON</a>
