@@ -24,6 +24,8 @@ const WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// Bytes read of a partition at a time.
 const CHUNK_BYTES: usize = 256 << 10;
+/// Read for each offset of a step back: what lies behind the step is read in vain.
+const BYTES_AN_OFFSET: usize = 1 << 10;
 /// More than this of what was read backwards is read again in smaller steps.
 const BACK_BYTES_MAX: usize = 2 << 20;
 const STEP_RECORDS: i64 = 64;
@@ -175,9 +177,11 @@ impl Scanner<'_> {
         self.loads > 0 && (self.records >= budget.records || self.bytes >= budget.bytes || self.begun.elapsed() >= budget.time)
     }
 
-    fn read(&mut self, partition: PartitionId, from: i64, bytes: usize) -> Result<Vec<StoredRecord>, ClusterError> {
+    /// Records before `to`. Others that were read with them cost nothing but time.
+    fn read(&mut self, partition: PartitionId, from: i64, to: i64, bytes: usize) -> Result<Vec<StoredRecord>, ClusterError> {
         let reading = self.job.source.read(&self.job.topic, partition, Offset(from), bytes);
-        let records = self.runtime.block_on(reading)?;
+        let mut records = self.runtime.block_on(reading)?;
+        records.retain(|record| record.offset.0 < to);
         self.loads = self.loads.saturating_add(1);
         self.records = self.records.saturating_add(records.len() as u64);
         self.bytes = self.bytes.saturating_add(records.iter().map(StoredRecord::size).fold(0, usize::saturating_add));
@@ -199,9 +203,8 @@ impl Scanner<'_> {
 
     fn load_forward(&mut self, ahead: &mut Ahead) -> Result<(), ClusterError> {
         let lane = &mut ahead.lane;
-        let records = self.read(lane.partition, lane.at, CHUNK_BYTES)?;
-        let end = lane.end;
-        ahead.read.extend(records.into_iter().filter(|record| record.offset.0 < end).map(|record| self.kept(record)));
+        let records = self.read(lane.partition, lane.at, lane.end, CHUNK_BYTES)?;
+        ahead.read.extend(records.into_iter().map(|record| self.kept(record)));
         if ahead.read.is_empty() {
             // What is left has no records: compacted, damaged, or marks of transactions.
             lane.at = lane.end;
@@ -235,11 +238,13 @@ impl Scanner<'_> {
     fn read_between(&mut self, partition: PartitionId, from: i64, to: i64) -> Result<Option<Vec<StoredRecord>>, ClusterError> {
         let (mut at, mut bytes) = (from, 0_usize);
         let mut all: Vec<StoredRecord> = Vec::new();
+        let step = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+        let chunk = step.saturating_mul(BYTES_AN_OFFSET).min(CHUNK_BYTES);
         while at < to {
-            let records = self.read(partition, at, CHUNK_BYTES)?;
+            let records = self.read(partition, at, to, chunk)?;
             let Some(last) = records.last() else { break };
             at = last.offset.0.saturating_add(1);
-            for record in records.into_iter().filter(|record| record.offset.0 < to) {
+            for record in records {
                 bytes = bytes.saturating_add(record.size());
                 all.push(record);
             }
