@@ -29,4 +29,4 @@ export function comeIn(system: System): string {
 }
 
 /** Beside the lines of `comeIn`, for a student. */
-export const WHY_LOGIN = "You have joined in the browser, so the tool logs in as you. It asks for your password. Its join would make you somebody else.";
+export const WHY_LOGIN = "You have joined in the browser, so the tool logs in as you. It asks for your password. With join you would be somebody else.";
