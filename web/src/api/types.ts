@@ -1347,6 +1347,11 @@ export interface components {
              * @description Hints that were given.
              */
             hints: number;
+            /**
+             * Format: int64
+             * @description When something was handed in last; before that, when the first ticket was taken.
+             */
+            last_ms: number | null;
             /** @description What the student wrote about being stuck. */
             note: string | null;
             /** @description What the instructor decided. */
@@ -1591,12 +1596,13 @@ export interface components {
              * @description Milliseconds since 1970-01-01T00:00:00Z.
              */
             origin: number | null;
-            phase: components["schemas"]["TownPhase2"];
+            phase: components["schemas"]["GeneratorsPhase"];
             /** Format: uint64 */
             seed: number;
             streams: components["schemas"]["Stream"][];
             trouble: string | null;
         };
+        GeneratorsPhase: ("starting" | "live") | "backfilling";
         Group: {
             /** @description How partitions are given out, such as `range`; `null` while that is not settled. */
             assignor: string | null;
@@ -2597,7 +2603,7 @@ export interface components {
         Requests: {
             /**
              * Format: uint
-             * @description How many are kept of each user.
+             * @description How many are kept of each user. Of those that failed some more are.
              */
             kept: number;
             /** @description The newest first. */
@@ -3083,7 +3089,6 @@ export interface components {
         });
         /** @description What the generators do. */
         TownPhase: ("starting" | "live") | "off" | "backfilling";
-        TownPhase2: ("starting" | "live") | "backfilling";
         /** @enum {string} */
         Track: "python" | "spark";
         /** @description Something that went wrong, in plain words. */
