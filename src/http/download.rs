@@ -258,7 +258,7 @@ impl File {
     }
 
     fn rows(&mut self, records: &[StoredRecord], out: &mut String) {
-        let parsed: Vec<Option<Value>> = records.iter().map(|record| fields_of(record)).collect();
+        let parsed: Vec<Option<Value>> = records.iter().map(fields_of).collect();
         if !self.begun {
             self.begun = true;
             if self.columns.is_empty() {
