@@ -198,7 +198,7 @@ class _Server:
         except (ValueError, KeyError, TypeError):
             sentence, fix = f"{self.base} answered with status {reason.code}.", "Is it Headwater, and the newest one?"
         if reason.code in (401, 403) and not self.user:
-            fix = "Join the workshop first: python headwater.pyz join CODE"
+            fix = "Join the workshop first: python headwater.pyz join CODE   (joined in the browser: python headwater.pyz login USER)"
         return WorkshopError(sentence, fix, reason.code)
 
     def _unreachable(self, reason):
@@ -270,7 +270,7 @@ def _listener() -> dict:
     if not usable:
         raise WorkshopError(
             "The broker asks for a password, and none is known on this computer.",
-            "Join with `python headwater.pyz join CODE`, or get a new password: python headwater.pyz new-password",
+            "Log in with `python headwater.pyz login USER`, or get a new password: python headwater.pyz new-password",
         )
     return usable[0]
 

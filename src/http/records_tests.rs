@@ -480,26 +480,32 @@ async fn a_download_has_all_of_it_and_not_more_than_was_asked_for() {
 async fn damaged_records_are_passed_over_and_told() {
     let room = Room::open().await;
     let folder = tempfile::tempdir().unwrap();
-    let open = || {
+    let open = |data_dir: std::path::PathBuf| {
         let guards = Guards { ballast_bytes: 0, floor_bytes: 0, floor_percent: 0, ..Guards::default() };
-        let options =
-            BrokerOptions { data_dir: folder.path().to_owned(), access: Access::Everyone, configs: BrokerLayers::default(), guards };
-        Broker::open(options).unwrap()
+        Broker::open(BrokerOptions { data_dir, access: Access::Everyone, configs: BrokerLayers::default(), guards }).unwrap()
     };
-    let broker = open();
-    let cluster = Embedded::new(Arc::clone(&broker), Vec::new());
-    cluster.ensure_topic(&"t".into(), 1, &[]).await.unwrap();
-    for batch in 0..3 {
-        let record = |n: i64| NewRecord {
-            key: None,
-            value: Some(Bytes::from(format!("{n} {}", "x".repeat(500)))),
-            timestamp: Timestamp(clock::now().0 + n),
-            headers: Vec::new(),
-        };
-        cluster.append(&"t".into(), PartitionId(0), (batch * 10..batch * 10 + 10).map(record).collect()).await.unwrap();
-    }
-    drop(cluster);
-    tokio::task::spawn_blocking(move || broker.close()).await.unwrap();
+    let write = async |broker: Arc<Broker>| {
+        let cluster = Embedded::new(Arc::clone(&broker), Vec::new());
+        cluster.ensure_topic(&"t".into(), 1, &[]).await.unwrap();
+        for batch in 0..3 {
+            let record = |n: i64| NewRecord {
+                key: None,
+                value: Some(Bytes::from(format!("{n} {}", "x".repeat(500)))),
+                timestamp: Timestamp(clock::now().0 + n),
+                headers: Vec::new(),
+            };
+            cluster.append(&"t".into(), PartitionId(0), (batch * 10..batch * 10 + 10).map(record).collect()).await.unwrap();
+        }
+        broker.stop();
+        broker.close();
+    };
+    // With a runtime of its own: the broker's tasks end with it.
+    let data_dir = folder.path().to_owned();
+    let written = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { write(open(data_dir)).await });
+    });
+    written.await.unwrap();
     let log = folder.path().join("t-0/00000000000000000000.log");
     let mut bytes = std::fs::read(&log).unwrap();
     let middle = bytes.len() / 2;
@@ -507,7 +513,11 @@ async fn damaged_records_are_passed_over_and_told() {
     std::fs::write(&log, bytes).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, HttpState::new(Arc::new(Embedded::new(open(), Vec::new()))), std::future::pending()));
+    tokio::spawn(serve(
+        listener,
+        HttpState::new(Arc::new(Embedded::new(open(folder.path().to_owned()), Vec::new()))),
+        std::future::pending(),
+    ));
     let single = Class { address, ..room.class };
     let get = async |path: &str| single.ask("GET", path, None, &Value::Null).await;
     let sound: Vec<i64> = (0..10).chain(20..30).collect();

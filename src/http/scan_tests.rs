@@ -156,7 +156,7 @@ proptest! {
 fn partitions_are_told_in_order_of_time() {
     let plan: Plan = (0..3).map(|p| ((0..20).map(|n| (1, n * 30 + p * 10, 20)).collect(), 0)).collect();
     let (source, lanes) = made(&plan);
-    let back: Vec<Lane> = lanes.iter().map(|lane| Lane { at: lane.end, ..lane.clone() }).collect();
+    let back: Vec<Lane> = lanes.iter().map(|lane| Lane { at: lane.end, ..*lane }).collect();
     let newest = run(job(&source, back, Way::Back, "", 7, Budget::PAGE)).items;
     assert_eq!(newest, [(2, 29), (1, 29), (0, 29), (2, 28), (1, 28), (0, 28), (2, 27)]);
     let oldest = run(job(&source, lanes, Way::Forward, "", 4, Budget::PAGE)).items;

@@ -188,7 +188,8 @@ CONNECTION = (
             Cause(
                 "wrong-password",
                 "The broker does not know this user with this password.",
-                "{hw} settings confluent-kafka shows the right pair. If the password is lost: {hw} new-password",
+                "{hw} settings confluent-kafka shows the pair that is known here. If you joined in the browser, or made a new password"
+                " there: {hw} login {user}. If it is lost: {hw} new-password",
                 "{hw} whoami",
                 "SASL",
             ),

@@ -19,7 +19,7 @@ MARKS = {"pass": "done", "granted": "done", "skipped": "skipped", "partial": "pa
 def _server(arguments) -> Server:
     """With a session; a broker for one person has none."""
     base = chosen_server(arguments.server)
-    open_server = Server(base, None, arguments.ca, timeout=30.0)
+    open_server = Server(base, None, arguments.ca or (settings.load(base) or {}).get("ca"), timeout=30.0)
     about = open_server.ask("/api/server").json()
     if isinstance(about, dict) and about.get("mode") == "single":
         return open_server

@@ -41,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     joining = command("join", _join, "Get your name, your password and the address of the broker")
     joining.add_argument("code", metavar="CODE", help="the workshop's code, on the board")
     joining.add_argument("--invite", metavar="INVITE", help="what your partner's join printed, to be one team")
+    entering = command("login", _login, "Be who you are already: joined in the browser, on another computer, or with a new password")
+    entering.add_argument("user", metavar="USER", help=f"as the page shows it; the password is asked for, or in ${join.PASSWORD_FROM}")
     command("whoami", _whoami, "Who you are, and which names are yours")
     command("new-password", _new_password, "Make another password; the old one ends")
     pasting = command("settings", _settings, "Settings to paste into a program")
@@ -97,6 +99,10 @@ def _check(arguments):
 
 def _join(arguments):
     _print(join.join(arguments.code, arguments.server, arguments.invite, arguments.ca))
+
+
+def _login(arguments):
+    _print(join.login(arguments.user, arguments.server, arguments.ca))
 
 
 def _whoami(arguments):

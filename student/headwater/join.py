@@ -1,10 +1,13 @@
-"""Getting in: `join`, `whoami`, `settings`."""
+"""Getting in: `join`, `login`, `whoami`, `settings`."""
 
 from __future__ import annotations
 
 import binascii
+import getpass
 import hashlib
+import os
 import re
+import sys
 from pathlib import Path
 
 from headwater import settings
@@ -12,8 +15,17 @@ from headwater.http import HttpError, Server, base_of
 from headwater.target import join_address, listeners_of
 from headwater.wire import clean
 
-NO_SERVER = HttpError("No server is known yet.", "Give its address: join CODE --server http://HOST:8080")
-NOT_JOINED = HttpError("You have not joined yet.", "Type: join CODE (the code is on the board or the instructor's screen)")
+NO_SERVER = HttpError("No server is known yet.", "Give its address: --server http://HOST:8080")
+NOT_JOINED = HttpError(
+    "You have not joined yet.",
+    "Type: join CODE (the code is on the board or the instructor's screen). Joined in the browser? Type: login USER (the page shows it)",
+)
+INSTRUCTOR = "instructor"
+NOT_A_STUDENT = HttpError(
+    "This user is the instructor's, and this is the student's tool.",
+    "The instructor logs in on the web page. To try the tool as a student does: join CODE",
+)
+PASSWORD_FROM = "HEADWATER_PASSWORD"
 
 
 def chosen_server(given: str | None) -> str:
@@ -37,9 +49,8 @@ def session(given: str | None, ca: str | None = None):
         raise NOT_JOINED
     server = Server(base, kept.get("token"), ca or kept.get("ca"))
     if not _is_known(server) and not _log_in_again(server, kept):
-        raise HttpError(
-            "The server does not know you any more.", "Join again with the code; ask the instructor for your old identity.", 401
-        )
+        fix = f"With a new password: login {clean(str(kept.get('user') or 'USER'))}. Lost it? The instructor can give you a new one."
+        raise HttpError("The server does not know you any more: you have a new password, or were removed.", fix, 401)
     return server, kept
 
 
@@ -86,16 +97,81 @@ def join(code: str, given: str | None = None, invite: str | None = None, ca: str
     if not isinstance(found, dict) or not isinstance(found.get("id"), str):
         raise HttpError(f"{base} is not Headwater, or not a classroom.", "Check the address with the instructor.")
     back = kept.get("user") == found.get("user") and kept.get("user") is not None
-    new = {"server": base, **{key: found.get(key) for key in ("id", "user", "prefix", "group_prefix", "invite")}}
-    new["token"] = found.get("token") or server.token
-    new["password"] = found.get("password") or (kept.get("password") if back else None)
-    about = _about(server)
+    password = found.get("password") or (kept.get("password") if back else None)
+    return _arrived(server, _about(server), kept, {**found, "token": found.get("token") or server.token, "password": password})
+
+
+def login(user: str, given: str | None = None, ca: str | None = None) -> list[str]:
+    """What to print. For who has an identity already: joined in the browser, on another computer, or has a new password."""
+    if user == INSTRUCTOR:
+        raise NOT_A_STUDENT
+    base = chosen_server(given)
+    kept = settings.load(base) or {}
+    server = Server(base, None, ca or kept.get("ca"))
+    # asked before the password is: it goes to no other page, and nobody types it in vain
+    about = server.ask("/api/server").json()
+    if not isinstance(about, dict) or not about.get("mode"):
+        raise HttpError(f"{base} is not Headwater.", "Check the address with the instructor.")
+    if about["mode"] == "single":
+        raise HttpError(f"{base} is for one person, and nobody logs in there.", "The tool works without: leave `login` out.")
+    password = _password_of(user)
+    try:
+        begun = server.ask("/api/login", {"user": user, "password": password}).json()
+    except HttpError as reason:
+        raise _not_let_in(user, reason) from reason
+    if not isinstance(begun, dict) or not isinstance(begun.get("token"), str):
+        raise HttpError(f"{base} is not Headwater, or not a classroom.", "Check the address with the instructor.")
+    if begun.get("role") != "student":
+        raise NOT_A_STUDENT
+    server.token = begun["token"]
+    found = server.ask("/api/me").json()
+    if not isinstance(found, dict) or not isinstance(found.get("id"), str):
+        raise HttpError(f"{base} is not Headwater, or not a classroom.", "Check the address with the instructor.")
+    return _arrived(server, about, kept, {**found, "token": server.token, "password": password})
+
+
+def _password_of(user) -> str:
+    """Never an argument: those stay in the shell's history, and others see them among the processes."""
+    password = os.environ.get(PASSWORD_FROM)
+    if not password:
+        if not sys.stdin.isatty():
+            raise HttpError("There is no terminal here that could ask for the password.", f"Put it into {PASSWORD_FROM}, then try again.")
+        try:
+            password = getpass.getpass(f"password of {clean(user)} (it stays invisible): ")
+        except EOFError:
+            password = ""
+    password = password.strip()
+    if "\x16" in password:
+        raise HttpError("Ctrl+V does not paste in this terminal.", "Paste with a right click, or type the password.")
+    if not password:
+        raise HttpError("No password was given.", "It is the one that the page showed when you joined.")
+    return password
+
+
+def _not_let_in(user, reason):
+    if reason.status != 401:
+        return reason
+    if os.environ.get(PASSWORD_FROM):
+        fix = f"It was taken from {PASSWORD_FROM}: set that anew, or unset it to be asked."
+    else:
+        fix = "Copy both from the page where you joined. Lost it? Still logged in there, make a new one; else ask the instructor for one."
+    if ":" in user:
+        fix = f"That is an invitation: your user is {clean(user.split(':')[0])}."
+    return HttpError(f"The server does not know the user {clean(user)} with this password.", fix, reason.status)
+
+
+def _arrived(server, about, kept, found) -> list[str]:
+    """Keeps who one is. What to print."""
+    back = kept.get("user") == found.get("user") and kept.get("user") is not None
+    keys = ("id", "user", "prefix", "group_prefix", "invite", "token", "password")
+    new = {"server": server.base, **{key: found.get(key) for key in keys}}
     new["listeners"] = listeners_of(about)
     new["cluster_id"] = about.get("cluster_id")
     trusted = _fingerprint_of(kept.get("ca"))
     new["ca"] = _certificate(server, about)
     file = settings.save(new)
-    return _welcome(new, file, back, kept.get("id")) + _another_authority(trusted, _fingerprint_of(new["ca"]))
+    team = [str(user) for user in found.get("team") or []]
+    return _welcome(new, file, back, kept.get("user"), team) + _another_authority(trusted, _fingerprint_of(new["ca"]))
 
 
 def _about(server) -> dict:
@@ -144,7 +220,7 @@ def _another_authority(before, now) -> list[str]:
     return ["", "Careful: this is another certificate authority than last time. Compare its fingerprint before you send a password."]
 
 
-def _welcome(kept, file, back, before):
+def _welcome(kept, file, back, before, team):
     from headwater.cli import program
 
     lines = [f"Welcome back, {clean(kept['id'])}." if back else f"You are {clean(kept['id'])}."]
@@ -162,6 +238,8 @@ def _welcome(kept, file, back, before):
         rows.append(("certificate authority", f"kept in {kept['ca']}"))
         rows.append(("its fingerprint", _fingerprint_of(kept["ca"])))
         rows.append(("", "taken on trust: compare the fingerprint with the instructor's screen"))
+    if len(team) > 1:
+        rows.append(("your team", ", ".join(team)))
     if kept["invite"]:
         rows.append(("invite for your partner", kept["invite"]))
     lines += ["", *table(rows), "", "Next:"]

@@ -313,11 +313,14 @@ class Page(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
     CODE = "otter-4821"
+    mode = "classroom"
 
     def __init__(self, listeners=(), ahead=0.0, ca=None, api=True):
         super().__init__(("127.0.0.1", 0), Asked)
         self.listeners, self.ahead, self.ca, self.api = list(listeners), ahead, ca, api
-        self.students, self.tokens, self.attempts = {}, {}, 0
+        self.students, self.tokens, self.attempts, self.logins = {}, {}, 0, 0
+        # users of the broker that are nobody's of the class, with their passwords
+        self.others = {}
         # what else there is: an answer by path
         self.more = {}
         self.base = f"http://127.0.0.1:{self.server_address[1]}"
@@ -339,7 +342,7 @@ class Page(http.server.ThreadingHTTPServer):
         return {
             "version": "0.1.0",
             "time_ms": int((time.time() + self.ahead) * 1000),
-            "mode": "classroom",
+            "mode": self.mode,
             "cluster_id": "test",
             "listeners": self.listeners,
             "ca_fingerprint": "AA:BB" if self.ca else None,
@@ -392,11 +395,14 @@ class Asked(http.server.BaseHTTPRequestHandler):
         elif self.path == "/api/join":
             self.join(page, user, body)
         elif self.path == "/api/login":
+            page.logins += 1
             found = page.students.get(body["user"])
-            if found and page.students[body["user"]]["secret"] == body["password"]:
+            if body["user"] in page.others and page.others[body["user"]] == body["password"]:
+                self.answer(403, {"error": "This user is not one of the workshop.", "fix": "Join with the code."})
+            elif found and page.students[body["user"]]["secret"] == body["password"]:
                 self.answer(200, {"role": "student", "user": body["user"], "id": found["id"], "token": page.token_for(body["user"])})
             else:
-                self.answer(403, {"error": "Wrong user or password.", "fix": "Join again."})
+                self.answer(401, {"error": "Wrong user or password.", "fix": "Check both."})
         elif self.path == "/api/me/password" and user:
             page.students[user]["secret"] = "new-secret"
             self.answer(200, {"password": "new-secret"})

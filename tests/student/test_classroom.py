@@ -16,6 +16,7 @@ import time
 import unittest
 import urllib.request
 from pathlib import Path
+from unittest import mock
 
 import certificates
 import rig
@@ -130,6 +131,23 @@ class Contract:
         self.assertNotEqual(first["password"], second["password"])
         self.well(self.look(), "SASL", "produce", "fetch")
 
+    def test_who_joined_in_the_browser_logs_in_and_is_the_same_person(self):
+        body = json.dumps({"code": self.room.code}).encode()
+        request = urllib.request.Request(f"{self.room.base}/api/join", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            browser = json.load(answer)
+        with mock.patch.dict(os.environ, {"HEADWATER_PASSWORD": "wrong"}):
+            code, told = self.tool("login", browser["user"], "--server", self.room.base)
+        self.assertEqual((2, 2), (code, len(told.strip().splitlines())), told)
+        self.assertIn("does not know the user", told)
+        with mock.patch.dict(os.environ, {"HEADWATER_PASSWORD": browser["password"]}):
+            code, told = self.tool("login", browser["user"], "--server", self.room.base)
+        self.assertEqual(0, code, told)
+        me = settings.load(self.room.base)
+        for key in ("id", "user", "password", "prefix", "group_prefix", "invite"):
+            self.assertEqual(browser[key], me[key], key)
+        self.well(self.look(), "HTTP", "SASL", "produce", "fetch")
+
     def test_a_wrong_code_is_told_with_its_fix(self):
         code, told = self.tool("join", "wrong-0000", "--server", self.room.base)
         self.assertEqual(2, code)
@@ -202,6 +220,26 @@ class WithClassroom(Contract, Case):
         )
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertIn("You are ", done.stdout)
+
+    def test_over_https_the_authority_is_given_once(self):
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        https = f"127.0.0.1:{free_port()}"
+        port = free_port()
+        words = ("--classroom", "--https", https, "--listener", f"plain=SASL_PLAINTEXT://127.0.0.1:{port}")
+        broker = stack.enter_context(Broker(*words, port=port, listen=False))
+        self.assertEqual(0, self.tool("join", RealRoom.told(broker.log), "--server", broker.base)[0])
+        me, authority = settings.load(broker.base), self.home / "ca.pem"
+        authority.write_text(Path(me["ca"]).read_text())
+        words = ("login", me["user"], "--server", f"https://{https}")
+        with mock.patch.dict(os.environ, {"HEADWATER_PASSWORD": me["password"]}):
+            code, told = self.tool(*words)
+            self.assertEqual((2, True), (code, "--ca" in told), told)
+            self.assertEqual(0, self.tool(*words, "--ca", str(authority))[0])
+        authority.unlink()
+        for verb in ("whoami", "challenges"):
+            code, told = self.tool(verb, "--server", f"https://{https}")
+            self.assertEqual(0, code, told)
 
     def test_the_bridge_logs_in_as_the_student(self):
         self.join()

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.request
 import zipapp
 from unittest import mock
 
@@ -123,6 +124,113 @@ class Joining(Line):
         page = self.page()
         with mock.patch.dict(os.environ, {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}):
             self.assertEqual(0, self.run_tool("join", page.CODE, "--server", page.base)[0])
+
+
+class LoggingIn(Line):
+    """Somebody who joined elsewhere: in the browser, or on another computer."""
+
+    USER, PASSWORD = "quiet-otter", "pw-quiet-otter"
+
+    def setUp(self):
+        super().setUp()
+        self.at = self.page()
+        body = json.dumps({"code": self.at.CODE}).encode()
+        request = urllib.request.Request(f"{self.at.base}/api/join", body, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def log_in(self, user=USER, password=PASSWORD, server=None, terminal=True):
+        """(exit code, what it printed, what it complained), with this typed into the terminal."""
+        self.asked = mock.Mock(side_effect=password if isinstance(password, BaseException) else None, return_value=password)
+        standing = mock.Mock(isatty=lambda: terminal)
+        with mock.patch("getpass.getpass", self.asked), mock.patch("sys.stdin", standing):
+            return self.run_tool("login", user, "--server", server or self.at.base)
+
+    def told(self, answer, sentence, fix):
+        code, out, err = answer
+        self.assertEqual((2, ""), (code, out))
+        first, second = err.splitlines()
+        self.assertIn(sentence, first)
+        self.assertIn(fix, second)
+        self.assertIsNone(settings.load(self.at.base))
+
+    def test_the_same_identity_is_kept_as_joining_here_would_have(self):
+        self.at.ca = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
+        code, out, err = self.log_in(password=f" {self.PASSWORD}\n")
+        self.assertEqual((0, ""), (code, err))
+        for text in ("You are quiet-otter.", "ws.quiet-otter.", "192.168.1.20:9092", "quiet-otter:7F3K2M", "doctor", "challenges"):
+            self.assertIn(text, out)
+        self.assertNotIn(self.PASSWORD, out)
+        self.assertEqual(["quiet-otter"], list(self.at.students))
+        entered = settings.load(self.at.base)
+        self.run_tool("join", self.at.CODE)
+        joined = settings.load(self.at.base)
+        self.assertEqual({**joined, "token": None}, {**entered, "token": None})
+        self.assertEqual(self.PASSWORD, entered["password"])
+        self.assertIn("quiet-otter", self.run_tool("whoami")[1])
+
+    def test_only_the_owner_can_read_what_is_kept(self):
+        self.log_in()
+        if os.name == "posix":
+            self.assertEqual(0o600, stat.S_IMODE(settings.path_of(self.at.base).stat().st_mode))
+
+    def test_the_password_may_stand_in_the_environment_and_is_no_argument(self):
+        with mock.patch.dict(os.environ, {"HEADWATER_PASSWORD": self.PASSWORD}):
+            self.assertEqual(0, self.log_in(terminal=False)[0])
+        self.asked.assert_not_called()
+        self.assertEqual(2, self.run_tool("login", self.USER, self.PASSWORD)[0])
+        self.assertEqual(2, self.run_tool("login", self.USER, "--password", self.PASSWORD)[0])
+
+    def test_a_wrong_password_is_told_with_its_fix(self):
+        self.told(self.log_in(password="no"), "does not know the user quiet-otter with this password", "Copy both from the page")
+        self.told(self.log_in("quiet-otter:7F3K2M"), "with this password", "your user is quiet-otter.")
+        with mock.patch.dict(os.environ, {"HEADWATER_PASSWORD": "of somebody else"}):
+            self.told(self.log_in(), "with this password", "HEADWATER_PASSWORD")
+
+    def test_a_password_that_did_not_come_is_told_and_not_sent(self):
+        self.told(self.log_in(password=""), "No password was given.", "when you joined")
+        self.told(self.log_in(password=EOFError()), "No password was given.", "when you joined")
+        self.told(self.log_in(password="\x16"), "Ctrl+V does not paste", "right click")
+        self.told(self.log_in(terminal=False), "no terminal", "HEADWATER_PASSWORD")
+        self.assertEqual(0, self.at.logins)
+
+    def test_a_server_that_cannot_be_reached_is_told_before_the_password_is_asked_for(self):
+        self.told(self.log_in(server=f"http://127.0.0.1:{free_port()}"), "does not answer (Connection refused)", "in a browser")
+        self.asked.assert_not_called()
+        self.at.api = False
+        self.told(self.log_in(), "is not Headwater", "Check the address")
+        self.asked.assert_not_called()
+
+    def test_a_broker_for_one_person_asks_for_no_password(self):
+        self.at.mode = "single"
+        self.told(self.log_in(), "is for one person", "leave `login` out")
+        self.asked.assert_not_called()
+
+    def test_the_instructor_is_sent_to_the_page(self):
+        self.told(self.log_in("instructor"), "the instructor's", "on the web page")
+        self.asked.assert_not_called()
+
+    def test_a_user_who_is_not_of_the_class_hears_the_server_s_words(self):
+        self.at.others["etl"] = "secret"
+        self.told(self.log_in("etl", "secret"), "not one of the workshop", "Join with the code.")
+
+    def test_another_identity_than_before_is_said(self):
+        self.log_in()
+        self.at.students["loud-heron"] = {**self.at.students[self.USER], "id": "loud-heron", "user": "loud-heron"}
+        self.assertIn("Welcome back, quiet-otter.", self.log_in()[1])
+        self.assertIn("you were quiet-otter before", self.log_in("loud-heron")[1])
+
+    def test_after_a_new_password_in_the_browser_the_tool_says_how_it_gets_in_again(self):
+        self.log_in()
+        self.at.students[self.USER]["secret"] = "another"
+        self.at.tokens.clear()
+        code, _, err = self.run_tool("whoami")
+        self.assertEqual(2, code)
+        self.assertIn("login quiet-otter", err)
+        self.assertIn("Welcome back, quiet-otter.", self.log_in(password="another")[1])
+        self.assertEqual(0, self.run_tool("whoami")[0])
+
+    def test_who_has_not_joined_here_hears_of_login(self):
+        self.assertIn("login USER", self.run_tool("whoami", "--server", self.at.base)[2])
 
 
 class Joined(Line):

@@ -166,15 +166,20 @@ test("solves C1: a wrong try first, then the right one; the verdict arrives by i
   mkdirSync(home, { recursive: true });
   const environment = { HEADWATER_HOME: home };
   const tool = join(ROOT, "student");
-  const login = await run("python3", ["-B", tool, "join", CODE, "--server", broker.base], environment).ended;
-  expect(login).toBe(0);
-  // The page goes on as whoever the tool is.
+  // The tool is whoever joined in the browser: with the line that the page shows.
+  await page.goto("/challenges/c01");
+  await page.getByText("Or let the student's tool do it").click();
+  const lines = page.getByRole("region", { name: "Get the student's tool" });
+  await expect(lines).toContainText(`headwater.pyz login ${me.user} --server ${new URL(page.url()).origin}`);
+  await expect(lines).not.toContainText("join");
+  const login = run("python3", ["-B", tool, "login", me.user, "--server", broker.base], { ...environment, HEADWATER_PASSWORD: password });
+  expect(await login.ended, login.output()).toBe(0);
   const kept = run("python3", ["-B", tool, "whoami"], environment);
   await kept.ended;
   const { readdirSync, readFileSync } = await import("node:fs");
   const files = readdirSync(home, { recursive: true }).map(String).filter((name) => name.endsWith(".json"));
   const identity = files.map((name) => JSON.parse(readFileSync(join(home, name), "utf8"))).find((one) => one.user && one.password);
-  expect(identity, `${kept.output()} ${files}`).toBeTruthy();
+  expect(identity?.user, `${kept.output()} ${files}`).toBe(me.user);
   await page.goto("/");
   await page.getByRole("button", { name: "Log out" }).click();
   await page.getByRole("tab", { name: "I have joined before" }).click();

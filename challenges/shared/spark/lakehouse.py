@@ -329,7 +329,7 @@ FIXES = {
     "name": "A free Databricks workspace resolves few names: use the bridge. Elsewhere: compare the address with the one on the board.",
     "port": "A firewall, another network, or an address that only the classroom reaches. `headwater.pyz doctor` looks closer.",
     "TLS": "The certificate is not trusted here: put the server's /ca.pem beside the notebook, as ca.pem.",
-    "record": "Log in anew with `headwater.pyz join CODE`; if that does not help, `headwater.pyz doctor`.",
+    "record": "Log in anew with `headwater.pyz login USER`; if that does not help, `headwater.pyz doctor`.",
     "jar": "The jars of Kafka are missing or for another Spark: `headwater.pyz doctor` looks for them.",
 }
 

@@ -106,6 +106,8 @@ pub struct ClassStanding {
     pub unread: bool,
     /// What the student wrote about being stuck.
     pub note: Option<String>,
+    /// When something was handed in last; before that, when the first ticket was taken.
+    pub last_ms: Option<Timestamp>,
 }
 
 /// How often a known mistake was made.

@@ -179,7 +179,8 @@ fn own_standing(challenge: &Challenge, work: &Work) -> OwnStanding {
 
 fn class_standing(challenge: &Challenge, work: &Work) -> ClassStanding {
     let unread = work.unread && work.passed_ms.is_some();
-    ClassStanding { cell: cell(challenge, work), unread, note: work.stuck.as_ref().map(|stuck| stuck.note.clone()) }
+    let last_ms = work.last.as_ref().map(|verdict| verdict.at_ms).or(work.began_ms);
+    ClassStanding { cell: cell(challenge, work), unread, note: work.stuck.as_ref().map(|stuck| stuck.note.clone()), last_ms }
 }
 
 impl Ruling {

@@ -5,40 +5,34 @@ import { Code } from "../../parts/code";
 import { Field } from "../../parts/form";
 import { Notice, Panel } from "../../parts/panel";
 import { isSingle, me, password } from "../../state/session";
-import { code } from "../start/session";
+import { comeIn, python, student, WHY_LOGIN, type System } from "../start/terminal";
 
 const CLIENTS: Record<string, string> = { "confluent-kafka": "confluent-kafka", "kafka-python": "kafka-python", spark: "Spark notebook" };
-const SYSTEMS = [["unix", "Linux, macOS, WSL"], ["windows", "Windows (PowerShell)"]] as const;
-type System = (typeof SYSTEMS)[number][0];
+const SYSTEMS: [System, string][] = [["unix", "Linux, macOS, WSL"], ["windows", "Windows (PowerShell)"]];
 
 const SPARK = "spark";
 const guess = (): System => (/windows/i.test(navigator.userAgent) ? "windows" : "unix");
-
-/** A team of two has no invitation left: another join would be somebody else. */
-const isFull = () => me.value?.role === "student" && !me.value.invite;
 
 /** As the student's tool names it. */
 const saved = (name: string, id: string) => name.replace("starter", id);
 
 function lines(starter: Starter, challenge: ChallengePage, system: System): string {
   const script = saved(starter.name, challenge.id);
-  const python = system === "windows" ? "python" : "python3";
   const set = (name: string, value: string) => (system === "windows" ? `$env:${name} = "${value}"` : `export ${name}='${value}'`);
   const requirements = starter.needs?.find((name) => /^requirements.*\.txt$/.test(name));
   const user = me.value?.user;
   return [
     set("HEADWATER_SERVER", location.origin),
     ...(isSingle() || !user ? [] : [set("HEADWATER_USER", user), set("HEADWATER_PASSWORD", password.value ?? "YOUR-PASSWORD")]),
-    ...(requirements ? [`${python} -m pip install -r ${requirements}`] : []),
-    starter.needs?.includes("requirements.txt") && /streamlit/i.test(challenge.readme) ? `streamlit run ${script}` : `${python} ${script}`,
+    ...(requirements ? [`${python(system)} -m pip install -r ${requirements}`] : []),
+    starter.needs?.includes("requirements.txt") && /streamlit/i.test(challenge.readme) ? `streamlit run ${script}` : `${python(system)} ${script}`,
   ].join("\n");
 }
 
-function tool(starter: Starter, challenge: ChallengePage, isFirst: boolean): string {
-  const joined = isSingle() || isFull() ? [] : [`python headwater.pyz join ${me.value?.code ?? code.value ?? "WORKSHOP-CODE"} --server ${location.origin}${me.value?.invite ? ` --invite ${me.value.invite}` : ""}`];
+function tool(starter: Starter, challenge: ChallengePage, isFirst: boolean, system: System): string {
   const client = isFirst ? "" : ` --client ${starter.client}`;
-  const curl = location.protocol === "https:" ? "curl -k" : "curl";
-  return [`${curl} -O ${location.origin}/headwater.pyz`, ...joined, `python headwater.pyz start ${challenge.id}${client}${isSingle() ? ` --server ${location.origin}` : ""}`, `python headwater.pyz check ${challenge.id} --watch`].join("\n");
+  const command = `${python(system)} headwater.pyz`;
+  return [`${command} start ${challenge.id}${client}${isSingle() ? ` --server ${location.origin}` : ""}`, `${command} check ${challenge.id} --watch`].join("\n");
 }
 
 function File({ challenge, name, as, about }: { challenge: ChallengePage; name: string; as: string; about?: string }) {
@@ -83,8 +77,10 @@ export function Begin({ challenge, mayAct }: { challenge: ChallengePage; mayAct:
       <details>
         <summary>Or let the student's tool do it</summary>
         <div class="stack tight">
-          <p class="small quiet">It writes the same files into a folder, and tells in the terminal what is right. {!isSingle() && (isFull() ? "Your team has its two users: it goes on as the one that joined with it on this computer." : "It joins with a second user of yours, in the same team.")}</p>
-          <Code text={tool(chosen, challenge, chosen === challenge.starters[0])} label="With the student's tool" />
+          <p class="small quiet">It writes the same files into a folder, and tells in the terminal what is right. {student() && WHY_LOGIN}</p>
+          <Code text={comeIn(system)} label="Get the student's tool" />
+          <p class="small quiet">Then:</p>
+          <Code text={tool(chosen, challenge, chosen === challenge.starters[0], system)} label="With the student's tool" />
         </div>
       </details>
       {!mayAct && <Notice><a href="/">Join first</a>: the lines get your own user and password then.</Notice>}

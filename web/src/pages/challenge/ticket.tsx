@@ -1,5 +1,5 @@
 import { get, part } from "../../api/client";
-import type { ChallengePage, Ticket } from "../../api/model";
+import type { ChallengePage, Handed, Ticket } from "../../api/model";
 import { useGet } from "../../api/use";
 import { useState } from "preact/hooks";
 import { Code, CopyButton } from "../../parts/code";
@@ -45,15 +45,15 @@ function Ranges({ ticket }: { ticket: Ticket }) {
 /** Which records an answer is about. Scripts take one by themselves. */
 export function TicketPanel({ challenge }: { challenge: ChallengePage }) {
   const { data: open, reload } = useGet<Ticket[]>(`/api/tickets/${part(challenge.id)}`, 15_000);
-  const [taken, setTaken] = useState<Ticket | null>(null);
+  const [taken, setTaken] = useState<Handed | null>(null);
   const { busy, problem, act } = useAct();
   const take = async () => {
-    const ticket = await act(() => get<Ticket>(`/api/ticket/${part(challenge.id)}`));
+    const ticket = await act(() => get<Handed>(`/api/ticket/${part(challenge.id)}`));
     if (ticket) setTaken(ticket);
     reload();
   };
   const newest = [...(open ?? []), ...(taken ? [taken] : [])].filter((one) => one.expires_ms > Date.now()).sort((a, b) => b.issued_ms - a.issued_ms)[0];
-  const warning = newest?.warning ?? (taken?.nonce === newest?.nonce ? taken?.warning : undefined);
+  const warning = taken && taken.nonce === newest?.nonce ? taken.warning : undefined;
   return (
     <Panel title="Ticket" tools={newest && <Timer ends_ms={newest.expires_ms} label="good for" />}>
       <p class="small quiet">It says which records your answer is about: yours alone, and others each time. A script takes one at every start. Take one here for a notebook that cannot reach this server.</p>

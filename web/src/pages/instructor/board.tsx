@@ -5,7 +5,7 @@ import { inWords, STATUSES, tally, type Cell, type ClassChallenge, type ClassStu
 
 export interface BoardRow { student: ClassStudent; solved: number; stuck: boolean; active_ms: number; open: number | null }
 
-const NONE: Cell = { status: "open", attempts: 0, first_pass_ms: null, hints: 0, score: 0, stars: [], stuck: false };
+const NONE: Cell = { status: "open", attempts: 0, first_pass_ms: null, hints: 0, score: 0, stars: [], stuck: false, unread: false, note: null, ruling: null, last_ms: null };
 
 function told(name: string, challenge: ClassChallenge, cell: Cell): string {
   const more = [

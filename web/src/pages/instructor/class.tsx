@@ -23,7 +23,7 @@ function compared(sort: Sort): (a: BoardRow, b: BoardRow) => number {
 function made(student: ClassStudent, users: string[], seen: Map<string, Sighting> | null): BoardRow {
   const cells = Object.values(student.challenges).filter((cell) => cell !== undefined);
   const sightings = users.map((user) => seen?.get(user));
-  const work = Math.max(student.active_ms ?? 0, ...cells.map((cell) => cell.last_ms ?? 0));
+  const work = Math.max(0, ...cells.map((cell) => cell.last_ms ?? 0));
   return {
     student,
     solved: cells.filter((cell) => isSolved(cell.status)).length,

@@ -1,40 +1,29 @@
 // What the instructor's pages are told, and what they share.
+import type { components } from "../../api/types";
 import { usePlace, type Change, type Place } from "../../parts/place";
 
-export type Status = "open" | "begun" | "fail" | "partial" | "pass" | "granted" | "skipped";
-
-export interface Cell {
-  status: Status; attempts: number; first_pass_ms: number | null; hints: number; score: number; stars: string[]; stuck: boolean;
-  unread?: boolean; ruling?: string | null; note?: string | null; last_ms?: number | null;
-}
-export interface ClassStudent { id: string; name: string; challenges: Record<string, Cell | undefined>; report_ms?: number | null; active_ms?: number | null }
-export interface ClassChallenge { id: string; title: string; points: number }
-export interface Mistake { challenge: string; id: string; title: string | null; count: number; students: number }
-export interface Waiting { student: string; name: string; challenge: string; since_ms: number; note: string }
-export interface ClassBoard { challenges: ClassChallenge[]; students: ClassStudent[]; mistakes: Mistake[]; stuck: Waiting[] }
-
-export interface RosterStudent { id: string; name: string; users: string[]; prefix: string; invite: string | null; joined: number }
-export interface Roster { code: string; students: RosterStudent[] }
-
-export interface Trouble { at_ms: number; times: number; from: string; listener: string; what: string; fix: string }
-export interface Sighting {
-  user: string; connections: number; logins: { at_ms: number; from: string; listener: string; mechanism: string }[];
-  clients: { software: string; version: string; client_id: string; listener: string; times: number; at_ms: number }[]; troubles: Trouble[];
-}
-export interface Seen { users: Sighting[]; strangers: Trouble[] }
-
-export interface StreamState { topic: string; factor: number; events_per_s: number }
-export interface IncidentState { id: number; kind: string; target: string | null; from: number; to: number; state: "planned" | "running" | "over" }
-export interface Generators {
-  phase: string; seed: number; dirt: number; origin: number | null; now: number; trouble: string | null; streams: StreamState[]; incidents: IncidentState[];
-}
-export interface IncidentKind { kind: string; about: string; lesson: string; minutes: number; minutes_max: number; target: string | null; choices: string[] }
-
-export interface Doomed { confirm: string; what: string; topics: { name: string; partitions: number; records: number }[]; groups: { id: string; members: number }[] }
-export interface Erased { topics: string[]; groups: string[]; kept: string[]; took_ms?: number }
-export interface Leaderboard { on: boolean; frozen: number | null; rows: { rank: number; student: string; name: string; points: number; solved: number }[] }
-export interface JoinCode { url: string; code: string; address?: string }
-export interface HandedIn { student: string; name: string; submitted_ms: number; words: number }
+type Schemas = components["schemas"];
+export type Status = Schemas["Standing"];
+export type Cell = Schemas["ClassStanding"];
+export type ClassStudent = Schemas["StudentRow"];
+export type ClassChallenge = Schemas["Column"];
+export type Mistake = Schemas["MistakeCount"];
+export type Waiting = Schemas["Waits"];
+export type ClassBoard = Schemas["ClassBoard"];
+export type RosterStudent = Schemas["Student"];
+export type Roster = Schemas["Students"];
+export type Trouble = Schemas["Trouble"];
+export type Sighting = Schemas["Sighting"];
+export type Seen = Schemas["Seen"];
+export type StreamState = Schemas["Stream"];
+export type IncidentState = Schemas["IncidentStatus"];
+export type Generators = Schemas["Generators"];
+export type IncidentKind = Schemas["KindStatus"];
+export type Doomed = Schemas["ResetTold"];
+export type Erased = Schemas["ResetDone"];
+export type Leaderboard = Schemas["Leaderboard"];
+export type JoinCode = Schemas["JoinCode"];
+export type HandedIn = Schemas["HandedIn"];
 
 interface Meaning { letter: string; name: string }
 

@@ -1,8 +1,8 @@
 import { Code } from "../../parts/code";
-import { isSingle, me } from "../../state/session";
+import { me } from "../../state/session";
 import type { Place } from "../../parts/place";
 import { addressOf, useChoice } from "./connect";
-import { code } from "./session";
+import { comeIn, student, WHY_LOGIN } from "./terminal";
 
 /** The tool for a terminal: finds what is wrong where the program runs, and works on the challenges. */
 export function Tool({ place }: { place: Place }) {
@@ -16,9 +16,15 @@ export function Tool({ place }: { place: Place }) {
       <summary>It does not work: let the tool look, on the computer where the program runs</summary>
       <div class="stack tight inset">
         <p>One file for Python 3.9 or newer, nothing to install. It goes the way of your program step by step and says where it ends, and how to mend it.</p>
-        <Code text={`${fetch}\n${doctor}`} label="Commands for the student's tool" />
+        {student() ? (
+          <>
+            <p class="small quiet">{WHY_LOGIN}</p>
+            <Code text={comeIn("unix")} label="The student's tool, as you" />
+            <p class="small quiet">Then:</p>
+            <Code text={doctor} label="Let the tool look" />
+          </>
+        ) : <Code text={`${fetch}\n${doctor}`} label="Commands for the student's tool" />}
         <p class="row small"><a class="button" href="/headwater.pyz" download="headwater.pyz">Download headwater.pyz</a></p>
-        {!isSingle() && who?.invite && <p class="quiet small">For the challenges from a terminal, the tool joins too, as the second of your team: <code class="break">python3 headwater.pyz join {code.value ?? "CODE"} --invite {who.invite}</code></p>}
       </div>
     </details>
   );
