@@ -6,12 +6,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::class_fixture::{Answer, Class, class};
 use super::course_tests::Pupil;
 use super::*;
-use crate::broker::clock;
-use crate::cluster::{NewRecord, TopicWish};
+use crate::broker::security::Access;
+use crate::broker::{Broker, BrokerOptions, clock};
+use crate::cluster::{Embedded, NewRecord, TopicWish, Topics};
+use crate::config::{BrokerLayers, Guards};
 use crate::generators::partition_of;
 use crate::model::{PartitionId, Timestamp, TopicName};
 
@@ -471,4 +474,66 @@ async fn a_download_has_all_of_it_and_not_more_than_was_asked_for() {
     assert_eq!(download("limit=100001").await.status, 400);
     let table = download("partition=4&limit=1").await;
     assert!(table.body.contains("partition,offset,timestamp,key,event_id,") && table.body.contains("4,299,"), "{}", table.body);
+}
+
+#[tokio::test]
+async fn damaged_records_are_passed_over_and_told() {
+    let room = Room::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let open = |data_dir: std::path::PathBuf| {
+        let guards = Guards { ballast_bytes: 0, floor_bytes: 0, floor_percent: 0, ..Guards::default() };
+        Broker::open(BrokerOptions { data_dir, access: Access::Everyone, configs: BrokerLayers::default(), guards }).unwrap()
+    };
+    let write = async |broker: Arc<Broker>| {
+        let cluster = Embedded::new(Arc::clone(&broker), Vec::new());
+        cluster.ensure_topic(&"t".into(), 1, &[]).await.unwrap();
+        for batch in 0..3 {
+            let record = |n: i64| NewRecord {
+                key: None,
+                value: Some(Bytes::from(format!("{n} {}", "x".repeat(500)))),
+                timestamp: Timestamp(clock::now().0 + n),
+                headers: Vec::new(),
+            };
+            cluster.append(&"t".into(), PartitionId(0), (batch * 10..batch * 10 + 10).map(record).collect()).await.unwrap();
+        }
+        broker.stop();
+        broker.close();
+    };
+    // With a runtime of its own: the broker's tasks end with it.
+    let data_dir = folder.path().to_owned();
+    let written = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { write(open(data_dir)).await });
+    });
+    written.await.unwrap();
+    let log = folder.path().join("t-0/00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    std::fs::write(&log, bytes).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(
+        listener,
+        HttpState::new(Arc::new(Embedded::new(open(folder.path().to_owned()), Vec::new()))),
+        std::future::pending(),
+    ));
+    let single = Class { address, ..room.class };
+    let get = async |path: &str| single.ask("GET", path, None, &Value::Null).await;
+    let sound: Vec<i64> = (0..10).chain(20..30).collect();
+    let offsets = |page: &Value| page["records"].as_array().unwrap().iter().map(|r| r["offset"].as_i64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(offsets(&get("/api/topics/t/records?from=oldest").await.json()), sound);
+    let newest = get("/api/topics/t/records?limit=13").await.json();
+    assert_eq!(offsets(&newest), sound.iter().rev().take(13).copied().collect::<Vec<_>>());
+    let older = get(&format!("/api/topics/t/records?before={}", newest["before"].as_str().unwrap())).await.json();
+    assert_eq!(offsets(&older), (0..7).rev().collect::<Vec<_>>());
+    assert_eq!(get("/api/topics/t/records/0/15").await.status, 404);
+    let file = get("/api/topics/t/download?format=ndjson").await;
+    assert_eq!(file.body.lines().filter(|line| line.starts_with('{')).count(), 20);
+    let page = get("/api/topics/t").await.json();
+    assert_eq!(
+        (&page["partition_list"][0]["damaged"], &page["kind"], &page["may_write"]),
+        (&json!([[10, 20]]), &json!("mine"), &json!(true))
+    );
+    drop(single.workshop);
 }
