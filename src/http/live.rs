@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::Frame as BodyFrame;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::{broadcast, watch};
 
 use super::answer::{InQuery, Refused};
@@ -26,6 +26,7 @@ use super::caller::{Caller, Peer};
 use super::door::Occupied;
 use super::groups::now_ms;
 use super::light::{self, Light, Strangers};
+use super::live_events::{GroupTick, Mine, Tick, TopicTick, TownPhase, event};
 use super::overview::is_stream;
 use super::{HttpState, course};
 use crate::cluster::INSTRUCTOR;
@@ -94,99 +95,8 @@ struct Frame {
     mine: HashMap<String, (u64, Bytes)>,
 }
 
-/// What is sent in events; each has one of these in its data, by the event's name.
-#[derive(Serialize, JsonSchema)]
-#[serde(untagged)]
-#[allow(dead_code, reason = "only described")]
-pub(super) enum LiveEvent {
-    /// `tick`
-    Tick(Tick),
-    /// `mine`
-    Mine(Mine),
-    /// `verdict`
-    Verdict(Box<Told>),
-    /// `room`
-    Room(Room),
-}
-
-/// Once a second, or as often as was asked.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(super) struct Tick {
-    at_ms: i64,
-    healthy: bool,
-    /// What keeps the broker from serving everybody everything.
-    problem: Option<String>,
-    /// What will become a problem; for the instructor.
-    warning: Option<String>,
-    /// Of Kafka clients.
-    connections: u64,
-    messages_in_per_s: f64,
-    /// Of records, generated ones included.
-    bytes_in_per_s: f64,
-    /// To Kafka clients.
-    bytes_out_per_s: f64,
-    /// Of one core, by this process.
-    cpu_percent: f64,
-    memory_bytes: u64,
-    phase: TownPhase,
-    /// The streams; for the instructor all topics but internal ones.
-    topics: Vec<TopicTick>,
-    /// For the instructor.
-    groups: Vec<GroupTick>,
-    /// Pages that are open.
-    pages: usize,
-}
-
-/// What the generators do.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum TownPhase {
-    /// There are none.
-    Off,
-    Starting,
-    /// They write events of the past.
-    Backfilling,
-    Live,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub(super) struct TopicTick {
-    name: String,
-    messages_per_s: f64,
-    bytes_per_s: f64,
-    records: i64,
-    size_bytes: u64,
-    /// `null`: not since the broker started.
-    last_write_ms: Option<i64>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub(super) struct GroupTick {
-    id: String,
-    /// Kafka's word, such as `Stable` or `Empty`.
-    state: String,
-    members: usize,
-    lag: i64,
-}
-
-/// When it has changed. Whoever sees all topics and groups in the tick gets the light alone.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub(super) struct Mine {
-    topics: Vec<TopicTick>,
-    groups: Vec<GroupTick>,
-    light: Light,
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn event(name: &str, data: &impl Serialize) -> Bytes {
-    let mut text = format!("event: {name}\ndata: ").into_bytes();
-    // Without line breaks, as JSON is written here.
-    let _ = serde_json::to_writer(&mut text, data);
-    text.extend_from_slice(b"\n\n");
-    Bytes::from(text)
 }
 
 fn rounded(rate: f64) -> f64 {

@@ -30,6 +30,7 @@ mod join_code;
 mod joining;
 mod light;
 mod live;
+mod live_events;
 mod medallion;
 mod metrics;
 pub mod openapi;
