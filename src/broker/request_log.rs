@@ -195,7 +195,8 @@ mod tests {
         for n in 0..USERS_MAX * 2 {
             log.slot(&format!("user-{n}"), client(&"c".repeat(10_000))).unwrap().note(noted(1));
         }
-        assert_eq!((lock(&log.users).len(), log.last(Some(&["here"]), 9).len()), (USERS_MAX, 1));
+        let users = lock(&log.users).len();
+        assert_eq!((users, log.last(Some(&["here"]), 9).len()), (USERS_MAX, 1));
         let connected: Vec<_> = (0..USERS_MAX - 1).filter_map(|n| log.slot(&format!("held-{n}"), client("x"))).collect();
         assert_eq!(connected.len(), USERS_MAX - 1);
         assert!(log.slot("one-more", client("x")).is_none(), "all of them are connected");
