@@ -127,10 +127,8 @@ fn keep_newest(list: &mut Vec<RequestSeen>, most: usize) {
 }
 
 impl RequestSlot {
-    /// Whether it still speaks of this client: a connection may change its client id, or say late which software it is.
-    pub fn is_of(&self, client_id: &str, software: &str) -> bool {
-        let same = |kept: &str, now: &str| kept == now || (now.len() > TEXT_MAX && now.starts_with(kept));
-        same(&self.client.client_id, client_id) && same(&self.client.software, software)
+    pub fn client(&self) -> &RequestClient {
+        &self.client
     }
 
     pub fn note(&self, noted: Noted) {
