@@ -164,6 +164,12 @@ impl Peer {
         format!("{name} {version}").trim().to_owned()
     }
 
+    /// Whether `software_text` is this.
+    pub fn says_it_is(&self, software: &str) -> bool {
+        let said = self.software.lock().unwrap_or_else(PoisonError::into_inner);
+        software.strip_prefix(said.0.as_str()).is_some_and(|rest| rest.trim_start() == said.1)
+    }
+
     pub fn software(&self) -> (String, String) {
         self.software.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

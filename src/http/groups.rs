@@ -9,6 +9,8 @@ use crate::cluster::{Cluster, GroupSummary};
 
 /// Groups are looked at again when the last look is older: a little less than a second, so that each tick has its own.
 const FRESH: Duration = Duration::from_millis(900);
+/// The same for whoever asks for a group that was not there: it may be new.
+const FRESH_FOR_NEWS: Duration = Duration::from_millis(100);
 /// Rates are means over about this long: consumers commit every five seconds.
 const RATE_OVER: Duration = Duration::from_secs(30);
 pub(super) const LAG_STEP_S: u32 = 5;
@@ -74,10 +76,20 @@ impl GroupsNow {
 }
 
 impl Groups {
-    /// Those who come while somebody looks wait for it.
     pub async fn now(&self, cluster: &dyn Cluster) -> Arc<GroupsNow> {
+        self.within(FRESH, cluster).await
+    }
+
+    /// The same for one group.
+    pub async fn now_with(&self, id: &str, cluster: &dyn Cluster) -> Arc<GroupsNow> {
+        let now = self.now(cluster).await;
+        if now.get(id).is_some() { now } else { self.within(FRESH_FOR_NEWS, cluster).await }
+    }
+
+    /// Those who come while somebody looks wait for it.
+    async fn within(&self, fresh: Duration, cluster: &dyn Cluster) -> Arc<GroupsNow> {
         let mut last = self.last.lock().await;
-        if let Some(fresh) = last.as_ref().filter(|last| last.at.elapsed() < FRESH) {
+        if let Some(fresh) = last.as_ref().filter(|last| last.at.elapsed() < fresh) {
             return Arc::clone(fresh);
         }
         let groups = cluster.groups().await;

@@ -230,7 +230,7 @@ pub(super) async fn one(
 ) -> Result<Json<GroupAnswer>, Refused> {
     may_see(&caller, &id)?;
     let members = state.cluster.group_members(&id).await.unwrap_or_default();
-    let now = state.groups.now(state.cluster.as_ref()).await;
+    let now = state.groups.now_with(&id, state.cluster.as_ref()).await;
     let group = now.get(&id).ok_or_else(|| no_group(&id))?;
     let partitions = partitions(&state, group, &members);
     let (may_reset, why_not) = match members.members.len().max(group.summary.members) {
@@ -325,7 +325,7 @@ pub(super) async fn offsets(
     Asked(asked): Asked<OffsetsAsk>,
 ) -> Result<Json<OffsetsAnswer>, Refused> {
     may_see(&caller, &id)?;
-    let now = state.groups.now(state.cluster.as_ref()).await;
+    let now = state.groups.now_with(&id, state.cluster.as_ref()).await;
     let group = now.get(&id).ok_or_else(|| no_group(&id))?;
     // As it is now, not as it was at the last look.
     let members = state.cluster.group_members(&id).await.map_or(group.summary.members, |members| members.members.len());

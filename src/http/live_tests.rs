@@ -107,6 +107,12 @@ async fn commit(class: &Class, group: &str, topic: &str, offset: i64) {
     class.cluster.commit_offsets(group, vec![(topic.into(), PartitionId(0), Offset(offset))]).await.unwrap();
 }
 
+/// As `commit`, and pages know of the group.
+async fn new_group(class: &Class, group: &str, topic: &str, offset: i64) {
+    commit(class, group, topic, offset).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
 async fn append(class: &Class, topic: &TopicName, count: usize, at: Timestamp) {
     let record = || NewRecord { key: None, value: Some(Bytes::from_static(b"{}")), timestamp: at, headers: Vec::new() };
     class.cluster.append(topic, PartitionId(0), (0..count).map(|_| record()).collect()).await.unwrap();
@@ -126,7 +132,7 @@ async fn a_student_gets_the_streams_and_what_is_theirs_and_nothing_of_another() 
         append(&class, &name.into(), 10, clock::now()).await;
     }
     for pupil in [&ada, &bob] {
-        commit(&class, &format!("{}-group", pupil.id), STREAM, 4).await;
+        new_group(&class, &format!("{}-group", pupil.id), STREAM, 4).await;
     }
     let instructor = class.instructor().await;
     let (_, mut all) = Watching::open(&class, &instructor, "").await;
@@ -271,9 +277,9 @@ async fn offsets_are_set_anew_to_each_of_what_can_be_asked_for() {
     class.cluster.ensure_topic(&topic, 2, &[]).await.unwrap();
     let now = clock::now();
     for minute in 0..10 {
-        append(&class, &topic, 10, now.plus_ms((minute - 10) * 60_000 + 500)).await;
+        append(&class, &topic, 10, now.plus_ms((minute - 10) * 60_000 + 30_000)).await;
     }
-    commit(&class, &group, STREAM, 42).await;
+    new_group(&class, &group, STREAM, 42).await;
     let path = format!("/api/groups/{group}/offsets");
     let four_ago = now.plus_ms(-4 * 60_000).0;
     for (ask, to) in [
@@ -329,7 +335,7 @@ async fn lag_is_never_negative_and_the_same_on_all_pages_while_much_is_written()
     let (group, topic) = (format!("{}-app", pupil.id), TopicName::new(STREAM));
     class.cluster.ensure_topic(&topic, 1, &[]).await.unwrap();
     append(&class, &topic, 1, clock::now()).await;
-    commit(&class, &group, STREAM, 0).await;
+    new_group(&class, &group, STREAM, 0).await;
     let instructor = class.instructor().await;
     let writing = {
         let (class, topic, group) = (std::sync::Arc::clone(&class), topic.clone(), group.clone());

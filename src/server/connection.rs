@@ -509,7 +509,10 @@ impl Log {
             facts,
         };
         // Which software it is it may say late, and a client id may change.
-        let stale = |(_, id): &(RequestSlot, Option<String>)| key == handlers::API_VERSIONS || *id != context.header.client_id;
+        let stale = |(slot, id): &(RequestSlot, Option<String>)| {
+            let is_other = key == handlers::API_VERSIONS && !context.peer.says_it_is(&slot.client().software);
+            is_other || *id != context.header.client_id
+        };
         if self.slot.is_none() || self.slot.as_ref().is_some_and(stale) {
             let Some(principal) = context.peer.principal() else {
                 if self.before.len() < NOTED_BEFORE_LOGIN_MAX {
