@@ -493,7 +493,13 @@ fn metrics_are_strict_prometheus_text_whatever_clients_call_themselves() {
         assert!(odd.receive().is_err());
     }
     assert_eq!(Client::connect(running.kafka).ask(0, &ApiVersionsRequest::default()).error_code, 0);
-    let page = running.get("/metrics").body;
+    // Groups are looked at once in a while for all who ask.
+    let end = Instant::now() + Duration::from_secs(5);
+    let mut page = running.get("/metrics").body;
+    while !page.contains("headwater_group_lag{group=\"a") && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(100));
+        page = running.get("/metrics").body;
+    }
     let families = assert_prometheus(&page);
     println!("{families} families, {} samples", page.lines().filter(|line| !line.starts_with('#')).count());
     for wanted in [

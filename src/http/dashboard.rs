@@ -27,13 +27,20 @@ pub(super) async fn page(
     headers: HeaderMap,
 ) -> Response {
     let first = uri.path().split('/').nth(1).unwrap_or_default();
-    if !PAGES.contains(&first) {
+    let is_page = PAGES.contains(&first);
+    // A person who mistyped gets the page, which says so; a program an answer that it can read.
+    let is_person = headers.get(header::ACCEPT).and_then(|kinds| kinds.to_str().ok()).is_some_and(|kinds| kinds.contains("text/html"));
+    if !is_page && (!is_person || first == "api") {
         return Refused::new(StatusCode::NOT_FOUND, "there is nothing here", "docs/http.md lists all paths").into_response();
     }
-    match file("index.html", &headers) {
+    let mut page = match file("index.html", &headers) {
         Some(page) => page,
         None => plain::page(state, caller, secure, headers).await.into_response(),
+    };
+    if !is_page {
+        *page.status_mut() = StatusCode::NOT_FOUND;
     }
+    page
 }
 
 pub(super) async fn asset(InPath(name): InPath, headers: HeaderMap) -> Response {

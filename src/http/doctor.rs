@@ -121,8 +121,9 @@ fn address(entrance: &Entrance, asked: Option<&str>, caller: &Caller) -> Finding
     };
     if listener.bound.ip().to_canonical().is_loopback() && !is_loopback(asked) {
         let words = format!("{reached}, but {} is open on the broker's own machine only.", listener.name);
-        let fix = "The broker has to be started with a listener for the network, such as --listen 0.0.0.0:9092: ask the instructor.";
-        return Finding::bad(&name, words, fix);
+        let fix = "The broker has to be started with a listener for the network, such as --listen 0.0.0.0:9092";
+        let who = if caller.role == Role::Instructor { "." } else { ": ask the instructor." };
+        return Finding::bad(&name, words, format!("{fix}{who}"));
     }
     let advertised = match &listener.advertise {
         Advertise::As { host, .. } => host,

@@ -14,6 +14,8 @@ export function octets(content: Content): Uint8Array {
 
 /** On one line; bytes as hexadecimal. */
 export function short(content: Content, limit?: number): string {
+  // Every event of the streams begins with the same two fields; what tells one from another comes after.
+  if (content.kind === "json") return line(content.text.replace(/^\{"event_id":"[^"]*","schema_version":\d+,/, "{… "), limit);
   if (content.kind !== "binary") return line(content.text, limit);
   const first = [...octets(content).subarray(0, 24)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
   return `${size(content.bytes)} of binary: ${first}${content.bytes > 24 ? " …" : ""}`;
