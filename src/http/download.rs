@@ -289,7 +289,8 @@ impl File {
 }
 
 fn fields_of(record: &StoredRecord) -> Option<Value> {
-    serde_json::from_slice(record.value.as_deref()?).ok().filter(Value::is_object)
+    let value = record.value.as_deref().filter(|value| value.len() <= WHOLE)?;
+    serde_json::from_slice(value).ok().filter(Value::is_object)
 }
 
 fn time(ms: i64) -> String {

@@ -245,7 +245,7 @@ impl Scanner<'_> {
             let Some(last) = records.last() else { break };
             at = last.offset.0.saturating_add(1);
             for record in records {
-                bytes = bytes.saturating_add(record.size());
+                bytes = bytes.saturating_add(record.held());
                 all.push(record);
             }
             if bytes > BACK_BYTES_MAX && all.len() > 1 {
