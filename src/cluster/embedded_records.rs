@@ -8,6 +8,9 @@ use crate::broker::{ReadUpTo, error_code};
 use crate::model::evidence::Evidence;
 use crate::model::{Offset, PartitionId, Record, Timestamp, TopicName};
 
+/// Headers of one record that are looked at. Kafka has no limit, and in a compressed batch millions take no room.
+const HEADERS_MAX: usize = 10_000;
+
 pub(super) fn stored(partition: PartitionId, record: &Record<'_>) -> StoredRecord {
     let header = |(name, value): (&[u8], Option<&[u8]>)| (String::from_utf8_lossy(name).into_owned(), value.map(Bytes::copy_from_slice));
     StoredRecord {
@@ -16,7 +19,7 @@ pub(super) fn stored(partition: PartitionId, record: &Record<'_>) -> StoredRecor
         timestamp: record.timestamp,
         key: record.key.map(Bytes::copy_from_slice),
         value: record.value.map(Bytes::copy_from_slice),
-        headers: record.headers().map(header).collect(),
+        headers: record.headers().take(HEADERS_MAX).map(header).collect(),
     }
 }
 
@@ -37,7 +40,7 @@ impl Embedded {
                     let takes = records.is_empty() || bytes < bytes_max;
                     if takes {
                         let record = stored(id, record);
-                        bytes = bytes.saturating_add(record.size());
+                        bytes = bytes.saturating_add(record.held());
                         records.push(record);
                     }
                     takes

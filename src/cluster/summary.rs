@@ -48,6 +48,14 @@ impl StoredRecord {
     pub fn size(&self) -> usize {
         size_of(&self.key, &self.value, &self.headers)
     }
+
+    /// About how much of the memory it takes: also a record without any bytes takes some, and a few compressed bytes may be millions of
+    /// those.
+    pub fn held(&self) -> usize {
+        const AROUND_RECORD: usize = 128;
+        const AROUND_HEADER: usize = 64;
+        self.size().saturating_add(AROUND_RECORD).saturating_add(self.headers.len().saturating_mul(AROUND_HEADER))
+    }
 }
 
 pub(super) fn size_of(key: &Option<Bytes>, value: &Option<Bytes>, headers: &[(String, Option<Bytes>)]) -> usize {

@@ -132,6 +132,13 @@ fn wrong_password(user: &str) -> Mishap {
 }
 
 fn unknown_user(user: &str) -> Mishap {
-    let user: String = user.chars().take(100).collect();
-    Mishap::new(format!("a login as {user:?}, who is not known"), "The user is the name that join gave, such as quiet-otter; see whoami.")
+    // Others at the same address read it, and it may be a password at the wrong place: only what looks like a pseudonym is repeated.
+    let words: Vec<&str> = user.split('-').collect();
+    let is_word = |word: &&str| (2..=12).contains(&word.len()) && word.bytes().all(|letter| letter.is_ascii_lowercase());
+    let is_name = match words.as_slice() {
+        [first, second] | [first, second, "2"] => [first, second].into_iter().all(is_word),
+        _ => false,
+    };
+    let who = if is_name { format!("{user:?}") } else { "somebody".to_owned() };
+    Mishap::new(format!("a login as {who}, who is not known"), "The user is the name that join gave, such as quiet-otter; see whoami.")
 }

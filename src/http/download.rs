@@ -29,6 +29,7 @@ use super::records::{Browse, From, View, limit, read, view};
 use super::scan::{Ended, Way};
 use crate::cluster::StoredRecord;
 use crate::generators::{STREAMS, rfc3339_ms};
+use crate::workshop::Role;
 
 const LIMIT: usize = 10_000;
 const LIMIT_MAX: usize = 100_000;
@@ -87,7 +88,8 @@ impl Downloads {
         if own >= AT_ONCE_OF_ONE {
             return Err(Refused::too_many("two files of yours are being made already", Duration::from_secs(10)));
         }
-        if open.values().sum::<usize>() >= AT_ONCE {
+        // A few students who read slowly keep no instructor out.
+        if caller.role != Role::Instructor && open.values().sum::<usize>() >= AT_ONCE {
             let busy = Refused::too_many("too many files are being made at the moment", Duration::from_secs(10));
             return Err(Refused { status: StatusCode::SERVICE_UNAVAILABLE, ..busy });
         }
@@ -289,7 +291,8 @@ impl File {
 }
 
 fn fields_of(record: &StoredRecord) -> Option<Value> {
-    serde_json::from_slice(record.value.as_deref()?).ok().filter(Value::is_object)
+    let value = record.value.as_deref().filter(|value| value.len() <= WHOLE)?;
+    serde_json::from_slice(value).ok().filter(Value::is_object)
 }
 
 fn time(ms: i64) -> String {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::content::WHOLE;
 use crate::cluster::StoredRecord;
 use crate::generators::{STREAMS, examples};
 
@@ -76,7 +77,8 @@ fn inferred(last: &[StoredRecord]) -> Vec<TopicField> {
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
     let mut values = 0;
     for record in last {
-        let parsed = record.value.as_deref().and_then(|value| serde_json::from_slice::<Value>(value).ok());
+        let value = record.value.as_deref().filter(|value| value.len() <= WHOLE);
+        let parsed = value.and_then(|value| serde_json::from_slice::<Value>(value).ok());
         let Some(Value::Object(fields)) = parsed else { continue };
         values += 1;
         let mut within = String::new();

@@ -19,6 +19,7 @@ use std::cell::OnceCell;
 use memchr::memmem::Finder;
 use serde_json::Value;
 
+use super::content::WHOLE;
 use crate::cluster::StoredRecord;
 use crate::workshop::truth::times::milliseconds;
 
@@ -303,9 +304,10 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// The value as JSON, parsed once.
+    /// The value as JSON, parsed once. A very long one is none: parsed it takes many times its bytes.
     fn json(&self) -> Option<&Value> {
-        self.json.get_or_init(|| serde_json::from_slice(self.record.value.as_deref()?).ok()).as_ref()
+        let value = self.record.value.as_deref().filter(|value| value.len() <= WHOLE);
+        self.json.get_or_init(|| serde_json::from_slice(value?).ok()).as_ref()
     }
 
     fn fits(&self, place: &Place, test: &Test) -> bool {

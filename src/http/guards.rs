@@ -33,7 +33,7 @@ fn host_of(request: &Request) -> Option<Authority> {
 
 /// A page elsewhere can make its own name point to this machine and read what we answer, unless we answer to our names only.
 fn host_is_ours(state: &HttpState, request: &Request, host: Option<&Authority>) -> Result<(), Refused> {
-    if request.uri().path() == ANY_HOST || host.is_some_and(|host| is_ours(state, host.host())) {
+    if request.uri().path() == ANY_HOST || host.is_some_and(|host| !host.as_str().contains('@') && is_ours(state, host.host())) {
         return Ok(());
     }
     let name = host.map_or("", Authority::host);

@@ -13,7 +13,7 @@ use super::HttpState;
 use super::answer::{Asked, Refused};
 use super::caller::{Caller, Peer, Secure, cookie, cookie_gone};
 use crate::cluster::INSTRUCTOR;
-use crate::workshop::{Identity, Joined, Role, Workshop};
+use crate::workshop::{Identity, Joined, Refusal, Role, Workshop};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -94,6 +94,9 @@ pub(super) struct NewPassword {
     token: String,
 }
 
+/// Longer is nobody's name, and is not remembered as one that was tried.
+const USER_BYTES_MAX: usize = 200;
+
 type SetCookie = [(HeaderName, String); 1];
 
 fn with_session(token: &str, secure: Secure) -> SetCookie {
@@ -151,6 +154,9 @@ pub(super) async fn login(
     Asked(asked): Asked<Login>,
 ) -> Result<Response, Refused> {
     let workshop = workshop(&state)?;
+    if asked.user.len() > USER_BYTES_MAX {
+        return Err(Refusal::WrongPassword.into());
+    }
     let from = peer.network();
     let too_many = |wait| Refused::too_many("too many logins were tried", wait);
     if asked.user == INSTRUCTOR {

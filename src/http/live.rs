@@ -41,6 +41,9 @@ const LOOKS_WHILE_NOBODY_DOES: u32 = 5;
 /// Pages that one may have open. A tab each.
 const PAGES_OF_ONE: usize = 16;
 const PAGES_OF_THE_INSTRUCTOR: usize = 200;
+/// While so many of all are open each may have two, a team's two laptops: there are 1024 connections for everybody.
+const PAGES_OF_ALL: usize = 500;
+const PAGES_OF_ONE_THEN: usize = 2;
 /// Topics and groups that a tick tells of.
 const ROWS_MAX: usize = 2_000;
 
@@ -284,7 +287,12 @@ impl Live {
 
     fn enter(self: &Arc<Self>, id: &str, from: IpAddr) -> Result<Entered, Refused> {
         let mut watchers = lock(&self.watchers);
-        let most = if id == EVERYTHING { PAGES_OF_THE_INSTRUCTOR } else { PAGES_OF_ONE };
+        let all: usize = watchers.values().map(|watcher| watcher.pages).sum();
+        let most = match () {
+            () if id == EVERYTHING => PAGES_OF_THE_INSTRUCTOR,
+            () if all >= PAGES_OF_ALL => PAGES_OF_ONE_THEN,
+            () => PAGES_OF_ONE,
+        };
         let watcher = watchers.entry(id.to_owned()).or_default();
         if watcher.pages >= most {
             return Err(Refused::too_many("too many pages are open", Duration::from_secs(10)));

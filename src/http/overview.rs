@@ -28,6 +28,8 @@ const LAST_RECORDS: usize = 5;
 /// Partitions that are asked for their last records, and topics that are shown with them.
 const PARTITIONS_READ: usize = 16;
 const TOPICS_READ: usize = 24;
+/// For all of them: those who come wait for it.
+const READ_WITHIN: Duration = Duration::from_secs(1);
 /// Damaged parts that are listed.
 const DAMAGE_SHOWN: usize = 20;
 /// Bytes shown of a key or value.
@@ -174,12 +176,12 @@ async fn collect(state: &HttpState) -> Overview {
     let all = state.cluster.topics();
     let damage = all.iter().flat_map(damage).take(DAMAGE_SHOWN).collect();
     let shown = all.into_iter().filter(|topic| !topic.internal);
-    let mut others = 0;
+    let (mut others, begun) = (0, Instant::now());
     for summary in shown {
         // The streams are what pages are open for.
-        let read = is_stream(summary.name.as_str()) || others < TOPICS_READ;
+        let read = is_stream(summary.name.as_str()) || (others < TOPICS_READ && begun.elapsed() < READ_WITHIN);
         others += usize::from(!is_stream(summary.name.as_str()));
-        let last = if read { last_records(state, &summary).await } else { Vec::new() };
+        let last = if read { last_records(state, &summary, begun).await } else { Vec::new() };
         topics.push(topic(&summary, rate.topics.get(&summary.name).copied().unwrap_or_default(), last));
     }
     Overview {
@@ -207,15 +209,19 @@ fn damage(topic: &TopicSummary) -> Vec<Damage> {
 }
 
 /// The newest records of a topic, newest first. A partition that cannot be read is left out.
-async fn last_records(state: &HttpState, topic: &TopicSummary) -> Vec<Record> {
-    let mut records: Vec<StoredRecord> = Vec::new();
+async fn last_records(state: &HttpState, topic: &TopicSummary, begun: Instant) -> Vec<Record> {
+    let mut records: Vec<Record> = Vec::new();
     for partition in topic.partitions.iter().filter(|p| p.end_offset > p.start_offset).take(PARTITIONS_READ) {
+        if !is_stream(topic.name.as_str()) && begun.elapsed() >= READ_WITHIN {
+            break;
+        }
         let read = state.cluster.tail(&topic.name, partition.partition, LAST_RECORDS).await;
-        records.extend(read.unwrap_or_default());
+        // Only what is shown is kept: a few compressed bytes may be a very long record.
+        records.extend(read.unwrap_or_default().into_iter().map(record));
     }
     records.sort_by_key(|r| std::cmp::Reverse((r.timestamp, r.offset)));
     records.truncate(LAST_RECORDS);
-    records.into_iter().map(record).collect()
+    records
 }
 
 fn topic(summary: &TopicSummary, rate: TopicRate, last: Vec<Record>) -> Topic {

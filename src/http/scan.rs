@@ -245,7 +245,7 @@ impl Scanner<'_> {
             let Some(last) = records.last() else { break };
             at = last.offset.0.saturating_add(1);
             for record in records {
-                bytes = bytes.saturating_add(record.size());
+                bytes = bytes.saturating_add(record.held());
                 all.push(record);
             }
             if bytes > BACK_BYTES_MAX && all.len() > 1 {
@@ -259,12 +259,14 @@ impl Scanner<'_> {
 /// Who may scan: a few at once.
 pub(super) struct Scans {
     all: Arc<Semaphore>,
+    /// Of their own: a few students who read all the time keep no instructor waiting.
+    instructors: Arc<Semaphore>,
     by_user: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 impl Default for Scans {
     fn default() -> Scans {
-        Scans { all: Arc::new(Semaphore::new(AT_ONCE)), by_user: Arc::default() }
+        Scans { all: Arc::new(Semaphore::new(AT_ONCE)), instructors: Arc::new(Semaphore::new(AT_ONCE_OF_ONE)), by_user: Arc::default() }
     }
 }
 
@@ -307,7 +309,8 @@ impl Scans {
                 None => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         };
-        let place = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.all).acquire_owned()).await;
+        let places = if caller.role == Role::Instructor { &self.instructors } else { &self.all };
+        let place = tokio::time::timeout(WAIT_MAX, Arc::clone(places).acquire_owned()).await;
         match place {
             Ok(Ok(place)) => Ok(Turn { _place: place, _own: own }),
             _ => {

@@ -15,9 +15,18 @@ export function keepPassword(words: string | null): void {
   else sessionStorage.setItem("headwater-password", words);
 }
 
+const isSame = (one: Me, other: Me): boolean => one.role === other.role && one.user === other.user;
+
 export async function refresh(): Promise<void> {
   try {
     const [there, who] = await Promise.all([get<Server>("/api/server"), get<Me>("/api/me")]);
+    const before = me.value;
+    if (before && before.role !== "nobody" && !isSame(before, who)) {
+      // What this tab knows of somebody (topics, verdicts, what the console said) is nobody else's: the page begins anew.
+      sessionStorage.clear();
+      location.reload();
+      return;
+    }
     server.value = there;
     me.value = who;
     problem.value = null;
