@@ -69,7 +69,8 @@ impl Seat<'_> {
         printed.say(Style::Strong, &format!("{:<width$}  {:>10}  {:>12}  {:>10}", "topic", "partitions", "records", "size"));
         for topic in &topics {
             let bytes = topic.partitions.iter().map(|p| p.size_bytes).fold(0, u64::saturating_add);
-            let row = format!("{:<width$}  {:>10}  {:>12}  {:>10}", topic.name.as_str(), topic.partitions.len(), records_of(topic), size(bytes));
+            let row =
+                format!("{:<width$}  {:>10}  {:>12}  {:>10}", topic.name.as_str(), topic.partitions.len(), records_of(topic), size(bytes));
             printed.content(Style::Plain, &row);
         }
         Ok(())
