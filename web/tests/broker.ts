@@ -179,7 +179,7 @@ export function troublesOf(page: Page): string[] {
 
 export async function settled(page: Page): Promise<void> {
   await page.locator("main h1").first().waitFor();
-  await page.waitForTimeout(700);
+  await page.waitForTimeout(400);
 }
 
 /** The page itself never scrolls sideways; a table may, within itself. */
