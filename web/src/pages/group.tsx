@@ -102,7 +102,7 @@ function Partitions({ group, letters }: { group: GroupPage; letters: Letters }) 
     { head: "Partition", number: true, by: (row) => row.partition, cell: (row) => row.partition },
     { head: "Committed", number: true, by: (row) => row.committed ?? -1, cell: (row) => offset(row.committed) },
     { head: "End", number: true, by: (row) => row.end_offset, cell: (row) => count(row.end_offset) },
-    { head: "Lag", number: true, by: (row) => row.lag, cell: (row) => <strong>{count(row.lag)}</strong> },
+    { head: "Lag", number: true, by: (row) => row.lag, cell: (row) => (row.committed === null ? "-" : <strong>{count(row.lag)}</strong>) },
     {
       head: "Owner",
       by: (row) => (row.owner === null ? "" : letters.of(row.owner)),

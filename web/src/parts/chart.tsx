@@ -77,7 +77,7 @@ export function Chart({ title, at_ms, series, format, whole, cut }: ChartProps) 
       legend: { live: true },
       scales: { x: { range: (_, first, last) => (first == null ? [Date.now() / 1000 - MINUTE_S, Date.now() / 1000] : [first === last ? first - MINUTE_S : first, last]) }, y: { range: (_, low, high) => [Math.min(0, low), highest.current ?? (high > 0 ? high * 1.08 : 1)] } },
       hooks: { setCursor: [now], setData: [now] },
-      axes: [{ ...axis, size: 32, values: times }, { ...axis, size: 70, ...(whole && { incrs: WHOLE_STEPS }), values: (_, ticks) => once(ticks.map((tick) => format(tick))) }],
+      axes: [{ ...axis, size: 32, space: 90, values: times }, { ...axis, size: 70, ...(whole && { incrs: WHOLE_STEPS }), values: (_, ticks) => once(ticks.map((tick) => format(tick))) }],
       series: [
         { value: (_, at) => (at == null ? "" : clock(at * 1000)), label: "Time" },
         ...series.map((one, n) => ({

@@ -79,7 +79,7 @@ function TopicCells({ topic, cells, letters, lit }: CellsProps) {
           <li key={cell.partition} class={`seat ${cell.owner === null ? "none" : look(letters.place(cell.owner))} ${lit !== null && cell.owner !== lit ? "dim" : ""}`}>
             <span class="small"><span class="only-read">Partition </span>{cell.partition}</span>
             <strong>{cell.owner === null ? "nobody" : <><span class="only-read">member </span>{letters.of(cell.owner)}</>}</strong>
-            <span class="small quiet">lag {count(cell.lag)}</span>
+            <span class="small quiet">{cell.committed === null ? "none yet" : `lag ${count(cell.lag)}`}</span>
             <span class="fill" aria-hidden="true"><span style={{ width: `${(100 * cell.lag) / most}%` }} /></span>
           </li>
         ))}
