@@ -54,6 +54,8 @@ const PLACES: { name: string; places: Place[] }[] = [
 
 function Navigation() {
   const { path } = useLocation();
+  // On a phone the list is wider than the screen.
+  useEffect(() => document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [path]);
   const here = (place: string) => (place === "/" ? path === "/" : path === place || path.startsWith(place + "/"));
   const shown = PLACES.map(({ name, places }) => ({ name, places: places.filter((place) => place.when?.() ?? true) }));
   return (
