@@ -39,6 +39,7 @@ impl Users for Embedded {
 
     fn remove_users(&self, users: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>> {
         let security = Arc::clone(&self.broker.security);
+        users.iter().for_each(|user| self.broker.requests.forget(user));
         let remove = move |rules: &mut Rules| {
             for user in &users {
                 rules.credentials.remove_user(user);

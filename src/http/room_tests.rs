@@ -116,6 +116,8 @@ async fn in_a_frozen_room_no_check_counts_and_the_leaderboard_stays() {
     assert_eq!(class.post(&teacher, "/api/check/c01", json!({})).await.status, 200);
     assert_eq!(class.put(&teacher, &format!("/api/class/{}/c01", other.id), json!({ "status": "granted" })).await.status, 200);
     assert_eq!(class.points(&pupil).await, before);
+    class.put(&teacher, "/api/leaderboard", json!({ "frozen": false })).await;
+    assert_eq!(class.points(&pupil).await, before, "a frozen room holds the board");
     // A start later it is all the same.
     let again = open_course(&class.cluster, &class.workshop, &class.ahead_ms).await;
     let student = crate::workshop::Student::of(class.workshop.roster().get(&pupil.id).unwrap());

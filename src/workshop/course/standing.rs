@@ -107,6 +107,10 @@ impl Course {
         let before = self.board();
         let frozen = match frozen {
             Some(true) => Some(Frozen { with_room: false, ..before.frozen.clone().unwrap_or_else(|| self.as_it_is()) }),
+            // A frozen room holds it; it goes on with the room.
+            Some(false) if self.room().frozen => {
+                Some(Frozen { with_room: true, ..before.frozen.clone().unwrap_or_else(|| self.as_it_is()) })
+            }
             Some(false) => None,
             None => before.frozen.clone(),
         };
