@@ -165,13 +165,17 @@ export function useTail(view: View | null, held: boolean): Tail {
       }));
     };
     const once = async () => {
+      let pause_ms = every.value * 1000;
       try {
         if (cursor === null) await begin(false);
         else if (!paused.value && !document.hidden) await goOn();
       } catch (error) {
-        if (!stop.signal.aborted) setTail((old) => ({ ...old, loading: false, problem: Problem.of(error) }));
+        const problem = Problem.of(error);
+        // A whole class looks at once: who was turned away comes again later, each at another moment.
+        if (problem.status === 503 || problem.status === 429) pause_ms += 2000 + Math.random() * 6000;
+        if (!stop.signal.aborted) setTail((old) => ({ ...old, loading: false, problem }));
       }
-      if (!stop.signal.aborted) timer = window.setTimeout(once, every.value * 1000);
+      if (!stop.signal.aborted) timer = window.setTimeout(once, pause_ms);
     };
     void once();
     return () => {
