@@ -2,6 +2,8 @@
 
 #[path = "process/client.rs"]
 mod client;
+#[path = "process/http.rs"]
+mod http;
 #[path = "process/running.rs"]
 mod running;
 
@@ -11,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use client::{Client, text, topic_name};
+use http::ask;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use kafka_protocol::messages::*;
 use running::Running;
@@ -22,20 +25,6 @@ const CLUSTER_REFUSED: i16 = 31;
 
 fn classroom(folder: &Path) -> Running {
     Running::start(folder, &["--classroom", "--workshop-code", CODE, "--ballast-mib", "0"])
-}
-
-fn ask(address: SocketAddr, method: &str, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
-    let mut stream = TcpStream::connect(address).expect("connect");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("timeout");
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n{token}");
-    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).expect("request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-    (status, serde_json::from_str(body).unwrap_or_else(|_| json!(body)))
 }
 
 struct Student {

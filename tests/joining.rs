@@ -2,16 +2,18 @@
 
 #[path = "process/client.rs"]
 mod client;
+#[path = "process/http.rs"]
+mod http;
 #[path = "process/running.rs"]
 mod running;
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use client::{Client, text};
+use http::ask;
 use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use running::Running;
 use rustix::process::Signal;
@@ -23,22 +25,6 @@ const STUDENTS: usize = 300;
 
 fn classroom(folder: &Path) -> Running {
     Running::start(folder, &["--classroom", "--workshop-code", CODE, "--ballast-mib", "0"])
-}
-
-/// One request; the status and the JSON of the answer.
-fn ask(address: SocketAddr, method: &str, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
-    let mut stream = TcpStream::connect(address).expect("connect");
-    stream.set_read_timeout(Some(Duration::from_secs(120))).expect("timeout");
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n{token}");
-    write!(stream, "{head}Content-Length: {length}\r\n\r\n{body}").expect("request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-    (status, serde_json::from_str(body).unwrap_or_else(|_| json!(body)))
 }
 
 fn done((status, answer): (u16, Value)) -> Value {

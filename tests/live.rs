@@ -2,6 +2,8 @@
 
 #[path = "process/client.rs"]
 mod client;
+#[path = "process/http.rs"]
+mod http;
 #[path = "process/running.rs"]
 mod running;
 
@@ -15,6 +17,7 @@ use client::{Client, fetch_request, join_request, text};
 use headwater::handlers::APIS;
 use headwater::http::request_words::has_words;
 use headwater::model::{BatchBuilder, Codec, NewRecord, Timestamp};
+use http::ask;
 use kafka_protocol::messages::{ApiVersionsRequest, GroupId, HeartbeatRequest, SaslAuthenticateRequest, SaslHandshakeRequest};
 use running::{Running, get};
 use serde_json::{Value, json};
@@ -29,21 +32,6 @@ const STOP_WITHIN: Duration = Duration::from_secs(3);
 fn every_request_that_is_served_has_a_sentence() {
     let without: Vec<_> = APIS.iter().filter(|row| !has_words(row.key)).map(|row| row.name).collect();
     assert!(without.is_empty(), "{without:?}");
-}
-
-fn ask(address: SocketAddr, method: &str, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
-    let mut stream = TcpStream::connect(address).expect("connect");
-    stream.set_read_timeout(Some(Duration::from_secs(120))).expect("timeout");
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n{token}");
-    write!(stream, "{head}Content-Length: {length}\r\n\r\n{body}").expect("request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-    (status, serde_json::from_str(body).unwrap_or_else(|_| json!(body)))
 }
 
 fn batch(count: usize) -> Bytes {
