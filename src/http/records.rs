@@ -15,7 +15,7 @@ use super::caller::Caller;
 use super::content::{IN_LIST, StreamRecord, WHOLE};
 use super::cursor::Cursor;
 use super::filter::Filter;
-use super::scan::{Budget, Ended, Found, Job, Lane, Way, scan};
+use super::scan::{Ended, Found, Job, Lane, Way, scan};
 use super::topics::{not_there, refused, seen};
 use crate::cluster::{Records, StoredRecord, TopicSummary};
 use crate::model::{Offset, PartitionId, Timestamp};
@@ -205,7 +205,7 @@ pub(super) async fn read<T: Send + 'static>(
         way: view.way,
         filter: Arc::clone(&view.filter),
         limit,
-        budget: Budget::PAGE,
+        budget: turn.budget(),
     };
     let scanned = tokio::task::spawn_blocking(move || {
         let found = scan(&job, make);

@@ -4,6 +4,7 @@
 //! from there the next time, so no record is lost or met twice, however many arrive meanwhile.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,9 @@ use crate::workshop::Role;
 /// Scans at once, for everybody, and for one user.
 const AT_ONCE: usize = 4;
 const AT_ONCE_OF_ONE: usize = 2;
-const WAIT_MAX: Duration = Duration::from_secs(3);
+const OWN_WAIT_MAX: Duration = Duration::from_secs(3);
+/// A class that filters at once gets its turns in order.
+const WAIT_MAX: Duration = Duration::from_secs(12);
 
 /// Bytes read of a partition at a time.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -67,6 +70,8 @@ pub(super) struct Budget {
 
 impl Budget {
     pub const PAGE: Budget = Budget { records: 200_000, bytes: 32 << 20, time: Duration::from_secs(1), held: 4 << 20 };
+    /// While others wait for a turn: everybody gets on, in smaller steps.
+    pub const CROWDED: Budget = Budget { time: Duration::from_millis(150), ..Budget::PAGE };
 }
 
 pub(super) struct Job {
@@ -262,11 +267,19 @@ pub(super) struct Scans {
     /// Of their own: a few students who read all the time keep no instructor waiting.
     instructors: Arc<Semaphore>,
     by_user: Arc<Mutex<HashMap<String, usize>>>,
+    waiting: Arc<AtomicUsize>,
+    wait_max: Duration,
 }
 
 impl Default for Scans {
     fn default() -> Scans {
-        Scans { all: Arc::new(Semaphore::new(AT_ONCE)), instructors: Arc::new(Semaphore::new(AT_ONCE_OF_ONE)), by_user: Arc::default() }
+        Scans {
+            all: Arc::new(Semaphore::new(AT_ONCE)),
+            instructors: Arc::new(Semaphore::new(AT_ONCE_OF_ONE)),
+            by_user: Arc::default(),
+            waiting: Arc::default(),
+            wait_max: WAIT_MAX,
+        }
     }
 }
 
@@ -274,6 +287,30 @@ impl Default for Scans {
 pub(super) struct Turn {
     _place: OwnedSemaphorePermit,
     _own: Own,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Turn {
+    /// What a page may cost now.
+    pub fn budget(&self) -> Budget {
+        if self.waiting.load(Ordering::Relaxed) == 0 { Budget::PAGE } else { Budget::CROWDED }
+    }
+}
+
+/// One who waits for a place.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn new(waiting: &Arc<AtomicUsize>) -> Waiting {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(Arc::clone(waiting))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Own {
@@ -302,7 +339,7 @@ impl Scans {
         let own = loop {
             match self.own(user, most) {
                 Some(own) => break own,
-                None if begun.elapsed() >= WAIT_MAX => {
+                None if begun.elapsed() >= OWN_WAIT_MAX => {
                     let error = "you are reading records in too many places at once";
                     return Err(Refused::too_many(error, Duration::from_secs(2)));
                 }
@@ -310,9 +347,11 @@ impl Scans {
             }
         };
         let places = if caller.role == Role::Instructor { &self.instructors } else { &self.all };
-        let place = tokio::time::timeout(WAIT_MAX, Arc::clone(places).acquire_owned()).await;
+        let waiting = Waiting::new(&self.waiting);
+        let place = tokio::time::timeout(self.wait_max, Arc::clone(places).acquire_owned()).await;
+        drop(waiting);
         match place {
-            Ok(Ok(place)) => Ok(Turn { _place: place, _own: own }),
+            Ok(Ok(place)) => Ok(Turn { _place: place, _own: own, waiting: Arc::clone(&self.waiting) }),
             _ => {
                 let busy = Refused::too_many("too many people are reading records at the moment", Duration::from_secs(2));
                 Err(Refused { status: axum::http::StatusCode::SERVICE_UNAVAILABLE, ..busy })

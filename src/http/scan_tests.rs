@@ -186,7 +186,7 @@ fn large_records_are_read_in_small_steps_and_a_scan_holds_no_more_than_its_budge
 
 #[tokio::test]
 async fn a_few_scan_at_once_and_others_are_told() {
-    let scans = Scans::default();
+    let scans = Scans { wait_max: Duration::from_millis(200), ..Scans::default() };
     let student = |n: usize| Caller { role: Role::Student, user: Some(format!("s{n}")), identity: None };
     let first = (scans.turn(&student(0)).await.unwrap(), scans.turn(&student(0)).await.unwrap());
     let refused = scans.turn(&student(0)).await.err().unwrap();
@@ -196,4 +196,25 @@ async fn a_few_scan_at_once_and_others_are_told() {
     drop((first, second));
     scans.turn(&student(3)).await.unwrap();
     assert!(scans.by_user.lock().unwrap().is_empty(), "nobody is remembered");
+}
+
+#[tokio::test]
+async fn a_class_that_scans_at_once_gets_on_in_small_steps() {
+    let scans = Arc::new(Scans::default());
+    let scanning = (0..100).map(|n| {
+        let scans = Arc::clone(&scans);
+        tokio::spawn(async move {
+            let turn = scans.turn(&Caller { role: Role::Student, user: Some(format!("s{n}")), identity: None }).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            turn.budget().time
+        })
+    });
+    let mut times = Vec::new();
+    for task in scanning.collect::<Vec<_>>() {
+        times.push(task.await.unwrap());
+    }
+    let small = times.iter().filter(|time| **time == Budget::CROWDED.time).count();
+    assert!(small >= 90, "{small} of 100 went on in small steps");
+    assert_eq!(times.iter().filter(|time| **time == Budget::PAGE.time).count(), 100 - small, "who is alone has all the time of a page");
+    assert!((Budget::CROWDED.time * 300 / u32::try_from(AT_ONCE).unwrap()) < WAIT_MAX, "300 students get their turn");
 }

@@ -17,6 +17,19 @@ export class Problem extends Error {
 }
 
 const ANSWER_WITHIN_MS = 40_000;
+const BUSY = [429, 503];
+const ASKED_AGAIN_MAX = 4;
+const RETRY_WITHIN_S = 5;
+
+function pause(ms: number, signal?: AbortSignal | null): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+}
 
 async function ask(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
   const limits = [AbortSignal.timeout(ANSWER_WITHIN_MS), ...(signal ? [signal] : [])];
@@ -25,7 +38,14 @@ async function ask(method: string, path: string, body?: unknown, signal?: AbortS
     request.headers = { "content-type": "application/json" };
     request.body = JSON.stringify(body ?? {});
   }
-  const answer = await fetch(path, request);
+  let answer = await fetch(path, request);
+  // A class that looks at the same moment: a question is asked again when the broker says so, an act never.
+  for (let again = 0; again < ASKED_AGAIN_MAX && method === "GET" && BUSY.includes(answer.status); again++) {
+    const wait = Number(answer.headers.get("retry-after"));
+    if (!(wait > 0 && wait <= RETRY_WITHIN_S)) break;
+    await pause(wait * 1000 * (0.75 + Math.random() / 2), request.signal);
+    answer = await fetch(path, request);
+  }
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
   throw new Problem(told.error ?? `the broker answered ${answer.status}`, told.fix ?? "", answer.status);
