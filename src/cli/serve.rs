@@ -194,6 +194,7 @@ fn banner(broker: &Broker, doors: &Doors, open: &doors::Open, secret: Instructor
         workshop_code: doors.workshop_code.clone(),
         open: doors.listeners.first().is_some_and(|first| first.protocol == Protocol::Plaintext),
         own: own_name(broker, around),
+        container: around.container,
     }
 }
 
