@@ -12,7 +12,7 @@ npm=$(readlink -f "$(command -v npm)")
 modules=${npm%/npm/bin/*}
 
 # What runs a shell, a C compiler and the certificates; then Rust and Node.js from wherever they are.
-set -- bin sbin lib lib64 etc usr/bin usr/sbin usr/include usr/lib/gcc usr/lib/x86_64-linux-gnu usr/lib/aarch64-linux-gnu \
+set -- bin sbin lib lib64 etc usr/bin usr/sbin usr/lib64 usr/include usr/lib/gcc usr/lib/x86_64-linux-gnu usr/lib/aarch64-linux-gnu \
   usr/share/ca-certificates usr/local/share/ca-certificates "${sysroot#/}" "${node#/}" "${modules#/}" usr/bin/npm
 present=
 for path; do
@@ -26,6 +26,9 @@ tar -C / -c --exclude='*/share/doc' --exclude='etc/hostname' --exclude='etc/host
 mkdir -p "$root/tmp" "$root/root" "$root/proc" "$root/sys" "$root/dev" "$root/var/tmp"
 chmod 1777 "$root/tmp" "$root/var/tmp"
 buildah umount "$container" >/dev/null
-buildah config --env "PATH=$sysroot/bin:$(dirname "$node"):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "$container"
+# The certificates of this machine hold for all of them.
+certificates=/etc/ssl/certs/ca-certificates.crt
+buildah config --env NODE_EXTRA_CA_CERTS=$certificates --env SSL_CERT_FILE=$certificates \
+  --env "PATH=$sysroot/bin:$(dirname "$node"):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "$container"
 buildah commit --quiet "$container" "$name" >/dev/null
 echo "$name"

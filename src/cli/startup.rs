@@ -85,7 +85,14 @@ impl fmt::Display for StartError {
             }
             StartError::Broker { folder, error: BrokerError::Folder(DataFolderError::Io { path, error }) } => {
                 let what = if path == folder { String::new() } else { format!(" ({})", path.display()) };
-                write!(f, "cannot use the data folder {}{what}: {error}; choose another one with --data-dir", folder.display())
+                // Known by its number only where a folder of the host is put into a container.
+                let user = rustix::process::geteuid();
+                let give = if error.kind() == io::ErrorKind::PermissionDenied {
+                    format!("give it to the user that this runs as (chown {}), or ", user.as_raw())
+                } else {
+                    String::new()
+                };
+                write!(f, "cannot use the data folder {}{what}: {error}; {give}choose another one with --data-dir", folder.display())
             }
             StartError::Broker { folder, error } => {
                 write!(f, "cannot use the data folder {}: {error}; mend it, or choose another one with --data-dir", folder.display())
@@ -246,6 +253,19 @@ mod tests {
         let message = listen("--http ", &address("192.0.2.1:8080")).await.unwrap_err().to_string();
         assert!(message.starts_with("192.0.2.1 is not an address of this machine, which has 127.0.0.1"), "{message}");
         assert!(message.ends_with("; use --http 127.0.0.1:8080"), "{message}");
+    }
+
+    #[test]
+    fn a_folder_that_belongs_to_another_user_is_refused_with_the_number_of_this_one() {
+        let refused = |kind: io::ErrorKind| {
+            let folder = PathBuf::from("/data");
+            let error = BrokerError::Folder(DataFolderError::Io { path: folder.clone(), error: kind.into() });
+            StartError::Broker { folder, error }.to_string()
+        };
+        let user = rustix::process::geteuid().as_raw();
+        let message = refused(io::ErrorKind::PermissionDenied);
+        assert!(message.contains(&format!("(chown {user}), or choose another one")), "{message}");
+        assert!(!refused(io::ErrorKind::NotFound).contains("chown"));
     }
 
     fn simple() -> Banner {
