@@ -6,6 +6,7 @@
 #
 # NODE_IMAGE and RUST_IMAGE name other base images. NAME is headwater without one.
 set -eu
+[ -z "${BINARY:-}" ] || BINARY=$(realpath "$BINARY")
 cd "$(dirname "$0")/.."
 name=${1:-headwater}
 

@@ -11,9 +11,11 @@ node=$(command -v node)
 npm=$(readlink -f "$(command -v npm)")
 modules=${npm%/npm/bin/*}
 
-# What runs a shell, a C compiler and the certificates; then Rust and Node.js from wherever they are.
+# What runs a shell, a C compiler, scripts that configure a library, and the certificates; then Rust and Node.js from wherever they are.
+# shellcheck disable=SC2046 # one word a path; none of them has a space
 set -- bin sbin lib lib64 etc usr/bin usr/sbin usr/lib64 usr/include usr/lib/gcc usr/lib/x86_64-linux-gnu usr/lib/aarch64-linux-gnu \
-  usr/share/ca-certificates usr/local/share/ca-certificates "${sysroot#/}" "${node#/}" "${modules#/}" usr/bin/npm
+  $(cd / && ls -d usr/lib/python3* usr/share/python3* usr/share/perl* usr/share/ca-certificates usr/local/share/ca-certificates 2>/dev/null) \
+  "${sysroot#/}" "${node#/}" "${modules#/}"
 present=
 for path; do
   [ -e "/$path" ] || [ -L "/$path" ] && present="$present $path"
