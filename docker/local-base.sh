@@ -15,7 +15,7 @@ modules=${npm%/npm/bin/*}
 # shellcheck disable=SC2046 # one word a path; none of them has a space
 set -- bin sbin lib lib64 etc usr/bin usr/sbin usr/lib64 usr/include usr/lib/gcc usr/lib/x86_64-linux-gnu usr/lib/aarch64-linux-gnu \
   $(cd / && ls -d usr/lib/python3* usr/share/python3* usr/share/perl* usr/share/ca-certificates usr/local/share/ca-certificates 2>/dev/null) \
-  "${sysroot#/}" "${node#/}" "${modules#/}"
+  "${sysroot#/}" "${node#/}" "${modules#/}" "$(command -v npm | cut -c 2-)"
 present=
 for path; do
   [ -e "/$path" ] || [ -L "/$path" ] && present="$present $path"

@@ -65,6 +65,9 @@ class Engine:
         said = [said for said in done.stderr.splitlines() if not any(words in said for words in WITHOUT_SYSTEMD)]
         return done.stdout, "\n".join(said), done.returncode
 
+    def begin(self, line):
+        return subprocess.Popen(("sh", "-c", line), cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     def do(self, line, cwd=ROOT, **variables):
         out, error, code = self.shell(line, cwd, **variables)
         if code:

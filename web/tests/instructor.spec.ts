@@ -1,6 +1,6 @@
 // The instructor's acts, and what the room sees of them.
 import { expect, test, type Page } from "@playwright/test";
-import { ask, Broker, join_, pageOf, PICTURES, troublesOf, type Student } from "./broker";
+import { ask, Broker, instructorToken, join_, pageOf, PICTURES, troublesOf, type Student } from "./broker";
 
 let broker: Broker;
 let student: Student;
@@ -9,7 +9,7 @@ let theirs: Page;
 
 test.describe.configure({ mode: "serial" });
 test.beforeAll(async ({ browser }) => {
-  broker = await Broker.start("classroom");
+  broker = await Broker.start("classroom", "--listener", "SECOND=SASL_PLAINTEXT://127.0.0.1:0");
   student = await join_(broker);
   for (let n = 0; n < 5; n++) await join_(broker);
   page = await pageOf(browser, broker.lan, null);
@@ -49,12 +49,18 @@ test("an announcement, a timer and the freeze reach every page within a second o
   await expect(theirs.locator("main")).not.toContainText("has frozen the room", { timeout: 5000 });
 });
 
-test("one click sends clients to the address that this browser used", async () => {
-  await page.getByRole("button", { name: "Use lab-pc.local" }).first().click();
-  await expect.poll(async () => {
-    const [first] = (await ask(broker, student.token, "GET", "/api/server")).listeners;
-    return `${first.host}:${first.port}`;
-  }).toBe(`lab-pc.local:${broker.kafka}`);
+test("one click sends the clients of all listeners, or of one, to the address that this browser used", async () => {
+  const told = async () => {
+    const { listeners } = await ask(broker, student.token, "GET", "/api/server");
+    return listeners.map((listener: { host: string }) => listener.host).join(" ");
+  };
+  await page.getByRole("button", { name: "Use lab-pc.local", exact: true }).first().click();
+  await expect.poll(told).toBe("lab-pc.local 127.0.0.1");
+  await ask(broker, await instructorToken(broker), "PUT", "/api/listeners/CLASS", { advertise: "auto" });
+  await page.reload();
+  await page.getByRole("button", { name: "Use lab-pc.local for all" }).click();
+  await expect.poll(told).toBe("lab-pc.local lab-pc.local");
+  await expect(page.getByRole("button", { name: "Use lab-pc.local for all" })).toHaveCount(0);
 });
 
 test("goes over the board by keyboard, and grants a challenge", async () => {
