@@ -10,6 +10,7 @@ use super::check::{self, CheckCommand};
 use super::generate::GenerateCommand;
 use super::incident::{self, IncidentCommand};
 use super::log::LogCommand;
+use super::manual;
 use super::report::{self, ReportCommand};
 use super::reset::{self, ResetCommand};
 use crate::cluster::{Access, PASSWORD_VARIABLE};
@@ -48,6 +49,9 @@ pub fn parse(
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => return Ok(Invocation::Print(e.to_string())),
         Err(e) => return Err(SettingError { origin: "command line".to_owned(), message: one_line(&e.to_string()) }),
     };
+    if let Some(text) = manual::text(&matches, command) {
+        return Ok(Invocation::Print(text));
+    }
     if let Some(command) = matches.subcommand_matches("log").and_then(log_command) {
         return Ok(Invocation::Log(command));
     }
@@ -87,6 +91,7 @@ fn command() -> Command {
         .subcommand(reset::commands())
         .subcommand(check::commands())
         .subcommand(report::commands())
+        .subcommands(manual::commands())
 }
 
 /// The settings that `generate` shares with the broker.
@@ -313,6 +318,20 @@ mod tests {
         assert!(!parsed(&["--classroom=off"], &[]).unwrap().doors.classroom);
         let secret = [("HEADWATER_INSTRUCTOR_SECRET", "correct horse")];
         assert_eq!(parsed(&["--classroom"], &secret).unwrap().doors.instructor_secret.as_deref(), Some("correct horse"));
+    }
+
+    #[test]
+    fn completions_and_manual_know_every_verb_and_setting() {
+        for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+            let text = parsed(&["completions", shell], &[]).unwrap_err();
+            assert!(text.contains("disk-floor-percent") && text.contains("incident"), "{shell}");
+        }
+        let manual = parsed(&["man"], &[]).unwrap_err();
+        assert!(manual.contains(".TH") && manual.matches(".SH \"HEADWATER ").count() >= 8, "{manual}");
+        for row in SETTING_ROWS {
+            assert!(manual.contains(&row.name.replace('-', "\\-")), "{}", row.name);
+        }
+        assert!(parsed(&["completions", "cmd"], &[]).unwrap_err().contains("cmd"));
     }
 
     #[test]

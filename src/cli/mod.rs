@@ -10,6 +10,7 @@ mod generate;
 mod incident;
 mod likeness;
 mod log;
+mod manual;
 mod pages;
 mod reach;
 mod report;
