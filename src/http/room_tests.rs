@@ -110,7 +110,7 @@ async fn in_a_frozen_room_no_check_counts_and_the_leaderboard_stays() {
     assert_eq!((refused.status, text(&refused.json(), "error")), (409, "the instructor has frozen the room"));
     assert_eq!(class.get(&pupil, "/api/verdict/c02").await.json()["status"], "partial");
     // Working goes on: tickets, hints, calls for help.
-    assert_eq!(class.get(&pupil, "/api/ticket/c01").await.status, 200);
+    assert_eq!(class.post(&pupil, "/api/ticket/c01", json!({})).await.status, 200);
     assert_eq!(class.post(&pupil, "/api/hint/c01", json!({})).await.status, 200);
     // What the instructor shows does not count anyway; what they grant is seen later.
     assert_eq!(class.post(&teacher, "/api/check/c01", json!({})).await.status, 200);

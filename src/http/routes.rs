@@ -102,7 +102,7 @@ routes! {
     get    "/api/challenges"              Nobody     challenges::list -> Vec<challenges::ChallengeRow>, "what there is to do, in order; with one's own status when somebody asks";
     get    "/api/challenges/{id}"         Nobody     challenges::one -> challenges::ChallengePage, "one of them: text, what to hand in, starters, prompts, the question";
     get    "/api/challenges/{id}/{file}"  Nobody     challenges::file -> Text, "a starter, or a file that all scripts share; a solution only for the instructor";
-    get    "/api/ticket/{id}"             Student    tickets::issue (query: OfStudent) -> Handed, "a new ticket for a challenge: a nonce and the offsets to work on";
+    post   "/api/ticket/{id}"             Student    tickets::issue (query: OfStudent) (body: checks::Nothing) -> Handed, "`{}`: a new ticket for a challenge: a nonce and the offsets to work on";
     get    "/api/tickets/{id}"            Student    tickets::list (query: OfStudent) -> Vec<Ticket>, "the tickets that may still be answered, the newest first";
     post   "/api/check/{id}"              Student    checks::check (query: OfStudent) (body: checks::CheckAsk) -> Told, "`{receipt?}`: the verdict on the newest answer";
     get    "/api/verdict/{id}"            Student    checks::verdict (query: OfStudent) -> Told, "the last verdict";

@@ -853,10 +853,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** a new ticket for a challenge: a nonce and the offsets to work on */
-        get: operations["tickets.issue"];
+        get?: never;
         put?: never;
-        post?: never;
+        /** `{}`: a new ticket for a challenge: a nonce and the offsets to work on */
+        post: operations["tickets.issue"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5132,7 +5132,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
         responses: {
             /** @description done */
             200: {

@@ -1,4 +1,4 @@
-import { get, part } from "../../api/client";
+import { part, send } from "../../api/client";
 import type { ChallengePage, Handed, Ticket } from "../../api/model";
 import { useGet } from "../../api/use";
 import { useState } from "preact/hooks";
@@ -48,7 +48,7 @@ export function TicketPanel({ challenge }: { challenge: ChallengePage }) {
   const [taken, setTaken] = useState<Handed | null>(null);
   const { busy, problem, act } = useAct();
   const take = async () => {
-    const ticket = await act(() => get<Handed>(`/api/ticket/${part(challenge.id)}`));
+    const ticket = await act(() => send<Handed>("POST", `/api/ticket/${part(challenge.id)}`));
     if (ticket) setTaken(ticket);
     reload();
   };
