@@ -31,6 +31,7 @@ mod joining;
 mod light;
 mod live;
 mod live_events;
+mod live_page;
 mod medallion;
 mod metrics;
 pub mod openapi;

@@ -7,7 +7,7 @@ use super::course::OfStudent;
 use super::openapi::{Answer, Content, Events, File, Shape, Text};
 use super::{
     HttpState, challenges, checks, class, console, content, dashboard, doctor, download, generators, groups_page, health, history,
-    join_code, joining, live, live_events, medallion, metrics, openapi, overview, plain, produce, progress, records, report, requests,
+    join_code, joining, live_events, live_page, medallion, metrics, openapi, overview, plain, produce, progress, records, report, requests,
     reset, room, schemas, seen, server_info, settings, student_tool, students, tickets, topic_page, topics,
 };
 use crate::generators::incidents::{Command, Wish};
@@ -86,7 +86,7 @@ routes! {
     post   "/api/me/reset"                Student    reset::mine (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: which topics and groups of one's own go; `{confirm}`: they do";
     post   "/api/reset"                   Instructor reset::everything (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: what dies; `{confirm, secret}`: it does, and the streams begin anew";
     get    "/api/seen"                    Student    seen::seen (query: seen::SeenQuery) -> seen::Seen, "what the broker saw of one's clients; the instructor: of all, or `?user=`";
-    get    "/api/live"                    Student    live::live (query: live::LiveQuery) -> Events<live_events::LiveEvent>, "what changes, once a second: events `tick`, `mine`, `verdict`, `room`";
+    get    "/api/live"                    Student    live_page::live (query: live_page::LiveQuery) -> Events<live_events::LiveEvent>, "what changes, once a second: events `tick`, `mine`, `verdict`, `room`";
     get    "/api/history"                 Student    history::history (query: history::HistoryQuery) -> history::HistoryAnswer, "rates, connections and cost over `?minutes=15`, 60, 360 or 1440";
     get    "/api/groups"                  Student    groups_page::list -> groups_page::GroupsAnswer, "groups with their lag; a student's own";
     get    "/api/groups/{id}"             Student    groups_page::one -> groups_page::GroupAnswer, "one of them: members, partitions, lag over a quarter of an hour";

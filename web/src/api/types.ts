@@ -441,7 +441,7 @@ export interface paths {
             cookie?: never;
         };
         /** what changes, once a second: events `tick`, `mine`, `verdict`, `room` */
-        get: operations["live.live"];
+        get: operations["live_page.live"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4124,7 +4124,7 @@ export interface operations {
             };
         };
     };
-    "live.live": {
+    "live_page.live": {
         parameters: {
             query?: {
                 /** @description Seconds from one tick to the next: 1, 5 or 15; 1 without. */
