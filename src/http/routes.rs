@@ -123,7 +123,7 @@ routes! {
     get    "/api/reports"                 Instructor report::list -> report::Reports, "who has handed in, when, and how many words";
     get    "/api/medallion"               Student    medallion::medallion (query: OfStudent) -> medallion::Medallion, "rows of one's own tables, bronze to gold, as the last receipts had them";
     get    "/api/room"                    Student    room::show -> Room, "announcement, timer, whether the room is frozen";
-    put    "/api/room"                    Instructor room::change (body: room::RoomChange) -> Room, "`{announcement?, frozen?, timer?}`: what is left out stays, null takes it away";
+    put    "/api/room"                    Instructor room::change (body: room::RoomChange) -> Room, "`{announcement?, frozen?, timer?, longer?}`: what is left out stays, null takes it away";
     get    "/api/join-code"               Instructor join_code::join_code (query: join_code::JoinCodeQuery) -> join_code::JoinCode | File, "what a phone or laptop opens to join; `?format=svg`: as a QR code";
     get    "/api/doctor"                  Student    doctor::doctor (query: doctor::DoctorQuery) -> doctor::Findings, "what may keep a client from working, in plain words";
     get    "/api/verbs"                   Student    console::verbs -> console::Verbs, "what the console understands";

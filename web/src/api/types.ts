@@ -700,7 +700,7 @@ export interface paths {
         };
         /** announcement, timer, whether the room is frozen */
         get: operations["room.show"];
-        /** `{announcement?, frozen?, timer?}`: what is left out stays, null takes it away */
+        /** `{announcement?, frozen?, timer?, longer?}`: what is left out stays, null takes it away */
         put: operations["room.change"];
         post?: never;
         delete?: never;
@@ -2690,6 +2690,11 @@ export interface components {
         Sighting: {
             /** @description One for each software, client id and listener, the one seen last at the end. */
             clients: components["schemas"]["ClientSeen"][];
+            /**
+             * Format: double
+             * @description Minutes for which the timer that there is goes on longer; from now on if its time is up. 0.1 to 600.
+             */
+            longer?: number | null;
             /**
              * Format: uint64
              * @description Open now.

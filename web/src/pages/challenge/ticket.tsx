@@ -7,6 +7,7 @@ import { useAct, Wrong } from "../../parts/form";
 import { Notice, Panel } from "../../parts/panel";
 import { Timer } from "../../parts/timer";
 import { count, plural } from "../../parts/words";
+import { brokerTime } from "../../state/live";
 
 const sum = (ranges: Record<string, [number, number]>) => Object.values(ranges).reduce((total, [from, to]) => total + to - from, 0);
 
@@ -52,7 +53,7 @@ export function TicketPanel({ challenge }: { challenge: ChallengePage }) {
     if (ticket) setTaken(ticket);
     reload();
   };
-  const newest = [...(open ?? []), ...(taken ? [taken] : [])].filter((one) => one.expires_ms > Date.now()).sort((a, b) => b.issued_ms - a.issued_ms)[0];
+  const newest = [...(open ?? []), ...(taken ? [taken] : [])].filter((one) => one.expires_ms > brokerTime()).sort((a, b) => b.issued_ms - a.issued_ms)[0];
   const warning = taken && taken.nonce === newest?.nonce ? taken.warning : undefined;
   return (
     <Panel title="Ticket" tools={newest && <Timer ends_ms={newest.expires_ms} label="good for" />}>
