@@ -15,7 +15,7 @@ use super::caller::Caller;
 use super::content::{IN_LIST, StreamRecord, WHOLE};
 use super::cursor::Cursor;
 use super::filter::Filter;
-use super::scan::{Ended, Found, Job, Lane, Way, scan};
+use super::scan::{Budget, Ended, Found, Job, Lane, Way, scan};
 use super::topics::{not_there, refused, seen};
 use crate::cluster::{Records, StoredRecord, TopicSummary};
 use crate::model::{Offset, PartitionId, Timestamp};
@@ -184,7 +184,7 @@ fn lanes_of(topic: &TopicSummary, only: Option<i32>, way: Way, cursor: &Cursor) 
     Ok(lanes)
 }
 
-/// Reads once, as far as the budget goes.
+/// Reads once, as far as the budget goes. `held`: bytes of what was found that are held for the answer.
 pub(super) async fn read<T: Send + 'static>(
     state: &HttpState,
     caller: &Caller,
@@ -192,6 +192,7 @@ pub(super) async fn read<T: Send + 'static>(
     limit: usize,
     make: impl Fn(StoredRecord) -> (T, usize) + Send + 'static,
 ) -> Result<Found<T>, Refused> {
+    held: usize,
     let is_done = |lane: &Lane| if view.way == Way::Forward { lane.at >= lane.end } else { lane.at <= lane.start };
     if view.lanes.iter().all(is_done) {
         return Ok(Found { items: Vec::new(), lanes: view.lanes.clone(), scanned: 0, ended: Ended::End });
@@ -205,7 +206,7 @@ pub(super) async fn read<T: Send + 'static>(
         way: view.way,
         filter: Arc::clone(&view.filter),
         limit,
-        budget: turn.budget(),
+        budget: Budget { held, ..turn.budget() },
     };
     let scanned = tokio::task::spawn_blocking(move || {
         let found = scan(&job, make);
@@ -231,7 +232,7 @@ pub(super) async fn browse(
         let weight = shown.weight();
         (shown, weight)
     };
-    let found = read(&state, &caller, &view, limit, make).await?;
+    let found = read(&state, &caller, &view, limit, Budget::PAGE.held, make).await?;
     let (newer, older) = if view.way == Way::Forward { (&found.lanes, &view.lanes) } else { (&view.lanes, &found.lanes) };
     let any_older = older.iter().any(|lane| lane.at > lane.start);
     Ok(Json(RecordPage {

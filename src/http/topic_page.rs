@@ -13,6 +13,7 @@ use super::caller::Caller;
 use super::fields::{Template, TopicField, fields, templates};
 use super::records::{Browse, read, view};
 use super::snapshot::snapshot;
+use super::scan::Budget;
 use super::topics::{TopicRow, may_see_group, records_of, refused, row, seen};
 use crate::cluster::{GroupOffset, GroupSummary, StoredRecord, TopicSetting, TopicSummary};
 use crate::generators::STREAMS;
@@ -177,5 +178,5 @@ async fn last_records(state: &HttpState, caller: &Caller, topic: &TopicSummary) 
         let size = record.size();
         (record, size)
     };
-    read(state, caller, &view, LOOKED_AT, make).await.map(|found| Arc::new(found.items)).unwrap_or_default()
+    read(state, caller, &view, LOOKED_AT, Budget::PAGE.held, make).await.map(|found| Arc::new(found.items)).unwrap_or_default()
 }
