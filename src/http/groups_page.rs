@@ -347,6 +347,11 @@ pub(super) async fn offsets(
         });
         commits.push((place.topic.clone(), place.partition, to));
     }
+    let _turn = match asked.to {
+        // Each look-up reads of the log.
+        ResetTo::Time | ResetTo::Back => Some(state.scans.turn(&caller).await?),
+        _ => None,
+    };
     if asked.apply {
         state.cluster.commit_offsets(&id, commits).await.map_err(refused)?;
         state.groups.forget().await;

@@ -175,8 +175,8 @@ async fn last_records(state: &HttpState, caller: &Caller, topic: &TopicSummary) 
     }
     let Ok(view) = view(state, caller, topic.name.as_str(), &Browse::default()).await else { return Arc::default() };
     let make = |record: StoredRecord| {
-        let size = record.size();
-        (record, size)
+        let held = record.held();
+        (record, held)
     };
     read(state, caller, &view, LOOKED_AT, Budget::PAGE.held, make).await.map(|found| Arc::new(found.items)).unwrap_or_default()
 }
