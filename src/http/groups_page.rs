@@ -384,6 +384,10 @@ fn chosen(state: &HttpState, caller: &Caller, group: &GroupNow, asked: &OffsetsA
             let name: String = name.chars().take(100).collect();
             return Err(Refused::new(
                 StatusCode::NOT_FOUND,
+    if asked.partitions.as_ref().is_some_and(Vec::is_empty) {
+        let fix = "name the topic and send numbers, such as [0, 2]; or leave partitions out: all of the topic, or all that were committed";
+        return wrong("the list of partitions is empty".to_owned(), fix);
+    }
                 format!("there is no topic {name}"),
                 "GET /api/topics lists those that there are",
             ));
