@@ -252,6 +252,9 @@ mod openapi_tests;
 mod live_tests;
 
 #[cfg(test)]
+mod groups_tests;
+
+#[cfg(test)]
 mod roles_tests;
 
 #[cfg(test)]
