@@ -12,6 +12,8 @@ mod embedded_desk;
 mod embedded_groups;
 mod embedded_records;
 mod embedded_users;
+#[cfg(test)]
+pub mod reader;
 mod remote;
 mod summary;
 mod users;
