@@ -52,6 +52,7 @@ PARTS = (
     on_binary("challenges", "tests/challenges/run.py"),
     on_binary("clients", "tests/clients/run.py"),
     on_binary("browser", "tests/browser/run.py"),
+    on_binary("docs", "tests/docs/run.py"),
     on_binary("doors", "tests/clients/doors.py"),
     on_binary("settings", "tests/clients/settings.py"),
     on_binary("kill9", "tests/durability/kill9.py"),
