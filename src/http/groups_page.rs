@@ -227,13 +227,13 @@ fn may_see(caller: &Caller, group: &str) -> Result<(), Refused> {
     Err(Refused::new(
         StatusCode::FORBIDDEN,
         "this is not one of your groups",
-        "ids of your groups begin with your own id; GET /api/groups lists them",
+        "ids of your groups begin with your own id; the list of groups has them",
     ))
 }
 
 fn no_group(id: &str) -> Refused {
     let id: String = id.chars().take(100).collect();
-    Refused::new(StatusCode::NOT_FOUND, format!("there is no group {id}"), "GET /api/groups lists those that there are")
+    Refused::new(StatusCode::NOT_FOUND, format!("there is no group {id}"), "the list of groups has those that there are")
 }
 
 pub(super) async fn one(
@@ -403,7 +403,7 @@ fn chosen(state: &HttpState, caller: &Caller, group: &GroupNow, asked: &OffsetsA
             return Err(Refused::new(
                 StatusCode::NOT_FOUND,
                 format!("there is no topic {name}"),
-                "GET /api/topics lists those that there are",
+                "the list of topics has those that there are",
             ));
         };
         let committed = |partition: PartitionId| {
@@ -492,8 +492,8 @@ pub(super) async fn delete(
 fn refused(error: ClusterError) -> Refused {
     let (status, fix) = match error.code {
         ErrorCode::UnknownMemberId | ErrorCode::NonEmptyGroup => (StatusCode::CONFLICT, "stop the group first"),
-        ErrorCode::GroupIdNotFound => (StatusCode::NOT_FOUND, "GET /api/groups lists those that there are"),
-        ErrorCode::UnknownTopicOrPartition => (StatusCode::NOT_FOUND, "GET /api/topics lists those that there are"),
+        ErrorCode::GroupIdNotFound => (StatusCode::NOT_FOUND, "the list of groups has those that there are"),
+        ErrorCode::UnknownTopicOrPartition => (StatusCode::NOT_FOUND, "the list of topics has those that there are"),
         ErrorCode::UnsupportedVersion => (StatusCode::NOT_IMPLEMENTED, "use the cluster's tools"),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "try again; if it stays so, the broker's log says more"),
     };

@@ -108,7 +108,7 @@ pub(super) struct DeletedTopic {
 pub(super) fn refused(error: ClusterError) -> Refused {
     let (status, fix) = match error.code {
         ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId => {
-            (StatusCode::NOT_FOUND, "GET /api/topics lists the topics; it may just have been deleted")
+            (StatusCode::NOT_FOUND, "it may just have been deleted; the list of topics has those that there are")
         }
         ErrorCode::TopicAlreadyExists => (StatusCode::CONFLICT, "choose another name, or delete the topic first"),
         ErrorCode::InvalidTopicException => (StatusCode::BAD_REQUEST, "choose another name"),
@@ -136,10 +136,10 @@ pub(super) fn not_there(error: impl Into<String>, fix: &str) -> Refused {
 /// A topic that the caller may see. Of others they do not learn whether they are there.
 pub(super) fn seen(state: &HttpState, caller: &Caller, name: &str) -> Result<TopicSummary, Refused> {
     if !may_see_topic(caller, name) {
-        let fix = "look at the streams, or at topics of your own; GET /api/topics lists them";
+        let fix = "look at the streams, or at topics of your own; the list of topics has both";
         return Err(Refused::new(StatusCode::FORBIDDEN, "this topic is somebody else's, or there is none", fix));
     }
-    let none = || not_there(format!("there is no topic {name}"), "GET /api/topics lists the topics");
+    let none = || not_there(format!("there is no topic {name}"), "the list of topics has those that there are");
     state.cluster.topic(name).ok_or_else(none)
 }
 

@@ -119,7 +119,7 @@ function Places() {
       <h2>Leaderboard{data.frozen !== null && ", frozen"}</h2>
       <ol>
         {data.rows.slice(0, PLACES_SHOWN).map((row) => (
-          <li key={row.student}><span>{row.rank}</span> <span class="cut">{row.name}</span> <strong>{count(row.points)}</strong></li>
+          <li key={row.student}><span>{row.points > 0 ? row.rank : "-"}</span> <span class="cut">{row.name}</span> <strong>{count(row.points)}</strong></li>
         ))}
       </ol>
     </section>
