@@ -1,5 +1,6 @@
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
+NPM ?= $(shell command -v npm)
 
 .PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs docs-check crowd challenges spark
 
@@ -9,7 +10,7 @@ run: build
 
 # One static file, without the system's C library: it starts sooner, holds less memory, and runs in an empty image. At a fixed address,
 # as nothing has to be relocated then: half a megabyte less. Heap, stacks and maps are at random ones all the same.
-build: $(if $(shell command -v npm),web/dist/index.html.gz,without-dashboard)
+build: $(if $(NPM),web/dist/index.html.gz,without-dashboard)
 	HEADWATER_DASHBOARD=$$(ls web/dist/index.html.gz 2>/dev/null) cargo rustc --release --locked --bin headwater -- -C target-feature=+crt-static -C relocation-model=static
 
 # The dashboard, compressed, for the binary to carry. What goes wrong here leaves a broker that serves everything but the dashboard.
@@ -30,7 +31,18 @@ browser: build
 
 .PHONY: without-dashboard check-dashboard browser
 without-dashboard:
-	@echo "There is no npm here, so the dashboard is left out; everything else is served. Install Node.js 20 or later for it."
+	@ls web/dist/index.html.gz >/dev/null 2>&1 || \
+	echo "There is no npm here, so the dashboard is left out; everything else is served. Install Node.js 20 or later for it."
+
+# The container image, web app and program built inside it; docker/README.md says what to do with it.
+image:
+	docker/build.sh
+
+# The image with this binary, started and killed over and over. Needs buildah, podman and runc.
+image-check: build
+	python3 tests/image/run.py --binary $(BINARY)
+
+.PHONY: image image-check
 
 # Format, lints, Rust tests, the real clients, kill -9; one summary at the end.
 test:
@@ -74,7 +86,7 @@ kill9: build
 	python3 tests/durability/kill9.py --binary $(BINARY)
 
 # A million crash states, with the overflow checks and assertions of a debug build; 200 cuts of the power; cold readers on a slow disk;
-# a quarter of an hour of real clients and faults; all challenges in nine towns. It takes an hour and a half, and root for all but the first.
+# a quarter of an hour of real clients and faults; all challenges in nine towns; the image 100 times. It takes an hour and a half, and root for all but the first.
 soak: build
 	HEADWATER_SIM_STATES=1000000 cargo test --locked --test crash_simulator -- --nocapture
 	$(MAKE) power-cut
@@ -83,6 +95,7 @@ soak: build
 	HEADWATER_ALL_TOWNS=1 cargo test --locked --test spark_truths
 	python3 tests/challenges/run.py --binary $(BINARY) --matrix
 	python3 tests/spark/run.py --binary $(BINARY) --all
+	python3 tests/image/run.py --binary $(BINARY) --starts 100
 
 # Many readers of records that only a slow disk has, while another request comes every 5 ms. Needs root and cgroups of version 1.
 cold-reads: build

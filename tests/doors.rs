@@ -104,6 +104,7 @@ fn the_instructors_password_is_made_once_and_again_when_asked_for() {
     let page = Door::encrypted(https, "localhost", &authority).unwrap().get("/healthz");
     assert!(page.starts_with("HTTP/1.1 200") && page.contains("content-security-policy"), "{page}");
     assert!(!running.stderr().contains(&first));
+    assert!(!running.stderr().contains('\u{1b}'), "a log that is no terminal has no colours: {}", running.stderr());
 
     running.stop();
     running = Running::start(folder.path(), &CLASSROOM);

@@ -53,6 +53,8 @@ PARTS = (
     on_binary("clients", "tests/clients/run.py"),
     on_binary("browser", "tests/browser/run.py"),
     on_binary("docs", "tests/docs/run.py"),
+    on_binary("image", "tests/image/run.py"),
+    on_binary("dist", "tests/dist/run.py"),
     on_binary("doors", "tests/clients/doors.py"),
     on_binary("settings", "tests/clients/settings.py"),
     on_binary("kill9", "tests/durability/kill9.py"),
@@ -177,7 +179,7 @@ def can_mount():
 
 
 def install_clients():
-    for part in ("clients", "challenges", "spark"):
+    for part in ("clients", "challenges", "spark", "image"):
         subprocess.run([sys.executable, f"tests/{part}/run.py", "--install-only"], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
 
 

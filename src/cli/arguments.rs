@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::check::{self, CheckCommand};
 use super::generate::GenerateCommand;
+use super::health::{self, HealthCommand};
 use super::incident::{self, IncidentCommand};
 use super::log::LogCommand;
 use super::manual;
@@ -27,6 +28,7 @@ pub enum Invocation {
     Generate(GenerateCommand),
     Incident(IncidentCommand),
     Reset(ResetCommand),
+    Health(HealthCommand),
     Check(CheckCommand),
     Report(ReportCommand),
     /// The help or the version.
@@ -64,6 +66,9 @@ pub fn parse(
     if let Some(command) = matches.subcommand_matches("reset").and_then(reset::command) {
         return Ok(Invocation::Reset(command));
     }
+    if let Some(command) = matches.subcommand_matches("health").and_then(health::command) {
+        return Ok(Invocation::Health(command));
+    }
     if let Some(command) = matches.subcommand_matches("check").and_then(check::command) {
         return Ok(Invocation::Check(command));
     }
@@ -89,6 +94,7 @@ fn command() -> Command {
         .subcommand(log_commands())
         .subcommand(incident::commands())
         .subcommand(reset::commands())
+        .subcommand(health::commands())
         .subcommand(check::commands())
         .subcommand(report::commands())
         .subcommands(manual::commands())
@@ -239,6 +245,7 @@ mod tests {
             }
             Ok(Invocation::Incident(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Reset(command)) => Err(format!("{command:?}")),
+            Ok(Invocation::Health(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Check(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Report(command)) => Err(format!("{command:?}")),
             Err(error) => Err(error.to_string()),

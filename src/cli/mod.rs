@@ -7,6 +7,7 @@ mod arguments;
 mod check;
 mod doors;
 mod generate;
+mod health;
 mod incident;
 mod likeness;
 mod log;
@@ -45,6 +46,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: impl IntoIt
             Err(error) => refuse(&error, 1),
         },
         Ok(Invocation::Reset(command)) => match reset::run(&command, &mut std::io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => refuse(&error, 1),
+        },
+        Ok(Invocation::Health(command)) => match health::run(&command, &mut std::io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => refuse(&error, 1),
         },

@@ -82,7 +82,7 @@ impl Pages {
         }
     }
 
-    fn send(&self, method: &str, path: &str, body: Option<&Value>, token: Option<&str>) -> Result<(u16, String), PagesError> {
+    pub(super) fn send(&self, method: &str, path: &str, body: Option<&Value>, token: Option<&str>) -> Result<(u16, String), PagesError> {
         let unreachable = |error: ureq::Error| PagesError::Unreachable { address: self.http.clone(), message: error.to_string() };
         let agent: ureq::Agent =
             ureq::Agent::config_builder().timeout_global(Some(ANSWER_WITHIN)).http_status_as_error(false).build().into();
@@ -116,7 +116,7 @@ impl Pages {
         Err(PagesError::Refused(why))
     }
 
-    fn unexpected(&self, status: u16) -> PagesError {
+    pub(super) fn unexpected(&self, status: u16) -> PagesError {
         PagesError::Refused(format!("http://{} answered {status}, and not as Headwater does", self.http))
     }
 }

@@ -1,6 +1,6 @@
 //! `headwater serve`: binds all ports, opens the folder, serves until told to stop.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -194,6 +194,7 @@ fn banner(broker: &Broker, doors: &Doors, open: &doors::Open, secret: Instructor
         workshop_code: doors.workshop_code.clone(),
         open: doors.listeners.first().is_some_and(|first| first.protocol == Protocol::Plaintext),
         own: own_name(broker, around),
+        container: around.container,
     }
 }
 
@@ -232,7 +233,9 @@ fn connections_within(configured: usize, open_files: u64) -> usize {
 /// The log goes to the error output, so that what is printed stays clean.
 pub(super) fn start_log(level: &str) {
     let level = level.parse().unwrap_or(LevelFilter::INFO);
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    // Colours are for people: a file, or a container's log, would hold their codes.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours).with_target(false);
     // A line that cannot be written (a file on the full disk) is lost; to complain about it would be a panic.
     let _ = log.log_internal_errors(false).try_init();
 }

@@ -10,6 +10,7 @@ use super::doors::InstructorSecret;
 use crate::broker::StartError as BrokerError;
 use crate::cluster::ClusterError;
 use crate::config::Address;
+use crate::config::listener::is_loopback;
 use crate::http::snippet::python_snippet;
 use crate::log::data_folder::DataFolderError;
 use crate::server::{TlsError, own_addresses};
@@ -84,7 +85,14 @@ impl fmt::Display for StartError {
             }
             StartError::Broker { folder, error: BrokerError::Folder(DataFolderError::Io { path, error }) } => {
                 let what = if path == folder { String::new() } else { format!(" ({})", path.display()) };
-                write!(f, "cannot use the data folder {}{what}: {error}; choose another one with --data-dir", folder.display())
+                // Known by its number only where a folder of the host is put into a container.
+                let user = rustix::process::geteuid();
+                let give = if error.kind() == io::ErrorKind::PermissionDenied {
+                    format!("give it to the user that this runs as (chown {}), or ", user.as_raw())
+                } else {
+                    String::new()
+                };
+                write!(f, "cannot use the data folder {}{what}: {error}; {give}choose another one with --data-dir", folder.display())
             }
             StartError::Broker { folder, error } => {
                 write!(f, "cannot use the data folder {}: {error}; mend it, or choose another one with --data-dir", folder.display())
@@ -144,6 +152,7 @@ pub(super) struct Banner {
     pub open: bool,
     /// By which others reach this machine, as far as is known.
     pub own: String,
+    pub container: bool,
 }
 
 impl Banner {
@@ -190,17 +199,39 @@ impl Banner {
             (Some((address, ..)), _) if self.open => {
                 format!("\nFirst program, in Python:\n\n{}\n", python_snippet(&self.reachable(address)))
             }
+            (Some((address, ..)), Some(page)) if self.classroom && self.is_for_all_by_a_local_name(address) => self.for_others(page),
             (_, Some(page)) if self.classroom => format!("\nStudents open {page} and join with the workshop code.\n"),
             _ => "\nReady.\n".to_owned(),
         }
     }
 
+    /// Other machines reach it, but not by the name that is printed.
+    fn is_for_all_by_a_local_name(&self, address: &Address) -> bool {
+        is_all_interfaces(address) && is_loopback(&self.own)
+    }
+
+    /// What only the instructor knows is the address of this machine, so how to give it is said.
+    fn for_others(&self, page: &str) -> String {
+        let machine = if self.container { "the machine that runs this container" } else { "this machine" };
+        let elsewhere = page.replacen(&self.own, "ADDRESS", 1);
+        format!(
+            "\nOnly this machine finds {}. Students on others need the address of {machine}: start with --advertise ADDRESS\n\
+             (HEADWATER_ADVERTISE), or open {elsewhere} as instructor and press \"Use ADDRESS for all\" on the tab Room; no restart.\n\
+             \nStudents open {page} on this machine, {elsewhere} on others, and join with the workshop code.\n",
+            self.own
+        )
+    }
+
     /// "All interfaces" is no address to connect to; this machine's own is. In a classroom the one that others reach.
     fn reachable(&self, address: &Address) -> Address {
         let own = if self.classroom { self.own.as_str() } else { "127.0.0.1" };
-        let host = if matches!(address.host.as_str(), "0.0.0.0" | "::") { own } else { address.host.as_str() };
+        let host = if is_all_interfaces(address) { own } else { address.host.as_str() };
         Address { host: host.to_owned(), port: address.port }
     }
+}
+
+fn is_all_interfaces(address: &Address) -> bool {
+    matches!(address.host.as_str(), "0.0.0.0" | "::")
 }
 
 #[cfg(test)]
@@ -224,6 +255,19 @@ mod tests {
         assert!(message.ends_with("; use --http 127.0.0.1:8080"), "{message}");
     }
 
+    #[test]
+    fn a_folder_that_belongs_to_another_user_is_refused_with_the_number_of_this_one() {
+        let refused = |kind: io::ErrorKind| {
+            let folder = PathBuf::from("/data");
+            let error = BrokerError::Folder(DataFolderError::Io { path: folder.clone(), error: kind.into() });
+            StartError::Broker { folder, error }.to_string()
+        };
+        let user = rustix::process::geteuid().as_raw();
+        let message = refused(io::ErrorKind::PermissionDenied);
+        assert!(message.contains(&format!("(chown {user}), or choose another one")), "{message}");
+        assert!(!refused(io::ErrorKind::NotFound).contains("chown"));
+    }
+
     fn simple() -> Banner {
         Banner {
             classroom: false,
@@ -235,6 +279,7 @@ mod tests {
             workshop_code: None,
             open: true,
             own: "10.0.0.5".to_owned(),
+            container: false,
         }
     }
 
@@ -279,5 +324,30 @@ mod tests {
         assert!(!text.contains("0.0.0.0") && !text.contains("confluent_kafka"));
         let later = Banner { secret: InstructorSecret::Kept, http: None, https: None, ..banner }.text();
         assert!(later.contains("password as before") && later.contains("Web page        off\n") && later.ends_with("\nReady.\n"));
+    }
+
+    #[test]
+    fn a_classroom_that_prints_a_local_name_says_what_students_elsewhere_need() {
+        let all = Banner {
+            classroom: true,
+            listeners: vec![(address("0.0.0.0:9092"), "SASL_PLAINTEXT".to_owned(), Some("localhost:9092".to_owned()))],
+            http: Some(address("0.0.0.0:8080")),
+            open: false,
+            own: "localhost".to_owned(),
+            container: true,
+            ..simple()
+        };
+        let text = all.text();
+        for wanted in [
+            "Only this machine finds localhost. Students on others need the address of the machine that runs this container: ",
+            "start with --advertise ADDRESS\n(HEADWATER_ADVERTISE), or open http://ADDRESS:8080/ as instructor",
+            "\nStudents open http://localhost:8080/ on this machine, http://ADDRESS:8080/ on others, and join",
+        ] {
+            assert!(text.contains(wanted), "{wanted} {text}");
+        }
+        let here = Banner { listeners: vec![(address("127.0.0.1:9092"), "SASL_PLAINTEXT".to_owned(), None)], ..all };
+        assert!(!here.text().contains("ADDRESS"), "nobody else could come in: {}", here.text());
+        let named = Banner { own: "lab-pc".to_owned(), listeners: vec![(address("0.0.0.0:9092"), "LAN".to_owned(), None)], ..here };
+        assert!(named.text().ends_with("\nStudents open http://lab-pc:8080/ and join with the workshop code.\n"));
     }
 }

@@ -80,12 +80,21 @@ export function Addresses() {
   const doctor = useGet<Doctor>("/api/doctor", 15_000);
   const finding = (name: string) => doctor.data?.checks.find((check) => check.name === `address ${name}`);
   const listeners = (server.value?.listeners ?? []) as Listener[];
+  const { busy, problem, act } = useAct();
+  const elsewhere = listeners.filter((listener) => listener.host !== here);
+  const setAll = () => act(async () => {
+    for (const { name } of elsewhere) await send("PUT", `/api/listeners/${part(name)}`, { advertise: here });
+    await refresh();
+    doctor.reload();
+  });
   return (
     <Panel title="Where Kafka clients are sent">
       <p class="quiet">A client's first answer names the address for everything after it. If that one does not lead here, it connects and then times out.</p>
       {isLocal(here)
         ? <Notice mood="warn">You opened this page as <code>{here}</code>, which only this machine can reach. Open it by the name or address that students use, and one click sets it for their clients too.</Notice>
         : <p>This browser reached the broker as <code class="break"><strong>{here}</strong></code>.</p>}
+      {!isLocal(here) && elsewhere.length > 1 && <div class="row"><button type="button" class="main" disabled={busy} onClick={setAll}>Use {here} for all</button></div>}
+      <Wrong problem={problem} />
       <div class="columns incidents">{listeners.map((listener) => <Address key={listener.name} listener={listener} here={here} finding={finding(listener.name)} onChanged={doctor.reload} />)}</div>
     </Panel>
   );
