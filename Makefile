@@ -42,7 +42,14 @@ image:
 image-check: build
 	python3 tests/image/run.py --binary $(BINARY)
 
-.PHONY: image image-check
+# What a release consists of: archive, wheel, list of what is compiled in, checksums.
+dist: build
+	python3 docker/dist.py --binary $(BINARY) --into target/dist
+
+dist-check: build
+	python3 tests/dist/run.py --binary $(BINARY)
+
+.PHONY: image image-check dist dist-check
 
 # Format, lints, Rust tests, the real clients, kill -9; one summary at the end.
 test:
