@@ -2,7 +2,7 @@ TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 NPM ?= $(shell command -v npm)
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs crowd challenges spark
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs docs-check crowd challenges spark
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -42,7 +42,14 @@ image:
 image-check: build
 	python3 tests/image/run.py --binary $(BINARY)
 
-.PHONY: image image-check
+# What a release consists of: archive, wheel, list of what is compiled in, checksums.
+dist: build
+	python3 docker/dist.py --binary $(BINARY) --into target/dist
+
+dist-check: build
+	python3 tests/dist/run.py --binary $(BINARY)
+
+.PHONY: image image-check dist dist-check
 
 # Format, lints, Rust tests, the real clients, kill -9; one summary at the end.
 test:
@@ -61,6 +68,10 @@ docs:
 	UPDATE_DOCS=1 cargo test --locked --test wire_support
 	UPDATE_DOCS=1 cargo test --locked --test http_routes --test http_openapi
 	python3 student/troubleshooting.py
+
+# Every code block of README.md and docs/ by its mark, every link, the templates with real clients.
+docs-check: build
+	python3 tests/docs/run.py --binary $(BINARY)
 
 # Every solution, starter and wrong solution of the Python challenges, with real clients, in one town; SEED and DIRT choose it.
 challenges: build

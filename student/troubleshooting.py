@@ -16,9 +16,11 @@ HEAD = """# Troubleshooting
 
 Search this page for the text of your error (Ctrl+F), or let the tool look:
 
-    python headwater.pyz doctor                       the broker that you joined
-    python headwater.pyz doctor HOST:PORT             another one; --user, --password, --tls and --ca go with it
-    python headwater.pyz doctor --config FILE         your own settings: key=value lines, or your Python program
+```sh checked
+python headwater.pyz doctor                       # the broker that you joined
+python headwater.pyz doctor HOST:PORT             # another one; --user, --password, --tls and --ca go with it
+python headwater.pyz doctor --config FILE         # your own settings: key=value lines, or your Python program
+```
 
 `doctor` goes from the broker's name to the Spark on your computer ({steps}), stops where nothing more can work, and says what to type.
 Where it can tell a cause by itself, the step that does so stands beside it. `headwater.pyz` is at the address of the web page:

@@ -17,7 +17,9 @@ fn blocks(page: &str) -> Vec<Block> {
     for line in page.lines() {
         match (line.strip_prefix("```"), open) {
             (Some(head), false) => {
-                let (language, file) = head.split_once(' ').expect("each block names its file");
+                let mut words = head.split(' ');
+                let language = words.next().unwrap_or_default();
+                let file = words.find_map(|word| word.strip_prefix("file=")).expect("each block names its file");
                 blocks.push(Block { language: language.to_owned(), file: file.to_owned(), text: String::new() });
                 open = true;
             }

@@ -11,8 +11,10 @@ from rows import ROWS
 LABELS = dict(ROWS)
 PAGE = """# Benchmarks
 
-    make bench            # five rounds, medians; about half an hour
-    make bench QUICK=1    # one short round, to see that everything works
+```sh checked
+make bench            # five rounds, medians; about half an hour
+make bench QUICK=1    # one short round, to see that everything works
+```
 
 One client measures every broker over its socket: a Go program for raw requests, waits and memory (`benches/peers/client`), and librdkafka
 2.16.1 from C (`benches/peers/librdkafka.c`). Each broker gets a fresh process and an empty folder in every round, and the rounds rotate their

@@ -67,7 +67,7 @@ class Ticket:
 
 def ticket(challenge: str) -> Ticket:
     """A new ticket. Part of its records do not exist yet: a script that reads them waits for the last ones."""
-    return _ticket(_server().ask(f"/api/ticket/{challenge}"))
+    return _ticket(_server().ask(f"/api/ticket/{challenge}", {}))
 
 
 def pasted_ticket(line: str) -> Ticket:

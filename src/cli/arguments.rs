@@ -1,6 +1,7 @@
 //! From the command line to `Settings`. Flags, help and variables all come from `SETTING_ROWS`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -10,11 +11,13 @@ use super::generate::GenerateCommand;
 use super::health::{self, HealthCommand};
 use super::incident::{self, IncidentCommand};
 use super::log::LogCommand;
+use super::manual;
 use super::report::{self, ReportCommand};
 use super::reset::{self, ResetCommand};
+use crate::cluster::{Access, PASSWORD_VARIABLE};
 use crate::config::clock::parse_duration;
 use crate::config::settings::{SETTING_ROWS, SettingKind, SettingRow, setting_row};
-use crate::config::{Address, ClockSetting, Given, SettingError, Settings, Speed};
+use crate::config::{ClockSetting, Given, SettingError, Settings, Speed};
 use crate::generators::End;
 
 /// What the command line asks for.
@@ -48,6 +51,9 @@ pub fn parse(
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => return Ok(Invocation::Print(e.to_string())),
         Err(e) => return Err(SettingError { origin: "command line".to_owned(), message: one_line(&e.to_string()) }),
     };
+    if let Some(text) = manual::text(&matches, command) {
+        return Ok(Invocation::Print(text));
+    }
     if let Some(command) = matches.subcommand_matches("log").and_then(log_command) {
         return Ok(Invocation::Log(command));
     }
@@ -91,6 +97,7 @@ fn command() -> Command {
         .subcommand(health::commands())
         .subcommand(check::commands())
         .subcommand(report::commands())
+        .subcommands(manual::commands())
 }
 
 /// The settings that `generate` shares with the broker.
@@ -102,7 +109,11 @@ fn generate_arguments() -> Command {
     };
     let own = Command::new("generate")
         .about("Feed the town's four topics into a Kafka cluster that is already there")
-        .arg(option("to", "HOST:PORT[,...]", "Where the cluster is").required(true))
+        .arg(option("to", "kafka://HOST:PORT[,...]", "Where the cluster is").required(true))
+        .arg(
+            option("to-config", "FILE", "What its clients need: a properties file with security.protocol, sasl.* and ssl.*")
+                .value_parser(clap::value_parser!(PathBuf)),
+        )
         .arg(option("topic-prefix", "TEXT", "Put before every topic's name").default_value("").hide_default_value(true))
         .arg(option("events", "NUMBER", "Stop after so many events"))
         .arg(option(
@@ -124,10 +135,11 @@ fn generate_command(
 ) -> Result<GenerateCommand, SettingError> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let refuse = |name: &str, given: &str, accepted: &str| wrong(name, &format!("\"{given}\" is not accepted; give {accepted}"));
-    let to = text("to").unwrap_or_default();
-    if !to.split(',').all(|one| Address::parse(one).is_some_and(|address| address.port != 0)) {
-        return Err(refuse("to", &to, "HOST:PORT, or several with commas between them"));
-    }
+    let config = matches.get_one::<PathBuf>("to-config").map(PathBuf::as_path);
+    let to = Access::parse(&text("to").unwrap_or_default()).map_err(|message| wrong("to", &message))?;
+    let (passwords, variables): (Vec<_>, Vec<_>) = own_variables(variables)?.into_iter().partition(|(name, _)| name == PASSWORD_VARIABLE);
+    let password = passwords.into_iter().next().map(|(_, password)| password);
+    let to = to.with_file(config, password).map_err(|message| wrong("to-config", &message))?;
     let topic_prefix = text("topic-prefix").unwrap_or_default();
     if !topic_prefix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) || topic_prefix.len() > 200 {
         return Err(refuse("topic-prefix", &topic_prefix, "at most 200 letters, digits, '.', '_' and '-'"));
@@ -137,7 +149,7 @@ fn generate_command(
     let end = End { events: text("events").map(number).transpose()?, after_ms: text("until").map(duration).transpose()? };
     let shared = SETTING_ROWS.iter().filter(|row| GENERATE_SETTINGS.contains(&row.name));
     let flags = shared.filter_map(|row| text(row.name).map(|text| (row.name.to_owned(), text))).collect();
-    let settings = Settings::from_given(&Given { flags, variables: own_variables(variables)?, file: None })?;
+    let settings = Settings::from_given(&Given { flags, variables, file: None })?;
     if settings.clock == ClockSetting::Virtual(Speed::Max) && end.events.is_none() && end.after_ms.is_none() {
         return Err(wrong("speed", "max needs an end; give --events or --until as well"));
     }
@@ -229,7 +241,7 @@ mod tests {
             Ok(Invocation::Print(text)) => Err(text),
             Ok(Invocation::Log(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Generate(command)) => {
-                Err(format!("{} {} {:?} {:?}", command.to, command.topic_prefix, command.settings.clock, command.end))
+                Err(format!("{} {} {:?} {:?}", command.to.bootstrap(), command.topic_prefix, command.settings.clock, command.end))
             }
             Ok(Invocation::Incident(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Reset(command)) => Err(format!("{command:?}")),
@@ -283,6 +295,7 @@ mod tests {
         for (flags, message) in [
             (&["generate"][..], "--to"),
             (&["generate", "--to", "a"], "--to: \"a\" is not accepted"),
+            (&["generate", "--to", "kafka://a:1", "--to-config", "/no/such/file"], "--to-config: cannot read /no/such/file"),
             (&["generate", "--to", "a:1", "--until", "2"], "--until: \"2\" is not accepted"),
             (&["generate", "--to", "a:1", "--events", "-2"], "--events"),
             (&["generate", "--to", "a:1", "--topic-prefix", "a/"], "--topic-prefix: \"a/\""),
@@ -312,6 +325,20 @@ mod tests {
         assert!(!parsed(&["--classroom=off"], &[]).unwrap().doors.classroom);
         let secret = [("HEADWATER_INSTRUCTOR_SECRET", "correct horse")];
         assert_eq!(parsed(&["--classroom"], &secret).unwrap().doors.instructor_secret.as_deref(), Some("correct horse"));
+    }
+
+    #[test]
+    fn completions_and_manual_know_every_verb_and_setting() {
+        for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+            let text = parsed(&["completions", shell], &[]).unwrap_err();
+            assert!(text.contains("disk-floor-percent") && text.contains("incident"), "{shell}");
+        }
+        let manual = parsed(&["man"], &[]).unwrap_err();
+        assert!(manual.contains(".TH") && manual.matches(".SH \"HEADWATER ").count() >= 8, "{manual}");
+        for row in SETTING_ROWS {
+            assert!(manual.contains(&row.name.replace('-', "\\-")), "{}", row.name);
+        }
+        assert!(parsed(&["completions", "cmd"], &[]).unwrap_err().contains("cmd"));
     }
 
     #[test]

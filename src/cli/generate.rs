@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::broker::clock;
-use crate::cluster::{ClusterError, Remote, Topics};
+use crate::cluster::{Access, ClusterError, Remote, Topics};
 use crate::config::Settings;
 use crate::generators::{DirtLevel, End, Phase, Runner, rfc3339_ms};
 use crate::model::{ErrorCode, Timestamp};
@@ -17,8 +17,7 @@ use crate::model::{ErrorCode, Timestamp};
 /// What the command line asks for.
 #[derive(Debug)]
 pub struct GenerateCommand {
-    /// `HOST:PORT[,HOST:PORT...]`.
-    pub to: String,
+    pub to: Access,
     pub topic_prefix: String,
     /// Seed, dirt, clock and log level are used.
     pub settings: Box<Settings>,

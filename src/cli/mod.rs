@@ -11,6 +11,7 @@ mod health;
 mod incident;
 mod likeness;
 mod log;
+mod manual;
 mod pages;
 mod reach;
 mod report;

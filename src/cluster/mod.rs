@@ -5,12 +5,15 @@
 //! read or asked for comes later. `embedded.rs` is the broker in this process, `remote.rs` any other cluster.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod access;
 mod desk;
 mod embedded;
 mod embedded_desk;
 mod embedded_groups;
 mod embedded_records;
 mod embedded_users;
+#[cfg(test)]
+pub mod reader;
 mod remote;
 mod summary;
 mod users;
@@ -28,6 +31,7 @@ use crate::model::sighting::{Latest, Sighting, Trouble};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 pub use crate::broker::security::INSTRUCTOR;
+pub use access::{Access, PASSWORD_VARIABLE};
 pub use desk::{Desk, Produced, Spent, TopicSetting, TopicWish};
 pub use embedded::Embedded;
 pub use remote::Remote;

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 use rdkafka::{Offset as ReadFrom, TopicPartitionList};
 
-use super::{BoxFuture, ClusterError, Desk, NewRecord, StoredRecord, Topics, Users};
+use super::{Access, BoxFuture, ClusterError, Desk, NewRecord, StoredRecord, Topics, Users};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 /// The cluster has to show up within this.
@@ -66,10 +66,10 @@ impl ClientContext for Talk {
 impl ConsumerContext for Talk {}
 
 impl Remote {
-    /// Looks whether a Kafka cluster answers at `HOST:PORT[,HOST:PORT...]`. Every topic's name gets the prefix there.
-    pub async fn connect(address: &str, prefix: &str) -> Result<Remote, ClusterError> {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", address).set("client.id", "headwater");
+    /// Looks whether a Kafka cluster answers there. Every topic's name gets the prefix.
+    pub async fn connect(access: &Access, prefix: &str) -> Result<Remote, ClusterError> {
+        let mut config = access.client();
+        let address = access.bootstrap();
         config.set_log_level(RDKafkaLogLevel::Info);
         let talk = Talk::default();
         let mut producing = config.clone();

@@ -73,6 +73,7 @@ pub struct GroupSummary {
     /// Kafka's word, such as `Stable` or `Empty`.
     pub state: String,
     pub members: usize,
+    /// Of all partitions that it has committed offsets of or that a member reads, by topic and partition.
     pub offsets: Vec<GroupOffset>,
 }
 
@@ -99,14 +100,16 @@ pub struct GroupMember {
 pub struct GroupOffset {
     pub topic: TopicName,
     pub partition: PartitionId,
-    pub committed: Offset,
+    /// `None`: nothing was committed yet.
+    pub committed: Option<Offset>,
     pub end_offset: Offset,
 }
 
 impl GroupOffset {
-    /// Records between the committed offset and the end of the partition.
-    pub fn lag(&self) -> i64 {
-        self.end_offset.0.saturating_sub(self.committed.0).max(0)
+    /// Records between the committed offset and the end of the partition. There is none where nothing was committed: where a consumer
+    /// begins there is its own business.
+    pub fn lag(&self) -> Option<i64> {
+        self.committed.map(|committed| self.end_offset.0.saturating_sub(committed.0).max(0))
     }
 }
 

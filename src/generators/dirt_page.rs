@@ -110,7 +110,7 @@ fn page() -> String {
             writeln!(page, "| `{}` | `{name}` | {share} | {what} |", stream.topic).unwrap();
         }
     }
-    page + LEDGER + "\n    " + &example() + "\n\n" + AGREEMENT
+    page + LEDGER + "\n```json checked\n" + &example() + "\n```\n\n" + AGREEMENT
 }
 
 /// A note as it stands in the topic: the first of a damaged reading.

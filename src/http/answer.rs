@@ -67,7 +67,7 @@ impl From<Refusal> for Refused {
             }
             Refusal::WrongPassword => (StatusCode::UNAUTHORIZED, "check user and password; the instructor can give a new password"),
             Refusal::NotOneOfUs => (StatusCode::FORBIDDEN, "join with the workshop's code"),
-            Refusal::Unknown(_) => (StatusCode::NOT_FOUND, "GET /api/students lists all of them"),
+            Refusal::Unknown(_) => (StatusCode::NOT_FOUND, "the class board lists everybody"),
             Refusal::Wrong(_) => (StatusCode::BAD_REQUEST, "change it and try again"),
             Refusal::Full => (StatusCode::SERVICE_UNAVAILABLE, "start a workshop in a new data folder"),
             Refusal::Cluster(error) if error.code == ErrorCode::UnsupportedVersion => {

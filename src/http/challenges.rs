@@ -158,7 +158,7 @@ pub(super) async fn file(
         challenge.starter(&name).or_else(|| challenge.starter_notebook(&name)).or_else(beside)
     };
     let nothing = || {
-        let fix = format!("GET /api/challenges/{} names the starters", challenge.id());
+        let fix = format!("the page of {} names its starters", challenge.id());
         Refused::new(StatusCode::NOT_FOUND, "there is no such file", fix)
     };
     let text = text.ok_or_else(nothing)?;

@@ -16,6 +16,9 @@ pub(super) const WHOLE: usize = 1 << 20;
 const HEADERS_MAX: usize = 100;
 const HEADER_BYTES_MAX: usize = 32 << 10;
 const HEADER_NAME_CHARS_MAX: usize = 200;
+/// What an answer has of them beside their bytes.
+const AROUND_RECORD: usize = 200;
+const AROUND_HEADER: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -110,8 +113,8 @@ impl StreamRecord {
     /// About how much it takes in an answer.
     pub fn weight(&self) -> usize {
         let text = |content: &Option<Content>| content.as_ref().map_or(0, |content| content.text.len());
-        let headers = self.headers.iter().map(|header| header.name.len().saturating_add(text(&header.value)));
-        headers.fold(text(&self.key).saturating_add(text(&self.value)).saturating_add(200), usize::saturating_add)
+        let headers = self.headers.iter().map(|header| header.name.len().saturating_add(text(&header.value)).saturating_add(AROUND_HEADER));
+        headers.fold(text(&self.key).saturating_add(text(&self.value)).saturating_add(AROUND_RECORD), usize::saturating_add)
     }
 }
 

@@ -23,8 +23,8 @@ pub(super) fn course(state: &HttpState) -> Result<&Arc<Course>, Refused> {
 impl From<CourseError> for Refused {
     fn from(error: CourseError) -> Refused {
         let (status, fix) = match &error {
-            CourseError::Unknown(_) => (StatusCode::NOT_FOUND, "GET /api/challenges lists all of them".to_owned()),
-            CourseError::NoStudent(_) => (StatusCode::NOT_FOUND, "GET /api/students lists all of them".to_owned()),
+            CourseError::Unknown(_) => (StatusCode::NOT_FOUND, "the list of challenges has all of them".to_owned()),
+            CourseError::NoStudent(_) => (StatusCode::NOT_FOUND, "the class board lists everybody".to_owned()),
             CourseError::Frozen => (StatusCode::CONFLICT, "what you have handed in stays; check again when the room goes on".to_owned()),
             CourseError::Busy { what, wait } => return Refused::too_many(what, Duration::from_secs(*wait)),
             CourseError::Wrong { fix, .. } => (StatusCode::BAD_REQUEST, fix.clone()),

@@ -23,7 +23,7 @@ async fn what_a_student_sends_cannot_hurt() {
         given += usize::from(class.course.ticket(&student, "c01").await.is_ok());
     }
     assert!((30..=40).contains(&given), "{given}");
-    let refused = class.get(&pupil, "/api/ticket/c01").await;
+    let refused = class.post(&pupil, "/api/ticket/c01", json!({})).await;
     assert!(refused.status == 429 && refused.head.contains("retry-after: "), "{}", refused.body);
     // Receipts.
     let deep = format!("{{\"receipt\": {}{}}}", "[".repeat(20_000), "]".repeat(20_000));
@@ -53,7 +53,7 @@ async fn what_a_student_sends_cannot_hurt() {
     let solution = class.get(&instructor, "/api/challenges/c01/solution.py").await;
     assert_eq!((solution.status, solution.body.as_str()), (200, "import x\nsecret()\n"));
     for id in ["c99", "..%2Fc01", "%F0%9F%A6%A6", "c01%00"] {
-        for (method, path) in [("GET", "ticket"), ("POST", "check"), ("POST", "hint"), ("GET", "verdict"), ("GET", "challenges")] {
+        for (method, path) in [("POST", "ticket"), ("POST", "check"), ("POST", "hint"), ("GET", "verdict"), ("GET", "challenges")] {
             let body = if method == "POST" { json!({}) } else { Value::Null };
             let answer = class.ask(method, &format!("/api/{path}/{id}"), Some(&pupil.token), &body).await;
             assert!(matches!(answer.status, 400 | 404), "{path}/{id}: {}", answer.status);

@@ -61,7 +61,7 @@ impl Class {
     }
 
     pub async fn ticket(&self, pupil: &Pupil, id: &str) -> Value {
-        let answer = self.get(pupil, &format!("/api/ticket/{id}")).await;
+        let answer = self.post(pupil, &format!("/api/ticket/{id}"), json!({})).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.json()
     }
@@ -242,6 +242,9 @@ async fn answers_that_are_not_ones_own_fail_each_with_its_own_message() {
     let (pupil, other) = (class.pupil().await, class.pupil().await);
     let theirs = class.ticket(&other, "c02").await;
     let first = class.ticket(&pupil, "c01").await;
+    // A link that somebody follows, or a browser loads ahead, gives nobody a ticket.
+    assert_eq!(class.get(&pupil, "/api/ticket/c01").await.status, 405);
+    assert_eq!(class.get(&pupil, "/api/tickets/c01").await.json().as_array().map(Vec::len), Some(1));
     let ticket = class.ticket(&pupil, "c02").await;
     class.go_on(&theirs).await;
     class.go_on(&ticket).await;
@@ -397,7 +400,7 @@ async fn one_person_alone_is_the_student_me() {
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, HttpState::new(cluster).with_course(Some(course)), std::future::pending()));
     let single = Class { address, ..class };
-    let ticket = single.ask("GET", "/api/ticket/c02", None, &Value::Null).await.json();
+    let ticket = single.ask("POST", "/api/ticket/c02", None, &json!({})).await.json();
     assert_eq!((text(&ticket, "student"), text(&ticket, "results")), ("me", "ws.me.c02"), "{ticket}");
     let list = single.ask("GET", "/api/challenges", None, &Value::Null).await.json();
     assert_eq!((&list[0]["status"], &list[1]["status"]), (&json!("open"), &json!("begun")));

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -20,13 +20,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::HttpState;
 use super::answer::{InPath, InQuery, Refused};
 use super::caller::Caller;
 use super::content::{WHOLE, is_json};
 use super::records::{Browse, From, View, limit, read, view};
-use super::scan::{Ended, Way};
+use super::scan::{Ended, Found, Lane, Way};
 use crate::cluster::StoredRecord;
 use crate::generators::{STREAMS, rfc3339_ms};
 use crate::workshop::Role;
@@ -37,10 +38,18 @@ const LIMIT_MAX: usize = 100_000;
 const PAGE: usize = 500;
 /// Reading and sending together.
 const WITHIN: Duration = Duration::from_secs(300);
-/// Nobody takes what was read.
+/// Whoever takes none of these bytes for so long gets no more.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
-const AT_ONCE: usize = 8;
+const TAKEN_BYTES: usize = 64 << 10;
+/// Of all students: who reads slowly holds a place for minutes, so there is one for each of a class.
+const AT_ONCE: usize = 64;
 const AT_ONCE_OF_ONE: usize = 2;
+/// While so many are open each may have one.
+const MANY: usize = 24;
+/// What each of them holds of the log.
+const HELD: usize = 1 << 20;
+/// Others read: it goes on after so long.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Of a table whose columns are found in its records.
 const COLUMNS_MAX: usize = 200;
 
@@ -84,12 +93,15 @@ impl Downloads {
     fn place(self: &Arc<Self>, caller: &Caller) -> Result<Place, Refused> {
         let user = caller.user.clone().unwrap_or_default();
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = open.get(&user).copied().unwrap_or(0);
-        if own >= AT_ONCE_OF_ONE {
-            return Err(Refused::too_many("two files of yours are being made already", Duration::from_secs(10)));
+        let (own, all) = (open.get(&user).copied().unwrap_or(0), open.values().sum::<usize>());
+        let is_student = caller.role != Role::Instructor;
+        let most = if is_student && all >= MANY { 1 } else { AT_ONCE_OF_ONE };
+        if own >= most {
+            let error = if own == 1 { "a file of yours is being made already" } else { "two files of yours are being made already" };
+            return Err(Refused::too_many(error, Duration::from_secs(10)));
         }
-        // A few students who read slowly keep no instructor out.
-        if caller.role != Role::Instructor && open.values().sum::<usize>() >= AT_ONCE {
+        // Students who read slowly keep no instructor out.
+        if is_student && all >= AT_ONCE {
             let busy = Refused::too_many("too many files are being made at the moment", Duration::from_secs(10));
             return Err(Refused { status: StatusCode::SERVICE_UNAVAILABLE, ..busy });
         }
@@ -184,17 +196,13 @@ async fn write(
     format: FileFormat,
     to: &mpsc::Sender<Bytes>,
 ) -> Result<(), String> {
-    let begun = Instant::now();
+    let until = Instant::now() + WITHIN;
     let mut file = File::new(format, view.topic.name.as_str());
     loop {
-        let make = |record: StoredRecord| {
-            let size = record.size().saturating_add(200);
-            (record, size)
-        };
-        let found = read(state, caller, &view, wanted.min(PAGE), make).await.map_err(|refused| refused.error)?;
+        let found = read_patiently(state, caller, &view, wanted.min(PAGE), until).await?;
         wanted = wanted.saturating_sub(found.items.len());
         view.lanes = found.lanes;
-        let is_done = |lane: &super::scan::Lane| if view.way == Way::Forward { lane.at >= lane.end } else { lane.at <= lane.start };
+        let is_done = |lane: &Lane| if view.way == Way::Forward { lane.at >= lane.end } else { lane.at <= lane.start };
         let last = wanted == 0 || found.ended == Ended::End || view.lanes.iter().all(is_done);
         let items = found.items;
         let made = tokio::task::spawn_blocking(move || {
@@ -203,17 +211,43 @@ async fn write(
         });
         let piece;
         (file, piece) = made.await.map_err(|_| "the file could not be written".to_owned())?;
-        if !piece.is_empty() {
-            let sent = tokio::time::timeout(TAKEN_WITHIN, to.send(Bytes::from(piece))).await;
-            sent.map_err(|_| "nobody takes the file")?.map_err(|_| "whoever asked has gone")?;
-        }
+        hand_over(to, Bytes::from(piece), TAKEN_WITHIN, until).await?;
         if last {
             return Ok(());
         }
-        if begun.elapsed() > WITHIN {
-            return Err("the file took too long".to_owned());
+    }
+}
+
+/// What is begun goes on when it is its turn again.
+async fn read_patiently(
+    state: &HttpState,
+    caller: &Caller,
+    view: &View,
+    limit: usize,
+    until: Instant,
+) -> Result<Found<StoredRecord>, String> {
+    let make = |record: StoredRecord| {
+        let held = record.held();
+        (record, held)
+    };
+    loop {
+        match read(state, caller, view, limit, HELD, make).await {
+            Err(refused) if refused.retry_after.is_some() && Instant::now() < until => tokio::time::sleep(AGAIN_AFTER).await,
+            found => return found.map_err(|refused| refused.error),
         }
     }
+}
+
+/// In small parts, so that whoever takes little at a time is told from one who takes nothing.
+async fn hand_over(to: &mpsc::Sender<Bytes>, mut piece: Bytes, within: Duration, until: Instant) -> Result<(), &'static str> {
+    while !piece.is_empty() {
+        let part = piece.split_to(piece.len().min(TAKEN_BYTES));
+        let left = until.saturating_duration_since(Instant::now());
+        let sent = tokio::time::timeout(within.min(left), to.send(part)).await;
+        let gone = |_| if left < within { "the file took too long" } else { "nobody takes the file" };
+        sent.map_err(gone)?.map_err(|_| "whoever asked has gone")?;
+    }
+    Ok(())
 }
 
 /// What has been written so far.

@@ -82,3 +82,53 @@ fn json_files_are_json_whatever_was_written() {
     assert_eq!(serde_json::from_str::<Vec<Value>>(&whole).unwrap(), parsed);
     assert_eq!(serde_json::from_str::<Vec<Value>>(&File::new(FileFormat::Json, "t").piece(&[], true)).unwrap().len(), 0);
 }
+
+fn student(user: &str) -> Caller {
+    Caller { role: Role::Student, user: Some(user.to_owned()), identity: None }
+}
+
+#[test]
+fn one_who_reads_slowly_keeps_nobody_else_from_a_file() {
+    let downloads = Arc::new(Downloads::default());
+    let mut open = Vec::new();
+    while let Ok(place) = downloads.place(&student("slow")) {
+        open.push(place);
+        assert!(open.len() <= AT_ONCE_OF_ONE);
+    }
+    // A class that does the same.
+    for n in 0..40 {
+        open.push(downloads.place(&student(&format!("s{n}"))).unwrap_or_else(|refused| panic!("{n}: {}", refused.error)));
+        open.extend(downloads.place(&student(&format!("s{n}"))));
+    }
+    assert!(open.len() < AT_ONCE);
+    let again = downloads.place(&student("s39")).err().unwrap();
+    assert_eq!((again.status, again.error.as_str()), (StatusCode::TOO_MANY_REQUESTS, "a file of yours is being made already"));
+    (0..AT_ONCE).for_each(|n| open.extend(downloads.place(&student(&format!("t{n}")))));
+    let full = downloads.place(&student("late")).err().unwrap();
+    assert!(open.len() == AT_ONCE && full.status == StatusCode::SERVICE_UNAVAILABLE && full.retry_after.is_some());
+    open.push(downloads.place(&Caller { role: Role::Instructor, user: Some("instructor".to_owned()), identity: None }).unwrap());
+    drop(open);
+    assert!(downloads.0.lock().unwrap().is_empty(), "nobody is remembered");
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_dropped_and_who_takes_little_is_not() {
+    let (within, later) = (Duration::from_millis(300), Instant::now() + Duration::from_secs(60));
+    let piece = Bytes::from(vec![b'x'; TAKEN_BYTES * 6 + 1]);
+    let (send, mut parts) = mpsc::channel(1);
+    assert_eq!(hand_over(&send, piece.clone(), within, later).await, Err("nobody takes the file"));
+    while parts.try_recv().is_ok() {}
+    let taking = tokio::spawn(async move {
+        let mut taken = 0;
+        while let Some(part) = parts.recv().await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            taken += part.len();
+        }
+        taken
+    });
+    assert_eq!(hand_over(&send, piece.clone(), within, later).await, Ok(()));
+    drop(send);
+    assert_eq!(taking.await.unwrap(), piece.len());
+    let (send, _parts) = mpsc::channel(1);
+    assert_eq!(hand_over(&send, piece, within, Instant::now() + Duration::from_millis(50)).await, Err("the file took too long"));
+}

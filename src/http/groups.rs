@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::cluster::{Cluster, GroupSummary};
+use crate::cluster::{Cluster, GroupOffset, GroupSummary};
 
 /// Groups are looked at again when the last look is older: a little less than a second, so that each tick has its own.
 const FRESH: Duration = Duration::from_millis(900);
@@ -34,9 +34,10 @@ pub(super) struct GroupsNow {
 
 pub(super) struct GroupNow {
     pub summary: GroupSummary,
-    pub lag: i64,
-    /// Lag by topic.
-    pub topics: Vec<(String, i64)>,
+    /// Of the partitions that it has committed offsets of; `None`: there are none.
+    pub lag: Option<i64>,
+    /// In their order.
+    pub topics: Vec<TopicNow>,
     /// Records per second that come in, and that are committed.
     pub rate_in: f64,
     pub rate_out: f64,
@@ -44,9 +45,29 @@ pub(super) struct GroupNow {
     pub eta_s: Option<f64>,
 }
 
+/// What a group reads of one topic.
+pub(super) struct TopicNow {
+    pub name: String,
+    /// As the group's.
+    pub lag: Option<i64>,
+    /// Partitions that its lag leaves out: nothing was committed there yet.
+    pub uncounted: usize,
+}
+
+/// What pages and the console say of these.
+pub(super) fn not_counted(partitions: usize) -> String {
+    let those = if partitions == 1 { "1 partition".to_owned() } else { format!("{partitions} partitions") };
+    format!("not counted: {those} without a committed offset")
+}
+
+/// The sum of what there is.
+pub(super) fn lag_of_all(lags: impl Iterator<Item = Option<i64>>) -> Option<i64> {
+    lags.flatten().reduce(i64::saturating_add)
+}
+
 struct Past {
     window: VecDeque<Mark>,
-    lag: VecDeque<(i64, i64)>,
+    lag: VecDeque<(i64, Option<i64>)>,
     lag_at: Option<Instant>,
 }
 
@@ -115,24 +136,25 @@ impl Groups {
     }
 
     /// When, and the lag then; the newest last.
-    pub fn lag_history(&self, id: &str) -> Vec<(i64, i64)> {
+    pub fn lag_history(&self, id: &str) -> Vec<(i64, Option<i64>)> {
         self.past().get(id).map_or_else(Vec::new, |past| past.lag.iter().copied().collect())
     }
 }
 
 fn look(summary: GroupSummary, past: &mut HashMap<String, Past>, at: Instant, at_ms: i64) -> GroupNow {
-    let mut topics: Vec<(String, i64)> = Vec::new();
-    let (mut lag, mut committed, mut end) = (0_i64, 0_i64, 0_i64);
-    for offset in &summary.offsets {
-        lag = lag.saturating_add(offset.lag());
-        committed = committed.saturating_add(offset.committed.0);
-        end = end.saturating_add(offset.end_offset.0);
-        match topics.iter_mut().find(|(name, _)| name == offset.topic.as_str()) {
-            Some((_, of_topic)) => *of_topic = of_topic.saturating_add(offset.lag()),
-            None => topics.push((offset.topic.to_string(), offset.lag())),
-        }
+    let of_topic = |offsets: &[GroupOffset]| TopicNow {
+        name: offsets.first().map(|offset| offset.topic.to_string()).unwrap_or_default(),
+        lag: lag_of_all(offsets.iter().map(GroupOffset::lag)),
+        uncounted: offsets.iter().filter(|offset| offset.committed.is_none()).count(),
+    };
+    let topics: Vec<TopicNow> = summary.offsets.chunk_by(|one, next| one.topic == next.topic).map(of_topic).collect();
+    let lag = lag_of_all(topics.iter().map(|topic| topic.lag));
+    let mut mark = Mark { at, partitions: 0, committed: 0, end: 0 };
+    for (committed, end) in summary.offsets.iter().filter_map(|offset| Some((offset.committed?, offset.end_offset))) {
+        mark.partitions = mark.partitions.saturating_add(1);
+        mark.committed = mark.committed.saturating_add(committed.0);
+        mark.end = mark.end.saturating_add(end.0);
     }
-    let mark = Mark { at, partitions: summary.offsets.len(), committed, end };
     let (rate_in, rate_out) = if past.len() < GROUPS_MAX || past.contains_key(&summary.id) {
         let past = past.entry(summary.id.clone()).or_insert_with(Past::new);
         past.note_lag(at, at_ms, lag);
@@ -141,8 +163,9 @@ fn look(summary: GroupSummary, past: &mut HashMap<String, Past>, at: Instant, at
         (0.0, 0.0)
     };
     let eta_s = match lag {
-        0 => Some(0.0),
-        lag if rate_out > rate_in => Some((lag as f64 / (rate_out - rate_in)).round()),
+        None => None,
+        Some(0) => Some(0.0),
+        Some(lag) if rate_out > rate_in => Some((lag as f64 / (rate_out - rate_in)).round()),
         _ => None,
     };
     GroupNow { summary, lag, topics, rate_in, rate_out, eta_s }
@@ -153,7 +176,7 @@ impl Past {
         Past { window: VecDeque::new(), lag: VecDeque::new(), lag_at: None }
     }
 
-    fn note_lag(&mut self, at: Instant, at_ms: i64, lag: i64) {
+    fn note_lag(&mut self, at: Instant, at_ms: i64, lag: Option<i64>) {
         let step = Duration::from_secs(u64::from(LAG_STEP_S)).saturating_sub(Duration::from_millis(500));
         if self.lag_at.is_none_or(|last| at.saturating_duration_since(last) >= step) {
             self.lag_at = Some(at);
@@ -188,12 +211,11 @@ impl Past {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::GroupOffset;
     use crate::model::{Offset, PartitionId};
 
     fn summary(committed: i64, end: i64) -> GroupSummary {
         let offset =
-            |p| GroupOffset { topic: "t".into(), partition: PartitionId(p), committed: Offset(committed), end_offset: Offset(end) };
+            |p| GroupOffset { topic: "t".into(), partition: PartitionId(p), committed: Some(Offset(committed)), end_offset: Offset(end) };
         GroupSummary { id: "g".into(), protocol: "classic".into(), state: "Stable".into(), members: 1, offsets: vec![offset(0), offset(1)] }
     }
 
@@ -207,7 +229,7 @@ mod tests {
             last = Some(look(summary(second * 30, 5_000 + second * 10), &mut past, at, second * 1_000));
         }
         let last = last.unwrap();
-        assert_eq!((last.rate_in, last.rate_out, last.lag), (20.0, 60.0, 2 * (5_400 - 1_200)));
+        assert_eq!((last.rate_in, last.rate_out, last.lag), (20.0, 60.0, Some(2 * (5_400 - 1_200))));
         assert_eq!(last.eta_s, Some(210.0));
         assert_eq!(past["g"].lag.iter().map(|(at, _)| *at).collect::<Vec<_>>()[..3], [0, 5_000, 10_000]);
         // Set back: no rate of minus so many.
@@ -219,6 +241,19 @@ mod tests {
     #[test]
     fn a_commit_beyond_the_end_is_no_lag_of_less_than_nothing() {
         let group = look(summary(10, 5), &mut HashMap::new(), Instant::now(), 0);
-        assert_eq!((group.lag, group.eta_s), (0, Some(0.0)));
+        assert_eq!((group.lag, group.eta_s), (Some(0), Some(0.0)));
+    }
+
+    #[test]
+    fn partitions_without_a_committed_offset_have_no_lag_and_are_counted_apart() {
+        let mut some = summary(3, 10);
+        some.offsets[1].committed = None;
+        let mut none = summary(3, 10);
+        none.offsets.iter_mut().for_each(|offset| offset.committed = None);
+        let look = |summary| look(summary, &mut HashMap::new(), Instant::now(), 0);
+        let (some, none) = (look(some), look(none));
+        assert_eq!((some.lag, some.topics[0].lag, some.topics[0].uncounted), (Some(7), Some(7), 1));
+        assert_eq!((none.lag, none.eta_s, none.topics[0].lag, none.topics[0].uncounted), (None, None, None, 2));
+        assert_eq!(not_counted(1), "not counted: 1 partition without a committed offset");
     }
 }

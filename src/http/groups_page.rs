@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::HttpState;
 use super::answer::{Asked, InPath, Refused};
 use super::caller::Caller;
-use super::groups::{GroupNow, LAG_STEP_S, now_ms};
+use super::groups::{GroupNow, LAG_STEP_S, TopicNow, now_ms};
 use super::overview::may_see_topic;
 use crate::cluster::{ClusterError, GroupMembers, GroupOffset, TopicSummary};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
@@ -37,8 +37,10 @@ pub(super) struct GroupRow {
     /// Kafka's word, such as `Stable` or `Empty`.
     state: String,
     members: usize,
-    /// Records between what is committed and the end, of all partitions.
-    lag: i64,
+    /// Records between what is committed and the end, of the partitions that it has committed offsets of; `null`: there are none.
+    lag: Option<i64>,
+    /// Partitions that the lag leaves out: they are read, and nothing was committed there yet.
+    uncounted: usize,
     topics: Vec<TopicLag>,
     /// Whether it is the caller's own.
     mine: bool,
@@ -53,7 +55,8 @@ pub(super) struct GroupRow {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct TopicLag {
     name: String,
-    lag: i64,
+    /// `null`: nothing was committed yet.
+    lag: Option<i64>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -70,7 +73,10 @@ pub(super) struct GroupAnswer {
     assignor: Option<String>,
     members: Vec<MemberRow>,
     partitions: Vec<GroupPartition>,
-    lag: i64,
+    /// Of the partitions that it has committed offsets of; `null`: there are none.
+    lag: Option<i64>,
+    /// Partitions that the lag leaves out: they are read, and nothing was committed there yet.
+    uncounted: usize,
     rate_in: f64,
     rate_out: f64,
     eta_s: Option<f64>,
@@ -104,8 +110,8 @@ pub(super) struct GroupPartition {
     /// `null`: nothing was committed yet.
     committed: Option<i64>,
     end_offset: i64,
-    /// Records between the two; 0 where nothing was committed.
-    lag: i64,
+    /// Records between the two; `null` where nothing was committed.
+    lag: Option<i64>,
     /// The member that reads it.
     owner: Option<String>,
 }
@@ -115,7 +121,8 @@ pub(super) struct GroupPartition {
 pub(super) struct LagHistory {
     step_s: u32,
     at_ms: Vec<i64>,
-    lag: Vec<i64>,
+    /// `null`: nothing was committed yet.
+    lag: Vec<Option<i64>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -185,6 +192,11 @@ pub(super) async fn list(State(state): State<HttpState>, Extension(caller): Exte
     Json(GroupsAnswer { at_ms: now.at_ms, groups })
 }
 
+/// Members may say that they read whatever topic they like: of those that are nobody's business nothing is told.
+pub(super) fn seen_topics<'a>(group: &'a GroupNow, caller: &'a Caller) -> impl Iterator<Item = &'a TopicNow> {
+    group.topics.iter().filter(|topic| may_see_topic(caller, &topic.name))
+}
+
 fn row(group: &GroupNow, caller: &Caller) -> GroupRow {
     let summary = &group.summary;
     GroupRow {
@@ -193,7 +205,8 @@ fn row(group: &GroupNow, caller: &Caller) -> GroupRow {
         state: summary.state.clone(),
         members: summary.members,
         lag: group.lag,
-        topics: group.topics.iter().map(|(name, lag)| TopicLag { name: name.clone(), lag: *lag }).collect(),
+        uncounted: seen_topics(group, caller).map(|topic| topic.uncounted).sum(),
+        topics: seen_topics(group, caller).map(|topic| TopicLag { name: topic.name.clone(), lag: topic.lag }).collect(),
         mine: is_mine(caller, &summary.id),
         rate_in: group.rate_in,
         rate_out: group.rate_out,
@@ -214,13 +227,13 @@ fn may_see(caller: &Caller, group: &str) -> Result<(), Refused> {
     Err(Refused::new(
         StatusCode::FORBIDDEN,
         "this is not one of your groups",
-        "ids of your groups begin with your own id; GET /api/groups lists them",
+        "ids of your groups begin with your own id; the list of groups has them",
     ))
 }
 
 fn no_group(id: &str) -> Refused {
     let id: String = id.chars().take(100).collect();
-    Refused::new(StatusCode::NOT_FOUND, format!("there is no group {id}"), "GET /api/groups lists those that there are")
+    Refused::new(StatusCode::NOT_FOUND, format!("there is no group {id}"), "the list of groups has those that there are")
 }
 
 pub(super) async fn one(
@@ -232,7 +245,7 @@ pub(super) async fn one(
     let members = state.cluster.group_members(&id).await.unwrap_or_default();
     let now = state.groups.now_with(&id, state.cluster.as_ref()).await;
     let group = now.get(&id).ok_or_else(|| no_group(&id))?;
-    let partitions = partitions(&state, group, &members);
+    let partitions = partitions(&state, &caller, group, &members);
     let (may_reset, why_not) = match members.members.len().max(group.summary.members) {
         0 => (true, None),
         members => (false, Some(stop_first(members))),
@@ -245,6 +258,7 @@ pub(super) async fn one(
         state: group.summary.state.clone(),
         assignor: Some(members.assignor).filter(|name| !name.is_empty()),
         members: members.members.into_iter().map(member).collect(),
+        uncounted: partitions.iter().filter(|row| row.committed.is_none()).count(),
         partitions,
         lag: group.lag,
         rate_in: group.rate_in,
@@ -279,11 +293,11 @@ fn member(member: crate::cluster::GroupMember) -> MemberRow {
     }
 }
 
-/// Those that were committed, with the numbers of the look that all pages share, and those that are read without.
-fn partitions(state: &HttpState, group: &GroupNow, members: &GroupMembers) -> Vec<GroupPartition> {
+/// Those of the look that all pages share, with its numbers, and those that a member has been given since.
+fn partitions(state: &HttpState, caller: &Caller, group: &GroupNow, members: &GroupMembers) -> Vec<GroupPartition> {
     let mut owners: HashMap<(&str, i32), &str> = HashMap::new();
     for member in &members.members {
-        for (topic, partitions) in &member.assignment {
+        for (topic, partitions) in member.assignment.iter().filter(|(topic, _)| may_see_topic(caller, topic.as_str())) {
             for partition in partitions.iter().take(PARTITIONS_MAX) {
                 owners.insert((topic.as_str(), partition.0), &member.member_id);
             }
@@ -296,14 +310,14 @@ fn partitions(state: &HttpState, group: &GroupNow, members: &GroupMembers) -> Ve
         Some((found.start_offset.0, found.end_offset.0))
     };
     let mut rows: Vec<GroupPartition> = Vec::new();
-    for offset in &group.summary.offsets {
+    for offset in group.summary.offsets.iter().filter(|offset| may_see_topic(caller, offset.topic.as_str())) {
         let GroupOffset { topic, partition, committed, end_offset } = offset;
         let start_offset = ends(topic.as_str(), partition.0).map_or(0, |(start, _)| start);
         rows.push(GroupPartition {
             topic: topic.to_string(),
             partition: partition.0,
             start_offset,
-            committed: Some(committed.0),
+            committed: committed.map(|committed| committed.0),
             end_offset: end_offset.0,
             lag: offset.lag(),
             owner: owners.remove(&(topic.as_str(), partition.0)).map(str::to_owned),
@@ -312,7 +326,7 @@ fn partitions(state: &HttpState, group: &GroupNow, members: &GroupMembers) -> Ve
     for ((topic, partition), owner) in owners {
         let Some((start_offset, end_offset)) = ends(topic, partition) else { continue };
         let (topic, owner) = (topic.to_owned(), Some(owner.to_owned()));
-        rows.push(GroupPartition { topic, partition, start_offset, committed: None, end_offset, lag: 0, owner });
+        rows.push(GroupPartition { topic, partition, start_offset, committed: None, end_offset, lag: None, owner });
     }
     rows.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
     rows
@@ -333,6 +347,11 @@ pub(super) async fn offsets(
         return Err(Refused::new(StatusCode::CONFLICT, stop_first(members), "stop the group first"));
     }
     let chosen = chosen(&state, &caller, group, &asked)?;
+    let _turn = match asked.to {
+        // Each look-up reads of the log.
+        ResetTo::Time | ResetTo::Back => Some(state.scans.turn(&caller).await?),
+        _ => None,
+    };
     let mut changes = Vec::with_capacity(chosen.len());
     let mut commits = Vec::with_capacity(chosen.len());
     for place in &chosen {
@@ -341,7 +360,7 @@ pub(super) async fn offsets(
         changes.push(OffsetChange {
             topic: place.topic.to_string(),
             partition: place.partition.0,
-            from: from.map(|offset| offset.committed.0),
+            from: from.and_then(|offset| offset.committed).map(|committed| committed.0),
             to: to.0,
             lag_after: place.end.0.saturating_sub(to.0).max(0),
         });
@@ -365,12 +384,16 @@ struct Place {
 
 fn chosen(state: &HttpState, caller: &Caller, group: &GroupNow, asked: &OffsetsAsk) -> Result<Vec<Place>, Refused> {
     let wrong = |error: String, fix: &str| Err(Refused::new(StatusCode::BAD_REQUEST, error, fix));
+    if asked.partitions.as_ref().is_some_and(Vec::is_empty) {
+        let fix = "name the topic and send numbers, such as [0, 2]; or leave partitions out: all of the topic, or all that were committed";
+        return wrong("the list of partitions is empty".to_owned(), fix);
+    }
     if asked.topic.is_none() && asked.partitions.is_some() {
         return wrong("partitions of which topic?".to_owned(), "name the topic, or leave the partitions out");
     }
     let topics: Vec<String> = match &asked.topic {
         Some(topic) => vec![topic.clone()],
-        None => group.topics.iter().map(|(name, _)| name.clone()).collect(),
+        None => group.topics.iter().filter(|topic| topic.lag.is_some()).map(|topic| topic.name.clone()).collect(),
     };
     let mut places = Vec::new();
     for name in topics {
@@ -380,10 +403,13 @@ fn chosen(state: &HttpState, caller: &Caller, group: &GroupNow, asked: &OffsetsA
             return Err(Refused::new(
                 StatusCode::NOT_FOUND,
                 format!("there is no topic {name}"),
-                "GET /api/topics lists those that there are",
+                "the list of topics has those that there are",
             ));
         };
-        let committed = |partition: PartitionId| group.summary.offsets.iter().any(|o| o.topic == topic.name && o.partition == partition);
+        let committed = |partition: PartitionId| {
+            let of = |o: &&GroupOffset| o.topic == topic.name && o.partition == partition;
+            group.summary.offsets.iter().find(of).is_some_and(|offset| offset.committed.is_some())
+        };
         let wanted = |partition: PartitionId| match (&asked.partitions, &asked.topic) {
             (Some(wanted), _) => wanted.contains(&partition.0),
             (None, Some(_)) => true,
@@ -466,8 +492,8 @@ pub(super) async fn delete(
 fn refused(error: ClusterError) -> Refused {
     let (status, fix) = match error.code {
         ErrorCode::UnknownMemberId | ErrorCode::NonEmptyGroup => (StatusCode::CONFLICT, "stop the group first"),
-        ErrorCode::GroupIdNotFound => (StatusCode::NOT_FOUND, "GET /api/groups lists those that there are"),
-        ErrorCode::UnknownTopicOrPartition => (StatusCode::NOT_FOUND, "GET /api/topics lists those that there are"),
+        ErrorCode::GroupIdNotFound => (StatusCode::NOT_FOUND, "the list of groups has those that there are"),
+        ErrorCode::UnknownTopicOrPartition => (StatusCode::NOT_FOUND, "the list of topics has those that there are"),
         ErrorCode::UnsupportedVersion => (StatusCode::NOT_IMPLEMENTED, "use the cluster's tools"),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "try again; if it stays so, the broker's log says more"),
     };

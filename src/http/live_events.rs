@@ -80,7 +80,8 @@ pub(super) struct GroupTick {
     /// Kafka's word, such as `Stable` or `Empty`.
     pub state: String,
     pub members: usize,
-    pub lag: i64,
+    /// `null`: nothing was committed yet.
+    pub lag: Option<i64>,
 }
 
 /// When it has changed. Whoever sees all topics and groups in the tick gets the light alone.

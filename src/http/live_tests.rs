@@ -322,6 +322,12 @@ async fn offsets_are_set_anew_to_each_of_what_can_be_asked_for() {
         let answer = class.post(&pupil, &path, ask.clone()).await;
         assert_eq!(answer.status, status, "{ask}: {}", answer.body);
     }
+    for ask in [json!({ "to": "latest", "topic": STREAM, "partitions": [] }), json!({ "to": "latest", "partitions": [] })] {
+        let answer = class.post(&pupil, &path, ask).await;
+        let told = answer.json();
+        assert_eq!((answer.status, &told["error"]), (400, &json!("the list of partitions is empty")));
+        assert!(told["fix"].as_str().unwrap().contains("such as [0, 2]"), "{told}");
+    }
     let gone = class.ask("DELETE", &format!("/api/groups/{group}"), Some(&pupil.token), &Value::Null).await;
     assert_eq!((gone.status, gone.json()), (200, json!({ "deleted": group })));
     assert_eq!(class.get(&pupil, &format!("/api/groups/{group}")).await.status, 404);

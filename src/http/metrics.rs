@@ -124,7 +124,9 @@ fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[&GroupSummary]) {
         for offset in &group.offsets {
             let partition = offset.partition.to_string();
             let labels = [("group", group.id.as_str()), ("topic", offset.topic.as_str()), ("partition", &partition)];
-            page.sample("headwater_group_lag", &labels, offset.lag());
+            if let Some(lag) = offset.lag() {
+                page.sample("headwater_group_lag", &labels, lag);
+            }
         }
     }
 }

@@ -31,6 +31,7 @@ mod joining;
 mod light;
 mod live;
 mod live_events;
+mod live_page;
 mod medallion;
 mod metrics;
 pub mod openapi;
@@ -249,6 +250,9 @@ mod openapi_tests;
 
 #[cfg(test)]
 mod live_tests;
+
+#[cfg(test)]
+mod groups_tests;
 
 #[cfg(test)]
 mod roles_tests;

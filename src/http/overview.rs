@@ -112,7 +112,8 @@ struct Group {
     protocol: String,
     state: String,
     members: usize,
-    lag: i64,
+    /// `null`: nothing was committed yet.
+    lag: Option<i64>,
     topics: Vec<GroupTopic>,
 }
 
@@ -120,7 +121,7 @@ struct Group {
 #[schemars(rename = "OverviewGroupTopic")]
 struct GroupTopic {
     name: String,
-    lag: i64,
+    lag: Option<i64>,
 }
 
 pub(super) async fn overview(State(state): State<HttpState>, Extension(caller): Extension<Caller>) -> Response {
@@ -159,13 +160,21 @@ impl Overview {
         let part = Overview {
             damage: self.damage.iter().filter(|damage| may_see_topic(caller, &damage.topic)).cloned().collect(),
             topics: self.topics.iter().filter(|topic| may_see_topic(caller, &topic.name)).cloned().collect(),
-            groups: self.groups.iter().filter(|group| caller.owns_group(&group.id)).cloned().collect(),
+            groups: self.groups.iter().filter(|group| caller.owns_group(&group.id)).map(|group| group.seen_by(caller)).collect(),
             // These speak of the machine and name topics.
             problem: self.problem.as_ref().map(|_| "the broker has a problem; the instructor's page says which".to_owned()),
             warning: None,
             ..*self
         };
         Bytes::from(serde_json::to_vec(&part).unwrap_or_default())
+    }
+}
+
+impl Group {
+    /// Its members may say that they read whatever topic they like.
+    fn seen_by(&self, caller: &Caller) -> Group {
+        let topics = self.topics.iter().filter(|topic| may_see_topic(caller, &topic.name)).cloned().collect();
+        Group { topics, ..self.clone() }
     }
 }
 
@@ -267,6 +276,6 @@ fn group(group: &GroupNow) -> Group {
         state: summary.state.clone(),
         members: summary.members,
         lag: group.lag,
-        topics: group.topics.iter().map(|(name, lag)| GroupTopic { name: name.clone(), lag: *lag }).collect(),
+        topics: group.topics.iter().map(|topic| GroupTopic { name: topic.name.clone(), lag: topic.lag }).collect(),
     }
 }

@@ -15,7 +15,7 @@ use super::caller::Caller;
 use super::content::{IN_LIST, StreamRecord, WHOLE};
 use super::cursor::Cursor;
 use super::filter::Filter;
-use super::scan::{Ended, Found, Job, Lane, Way, scan};
+use super::scan::{Budget, Ended, Found, Job, Lane, Way, scan};
 use super::topics::{not_there, refused, seen};
 use crate::cluster::{Records, StoredRecord, TopicSummary};
 use crate::model::{Offset, PartitionId, Timestamp};
@@ -119,7 +119,7 @@ pub(super) async fn view(state: &HttpState, caller: &Caller, name: &str, asked: 
         (Some(_), Some(_)) => return Err(bad("both after and before are given", "give one of them")),
         (Some(cursor), None) => (Way::Forward, lanes_of(&topic, asked.partition, Way::Forward, &Cursor::parse(cursor)?)?),
         (None, Some(cursor)) => (Way::Back, lanes_of(&topic, asked.partition, Way::Back, &Cursor::parse(cursor)?)?),
-        (None, None) => begin(state, &topic, asked).await?,
+        (None, None) => begin(state, caller, &topic, asked).await?,
     };
     Ok(View { topic, lanes, way, filter: Arc::new(filter) })
 }
@@ -142,7 +142,7 @@ fn lanes(topic: &TopicSummary, only: Option<i32>) -> Result<Vec<Lane>, Refused> 
     Ok(lanes)
 }
 
-async fn begin(state: &HttpState, topic: &TopicSummary, asked: &Browse) -> Result<(Way, Vec<Lane>), Refused> {
+async fn begin(state: &HttpState, caller: &Caller, topic: &TopicSummary, asked: &Browse) -> Result<(Way, Vec<Lane>), Refused> {
     let mut lanes = lanes(topic, asked.partition)?;
     match asked.from.unwrap_or_default() {
         From::Newest => {
@@ -156,6 +156,8 @@ async fn begin(state: &HttpState, topic: &TopicSummary, asked: &Browse) -> Resul
         }
         From::Time => {
             let time = asked.time_ms.ok_or_else(|| bad("from=time needs a time", "add &time_ms=MILLISECONDS since 1970"))?;
+            // Each look-up reads of the log.
+            let _turn = state.scans.turn(caller).await?;
             for lane in &mut lanes {
                 let found = state.cluster.offset_at(&topic.name, lane.partition, Timestamp(time)).await;
                 lane.at = found.map_err(refused)?.0.clamp(lane.start, lane.end);
@@ -184,12 +186,13 @@ fn lanes_of(topic: &TopicSummary, only: Option<i32>, way: Way, cursor: &Cursor) 
     Ok(lanes)
 }
 
-/// Reads once, as far as the budget goes.
+/// Reads once, as far as the budget goes. `held`: bytes of what was found that are held for the answer.
 pub(super) async fn read<T: Send + 'static>(
     state: &HttpState,
     caller: &Caller,
     view: &View,
     limit: usize,
+    held: usize,
     make: impl Fn(StoredRecord) -> (T, usize) + Send + 'static,
 ) -> Result<Found<T>, Refused> {
     let is_done = |lane: &Lane| if view.way == Way::Forward { lane.at >= lane.end } else { lane.at <= lane.start };
@@ -205,7 +208,7 @@ pub(super) async fn read<T: Send + 'static>(
         way: view.way,
         filter: Arc::clone(&view.filter),
         limit,
-        budget: turn.budget(),
+        budget: Budget { held, ..turn.budget() },
     };
     let scanned = tokio::task::spawn_blocking(move || {
         let found = scan(&job, make);
@@ -231,7 +234,7 @@ pub(super) async fn browse(
         let weight = shown.weight();
         (shown, weight)
     };
-    let found = read(&state, &caller, &view, limit, make).await?;
+    let found = read(&state, &caller, &view, limit, Budget::PAGE.held, make).await?;
     let (newer, older) = if view.way == Way::Forward { (&found.lanes, &view.lanes) } else { (&view.lanes, &found.lanes) };
     let any_older = older.iter().any(|lane| lane.at > lane.start);
     Ok(Json(RecordPage {

@@ -537,3 +537,27 @@ async fn damaged_records_are_passed_over_and_told() {
     );
     drop(single.workshop);
 }
+
+#[tokio::test]
+async fn looking_for_a_time_takes_a_turn_like_all_reading() {
+    let room = Room::open().await;
+    let group = format!("{}-app", room.otter.id);
+    room.class.cluster.commit_offsets(&group, vec![(STREAM.into(), PartitionId(0), crate::model::Offset(0))]).await.unwrap();
+    let state = HttpState::new(Arc::clone(&room.class.cluster));
+    let identity = room.class.workshop.roster().get(&room.otter.id).cloned();
+    let caller = caller::Caller { role: crate::workshop::Role::Student, user: Some(room.otter.id.clone()), identity };
+    let turns = (state.scans.turn(&caller).await.unwrap(), state.scans.turn(&caller).await.unwrap());
+    let browse = |from, time_ms| records::Browse { from: Some(from), time_ms, ..records::Browse::default() };
+    assert!(records::view(&state, &caller, STREAM, &browse(records::From::Oldest, None)).await.is_ok(), "nothing is read for it");
+    let refused = records::view(&state, &caller, STREAM, &browse(records::From::Time, Some(0))).await.err().unwrap();
+    assert!(refused.status.as_u16() == 429 && refused.retry_after.is_some(), "{refused:?}");
+    let ask = |to: &str| {
+        let asked = serde_json::from_value(json!({ "to": to, "minutes": 5 })).unwrap();
+        let (state, caller) = (axum::extract::State(state.clone()), axum::extract::Extension(caller.clone()));
+        groups_page::offsets(state, caller, answer::InPath(group.clone()), answer::Asked(asked))
+    };
+    assert!(ask("latest").await.is_ok());
+    assert_eq!(ask("back").await.err().unwrap().status.as_u16(), 429);
+    drop(turns);
+    assert!(ask("back").await.is_ok());
+}

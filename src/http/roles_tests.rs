@@ -69,7 +69,7 @@ const EXPECTED: &[(&str, &str, &str, &str, [u16; 4])] = &[
     ("get",    "/api/challenges/{id}",        "/api/challenges/c01",             "",                                     [200, 200, 200, 200]),
     ("get",    "/api/challenges/{id}/{file}", "/api/challenges/c01/starter.py",  "",                                     [200, 200, 200, 200]),
     // The streams of this class are not there yet.
-    ("get",    "/api/ticket/{id}",            "/api/ticket/c01",                 "",                                     [401, 409, 409, 409]),
+    ("post",   "/api/ticket/{id}",            "/api/ticket/c01",                 "{}",                                   [401, 409, 409, 409]),
     ("get",    "/api/tickets/{id}",           "/api/tickets/c01",                "",                                     [401, 200, 200, 200]),
     ("post",   "/api/check/{id}",             "/api/check/c01?student=ID",       "{}",                                   [401, 200, 403, 200]),
     ("get",    "/api/verdict/{id}",           "/api/verdict/c01?student=ID",     "",                                     [401, 200, 403, 200]),

@@ -24,6 +24,8 @@ pub(super) struct RoomChange {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Option<TimerWish>")]
     timer: Option<Option<TimerWish>>,
+    /// Minutes for which the timer that there is goes on longer; from now on if its time is up. 0.1 to 600.
+    longer: Option<f64>,
 }
 
 /// Tells what is null from what is not there.
@@ -36,6 +38,6 @@ pub(super) async fn show(State(state): State<HttpState>) -> Result<Json<Room>, R
 }
 
 pub(super) async fn change(State(state): State<HttpState>, Asked(asked): Asked<RoomChange>) -> Result<Json<Room>, Refused> {
-    let RoomChange { announcement, frozen, timer } = asked;
-    Ok(Json(course(&state)?.set_room(RoomWish { announcement, frozen, timer }).await?))
+    let RoomChange { announcement, frozen, timer, longer } = asked;
+    Ok(Json(course(&state)?.set_room(RoomWish { announcement, frozen, timer, longer }).await?))
 }

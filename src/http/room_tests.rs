@@ -1,5 +1,7 @@
 //! The room, reports, the doctor and the console over HTTP, for everybody who may ask and for those who try what they may not.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -53,8 +55,22 @@ async fn the_room_is_the_instructors_to_change_everybodys_to_read_and_kept() {
     class.put(&teacher, "/api/leaderboard", json!({ "on": true })).await;
     assert!(heard.has_changed().unwrap() && heard.borrow_and_update().leaderboard);
     assert_eq!(class.get(&pupil, "/api/room").await.json()["announcement"], told["announcement"]);
+    // Longer, by this clock alone.
+    let ends = |room: &Value| room["timer"]["ends_ms"].as_i64().unwrap();
+    let longer = class.put(&teacher, "/api/room", json!({ "longer": 5 })).await.json();
+    assert_eq!((ends(&longer) - ends(&told), text(&longer["timer"], "label")), (300_000, "C2"));
+    class.ahead_ms.fetch_add(60 * 60_000, Ordering::Relaxed);
+    let again = class.put(&teacher, "/api/room", json!({ "longer": 5 })).await.json();
+    let left = ends(&again) - crate::broker::clock::now().0 - 60 * 60_000;
+    assert!((290_000..=300_000).contains(&left), "its time was up: {left}");
+    let most = class.put(&teacher, "/api/room", json!({ "longer": 600 })).await.json();
+    assert!(ends(&most) - crate::broker::clock::now().0 <= 660 * 60_000, "{most}");
+    class.ahead_ms.fetch_sub(60 * 60_000, Ordering::Relaxed);
     // Wrong.
     for wrong in [
+        json!({ "longer": 0 }),
+        json!({ "longer": 1e300 }),
+        json!({ "longer": 5, "timer": { "minutes": 5 } }),
         json!({ "announcement": "x".repeat(501) }),
         json!({ "announcement": 5 }),
         json!({ "timer": { "minutes": 0 } }),
@@ -75,7 +91,7 @@ async fn the_room_is_the_instructors_to_change_everybodys_to_read_and_kept() {
     let again = open_course(&class.cluster, &class.workshop, &class.ahead_ms).await;
     let (room, now) = (serde_json::to_value(again.room()).unwrap(), class.get(&pupil, "/api/room").await.json());
     assert_eq!(room, now);
-    assert_eq!((&room["frozen"], &room["leaderboard"], &room["timer"]), (&json!(true), &json!(true), &told["timer"]));
+    assert_eq!((&room["frozen"], &room["leaderboard"], &room["timer"]), (&json!(true), &json!(true), &most["timer"]));
     // Who takes part is still known beside it.
     let roster = crate::workshop::Workshop::open(
         Arc::clone(&class.cluster),
@@ -110,7 +126,7 @@ async fn in_a_frozen_room_no_check_counts_and_the_leaderboard_stays() {
     assert_eq!((refused.status, text(&refused.json(), "error")), (409, "the instructor has frozen the room"));
     assert_eq!(class.get(&pupil, "/api/verdict/c02").await.json()["status"], "partial");
     // Working goes on: tickets, hints, calls for help.
-    assert_eq!(class.get(&pupil, "/api/ticket/c01").await.status, 200);
+    assert_eq!(class.post(&pupil, "/api/ticket/c01", json!({})).await.status, 200);
     assert_eq!(class.post(&pupil, "/api/hint/c01", json!({})).await.status, 200);
     // What the instructor shows does not count anyway; what they grant is seen later.
     assert_eq!(class.post(&teacher, "/api/check/c01", json!({})).await.status, 200);

@@ -7,7 +7,7 @@ use super::course::OfStudent;
 use super::openapi::{Answer, Content, Events, File, Shape, Text};
 use super::{
     HttpState, challenges, checks, class, console, content, dashboard, doctor, download, generators, groups_page, health, history,
-    join_code, joining, live, live_events, medallion, metrics, openapi, overview, plain, produce, progress, records, report, requests,
+    join_code, joining, live_events, live_page, medallion, metrics, openapi, overview, plain, produce, progress, records, report, requests,
     reset, room, schemas, seen, server_info, settings, student_tool, students, tickets, topic_page, topics,
 };
 use crate::generators::incidents::{Command, Wish};
@@ -86,7 +86,7 @@ routes! {
     post   "/api/me/reset"                Student    reset::mine (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: which topics and groups of one's own go; `{confirm}`: they do";
     post   "/api/reset"                   Instructor reset::everything (body: reset::ResetAsk) -> reset::ResetAnswer, "`{}`: what dies; `{confirm, secret}`: it does, and the streams begin anew";
     get    "/api/seen"                    Student    seen::seen (query: seen::SeenQuery) -> seen::Seen, "what the broker saw of one's clients; the instructor: of all, or `?user=`";
-    get    "/api/live"                    Student    live::live (query: live::LiveQuery) -> Events<live_events::LiveEvent>, "what changes, once a second: events `tick`, `mine`, `verdict`, `room`";
+    get    "/api/live"                    Student    live_page::live (query: live_page::LiveQuery) -> Events<live_events::LiveEvent>, "what changes, once a second: events `tick`, `mine`, `verdict`, `room`";
     get    "/api/history"                 Student    history::history (query: history::HistoryQuery) -> history::HistoryAnswer, "rates, connections and cost over `?minutes=15`, 60, 360 or 1440";
     get    "/api/groups"                  Student    groups_page::list -> groups_page::GroupsAnswer, "groups with their lag; a student's own";
     get    "/api/groups/{id}"             Student    groups_page::one -> groups_page::GroupAnswer, "one of them: members, partitions, lag over a quarter of an hour";
@@ -102,7 +102,7 @@ routes! {
     get    "/api/challenges"              Nobody     challenges::list -> Vec<challenges::ChallengeRow>, "what there is to do, in order; with one's own status when somebody asks";
     get    "/api/challenges/{id}"         Nobody     challenges::one -> challenges::ChallengePage, "one of them: text, what to hand in, starters, prompts, the question";
     get    "/api/challenges/{id}/{file}"  Nobody     challenges::file -> Text, "a starter, or a file that all scripts share; a solution only for the instructor";
-    get    "/api/ticket/{id}"             Student    tickets::issue (query: OfStudent) -> Handed, "a new ticket for a challenge: a nonce and the offsets to work on";
+    post   "/api/ticket/{id}"             Student    tickets::issue (query: OfStudent) (body: checks::Nothing) -> Handed, "`{}`: a new ticket for a challenge: a nonce and the offsets to work on";
     get    "/api/tickets/{id}"            Student    tickets::list (query: OfStudent) -> Vec<Ticket>, "the tickets that may still be answered, the newest first";
     post   "/api/check/{id}"              Student    checks::check (query: OfStudent) (body: checks::CheckAsk) -> Told, "`{receipt?}`: the verdict on the newest answer";
     get    "/api/verdict/{id}"            Student    checks::verdict (query: OfStudent) -> Told, "the last verdict";
@@ -123,7 +123,7 @@ routes! {
     get    "/api/reports"                 Instructor report::list -> report::Reports, "who has handed in, when, and how many words";
     get    "/api/medallion"               Student    medallion::medallion (query: OfStudent) -> medallion::Medallion, "rows of one's own tables, bronze to gold, as the last receipts had them";
     get    "/api/room"                    Student    room::show -> Room, "announcement, timer, whether the room is frozen";
-    put    "/api/room"                    Instructor room::change (body: room::RoomChange) -> Room, "`{announcement?, frozen?, timer?}`: what is left out stays, null takes it away";
+    put    "/api/room"                    Instructor room::change (body: room::RoomChange) -> Room, "`{announcement?, frozen?, timer?, longer?}`: what is left out stays, null takes it away";
     get    "/api/join-code"               Instructor join_code::join_code (query: join_code::JoinCodeQuery) -> join_code::JoinCode | File, "what a phone or laptop opens to join; `?format=svg`: as a QR code";
     get    "/api/doctor"                  Student    doctor::doctor (query: doctor::DoctorQuery) -> doctor::Findings, "what may keep a client from working, in plain words";
     get    "/api/verbs"                   Student    console::verbs -> console::Verbs, "what the console understands";

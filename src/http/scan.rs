@@ -189,7 +189,7 @@ impl Scanner<'_> {
         records.retain(|record| record.offset.0 < to);
         self.loads = self.loads.saturating_add(1);
         self.records = self.records.saturating_add(records.len() as u64);
-        self.bytes = self.bytes.saturating_add(records.iter().map(StoredRecord::size).fold(0, usize::saturating_add));
+        self.bytes = self.bytes.saturating_add(records.iter().map(StoredRecord::held).fold(0, usize::saturating_add));
         Ok(records)
     }
 

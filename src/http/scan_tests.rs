@@ -23,7 +23,7 @@ impl Records for Made {
                 if !read.is_empty() && bytes >= bytes_max {
                     break;
                 }
-                bytes += record.size();
+                bytes += record.held();
                 read.push(record.clone());
             }
             Ok(read)
@@ -217,4 +217,13 @@ async fn a_class_that_scans_at_once_gets_on_in_small_steps() {
     assert!(small >= 90, "{small} of 100 went on in small steps");
     assert_eq!(times.iter().filter(|time| **time == Budget::PAGE.time).count(), 100 - small, "who is alone has all the time of a page");
     assert!((Budget::CROWDED.time * 300 / u32::try_from(AT_ONCE).unwrap()) < WAIT_MAX, "300 students get their turn");
+}
+
+#[test]
+fn records_without_any_bytes_cost_what_is_held_of_them() {
+    let records = (0..10_000).map(|offset| record(0, offset, offset, 0)).collect();
+    let lanes = vec![Lane { partition: PartitionId(0), start: 0, end: 10_000, at: 0 }];
+    let budget = Budget { records: u64::MAX, bytes: 300 << 10, ..SMALL };
+    let found = run(job(&Arc::new(Made(Mutex::new(vec![records]))), lanes, Way::Forward, "none", 10_000, budget));
+    assert!(found.ended == Ended::Budget && (1_000..5_000).contains(&found.scanned), "{}", found.scanned);
 }

@@ -10,7 +10,7 @@ use super::HttpState;
 use super::answer::{InQuery, Refused};
 use super::caller::{Caller, Peer};
 use super::light::Light;
-use super::live::watched_id;
+use super::live_page::watched_id;
 use crate::model::sighting::{Sighting, Trouble};
 use crate::workshop::Role;
 

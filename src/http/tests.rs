@@ -73,7 +73,7 @@ impl Cluster for Town {
         let offset = |p| GroupOffset {
             topic: "ecommerce-events".into(),
             partition: PartitionId(p),
-            committed: Offset(1900),
+            committed: Some(Offset(1900)),
             end_offset: Offset(2000),
         };
         let group = GroupSummary {

@@ -7,13 +7,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::HttpState;
-use super::answer::{InPath, Refused};
+use super::answer::{Asked, InPath, Refused};
+use super::checks::Nothing;
 use super::course::{About, course};
 use crate::generators::{Phase, Runner};
 use crate::workshop::course::Handed;
 use crate::workshop::{Student, Ticket};
 
-pub(super) async fn issue(State(state): State<HttpState>, about: About, InPath(id): InPath) -> Result<Json<Handed>, Refused> {
+pub(super) async fn issue(
+    State(state): State<HttpState>,
+    about: About,
+    InPath(id): InPath,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<Json<Handed>, Refused> {
     Ok(Json(issued(&state, &about.student, &id).await?))
 }
 

@@ -11,7 +11,9 @@ use super::HttpState;
 use super::answer::{InPath, Refused};
 use super::caller::Caller;
 use super::fields::{Template, TopicField, fields, templates};
+use super::groups::lag_of_all;
 use super::records::{Browse, read, view};
+use super::scan::Budget;
 use super::snapshot::snapshot;
 use super::topics::{TopicRow, may_see_group, records_of, refused, row, seen};
 use crate::cluster::{GroupOffset, GroupSummary, StoredRecord, TopicSetting, TopicSummary};
@@ -57,9 +59,11 @@ pub(super) struct ConfigRow {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CommittedRow {
     pub partition: i32,
-    pub committed: i64,
+    /// `null`: nothing was committed yet.
+    pub committed: Option<i64>,
     pub end_offset: i64,
-    pub lag: i64,
+    /// `null`: nothing was committed yet.
+    pub lag: Option<i64>,
 }
 
 /// A group that reads the topic.
@@ -67,7 +71,10 @@ pub(super) struct CommittedRow {
 pub(super) struct TopicGroup {
     pub id: String,
     pub state: String,
-    pub lag: i64,
+    /// Of the partitions that it has committed offsets of; `null`: there are none.
+    pub lag: Option<i64>,
+    /// Partitions that it leaves out: nothing was committed there yet.
+    pub uncounted: usize,
     pub partitions: Vec<CommittedRow>,
 }
 
@@ -130,14 +137,15 @@ fn config(setting: TopicSetting) -> ConfigRow {
 fn group(group: &GroupSummary, topic: &str) -> Option<TopicGroup> {
     let committed = |offset: &GroupOffset| CommittedRow {
         partition: offset.partition.0,
-        committed: offset.committed.0,
+        committed: offset.committed.map(|committed| committed.0),
         end_offset: offset.end_offset.0,
         lag: offset.lag(),
     };
     let mut partitions: Vec<CommittedRow> = group.offsets.iter().filter(|o| o.topic.as_str() == topic).map(committed).collect();
     partitions.sort_unstable_by_key(|row| row.partition);
-    let lag = partitions.iter().map(|row| row.lag).fold(0, i64::saturating_add);
-    (!partitions.is_empty()).then(|| TopicGroup { id: group.id.clone(), state: group.state.clone(), lag, partitions })
+    let lag = lag_of_all(partitions.iter().map(|row| row.lag));
+    let uncounted = partitions.iter().filter(|row| row.lag.is_none()).count();
+    (!partitions.is_empty()).then(|| TopicGroup { id: group.id.clone(), state: group.state.clone(), lag, uncounted, partitions })
 }
 
 pub(super) async fn show(
@@ -174,8 +182,8 @@ async fn last_records(state: &HttpState, caller: &Caller, topic: &TopicSummary) 
     }
     let Ok(view) = view(state, caller, topic.name.as_str(), &Browse::default()).await else { return Arc::default() };
     let make = |record: StoredRecord| {
-        let size = record.size();
-        (record, size)
+        let held = record.held();
+        (record, held)
     };
-    read(state, caller, &view, LOOKED_AT, make).await.map(|found| Arc::new(found.items)).unwrap_or_default()
+    read(state, caller, &view, LOOKED_AT, Budget::PAGE.held, make).await.map(|found| Arc::new(found.items)).unwrap_or_default()
 }

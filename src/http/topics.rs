@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Asked, InPath, InQuery, Refused};
 use super::caller::Caller;
+use super::groups::lag_of_all;
 use super::history::TopicRate;
 use super::overview::{is_stream, may_see_topic};
 use super::paces::Pace;
 use super::snapshot::{Snapshot, snapshot};
 use super::{HttpState, schemas};
 use crate::broker::is_internal;
-use crate::cluster::{ClusterError, GroupSummary, PartitionSummary, Spent, TopicSummary, TopicWish};
+use crate::cluster::{ClusterError, GroupOffset, GroupSummary, PartitionSummary, Spent, TopicSummary, TopicWish};
 use crate::generators::STREAMS;
 use crate::model::{ErrorCode, TopicName};
 use crate::workshop::Role;
@@ -38,7 +39,10 @@ pub(super) enum TopicKind {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct GroupLag {
     pub group: String,
-    pub lag: i64,
+    /// `null`: nothing was committed yet.
+    pub lag: Option<i64>,
+    /// Partitions that it leaves out: nothing was committed there yet.
+    pub uncounted: usize,
 }
 
 /// One topic in the list.
@@ -104,7 +108,7 @@ pub(super) struct DeletedTopic {
 pub(super) fn refused(error: ClusterError) -> Refused {
     let (status, fix) = match error.code {
         ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId => {
-            (StatusCode::NOT_FOUND, "GET /api/topics lists the topics; it may just have been deleted")
+            (StatusCode::NOT_FOUND, "it may just have been deleted; the list of topics has those that there are")
         }
         ErrorCode::TopicAlreadyExists => (StatusCode::CONFLICT, "choose another name, or delete the topic first"),
         ErrorCode::InvalidTopicException => (StatusCode::BAD_REQUEST, "choose another name"),
@@ -132,10 +136,10 @@ pub(super) fn not_there(error: impl Into<String>, fix: &str) -> Refused {
 /// A topic that the caller may see. Of others they do not learn whether they are there.
 pub(super) fn seen(state: &HttpState, caller: &Caller, name: &str) -> Result<TopicSummary, Refused> {
     if !may_see_topic(caller, name) {
-        let fix = "look at the streams, or at topics of your own; GET /api/topics lists them";
+        let fix = "look at the streams, or at topics of your own; the list of topics has both";
         return Err(Refused::new(StatusCode::FORBIDDEN, "this topic is somebody else's, or there is none", fix));
     }
-    let none = || not_there(format!("there is no topic {name}"), "GET /api/topics lists the topics");
+    let none = || not_there(format!("there is no topic {name}"), "the list of topics has those that there are");
     state.cluster.topic(name).ok_or_else(none)
 }
 
@@ -201,9 +205,9 @@ pub(super) fn records_of(partition: &PartitionSummary) -> i64 {
 }
 
 fn lag_of(group: &GroupSummary, topic: &str) -> Option<GroupLag> {
-    let mut lags = group.offsets.iter().filter(|offset| offset.topic.as_str() == topic).map(crate::cluster::GroupOffset::lag).peekable();
-    lags.peek()?;
-    Some(GroupLag { group: group.id.clone(), lag: lags.fold(0, i64::saturating_add) })
+    let lags: Vec<Option<i64>> = group.offsets.iter().filter(|offset| offset.topic.as_str() == topic).map(GroupOffset::lag).collect();
+    let uncounted = lags.iter().filter(|lag| lag.is_none()).count();
+    (!lags.is_empty()).then(|| GroupLag { group: group.id.clone(), lag: lag_of_all(lags.into_iter()), uncounted })
 }
 
 pub(super) fn row(

@@ -182,6 +182,7 @@ CODE = (
             "UnsupportedClassVersionError",
             "JAVA_HOME is not set",
             "Did not find winutils.exe",
+            "HADOOP_HOME and hadoop.home.dir are unset",
             "UnsupportedOperationException: getSubject is not supported",
         ),
         (

@@ -97,6 +97,7 @@ CONNECTION = (
         "The first connection works, then another address is tried in vain",
         (
             "Failed to resolve 'broker:9092'",
+            "/1: Connection setup timed out in state CONNECT",
             "Connect to ipv4#127.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)",
             "Connection to node 1 (localhost/127.0.0.1:9092) could not be established",
             "TimeoutException: Timed out waiting for a node assignment",

@@ -129,7 +129,7 @@ def _spark(script, notebook):
 
 
 def ticket(arguments) -> list[str]:
-    found = _server(arguments).ask(f"/api/ticket/{_known(arguments)}").json()
+    found = _server(arguments).ask(f"/api/ticket/{_known(arguments)}", {}).json()
     if arguments.json:
         return [json.dumps(found, indent=2)]
     lines = [f"Ticket {found['nonce']} for {found['challenge']}"]

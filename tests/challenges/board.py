@@ -98,7 +98,7 @@ def untouched(room, folder, python):
 
 
 def borrowed(room, folder, python):
-    nonce = room.student().ask("/api/ticket/c03")["nonce"]
+    nonce = room.student().ask("/api/ticket/c03", {})["nonce"]
     text = re.sub(r"^import workshop\n", f"import workshop\n\n{STRANGER.format(nonce=nonce)}", folder.text("solution.py"), flags=re.M)
     verdict, _ = driven(room.student(), python, text, lambda verdict: True)
     return expected(verdict, ("error",), words="another student")
@@ -163,7 +163,7 @@ def looked_at(student, python, place, url):
 def agree(student, python, place, shown):
     """What is wrong with what was on the screen, held against the snapshots."""
     script = place / "snapshots.py"
-    script.write_text(SNAPSHOTS.replace("TOPIC", student.ask("/api/ticket/c03")["results"]), encoding="utf-8")
+    script.write_text(SNAPSHOTS.replace("TOPIC", student.ask("/api/ticket/c03", {})["results"]), encoding="utf-8")
     code, output = student.run(python, script)
     if code:
         return f"FAIL: {output[-500:]}"

@@ -50,7 +50,7 @@ class Room:
 
     def is_live(self, scout):
         if self.classroom:
-            return any(scout.ask("/api/ticket/c02").get("live", {}).values())
+            return any(scout.ask("/api/ticket/c02", {}).get("live", {}).values())
         # Whoever is alone would have a ticket then.
         return scout.ask("/api/generators").get("phase") == "live"
 

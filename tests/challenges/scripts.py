@@ -76,7 +76,7 @@ def mistaken(room, folder, python, wrong, dirt):
 def borrowed(room, folder, python):
     """Another student's ticket in an answer that is right otherwise."""
     friend, student = room.student(), room.student()
-    nonce = friend.ask(f"/api/ticket/{folder.id}")["nonce"]
+    nonce = friend.ask(f"/api/ticket/{folder.id}", {})["nonce"]
     text = re.sub(r"^import workshop\n", f"import workshop\n\n{STRANGER.format(nonce=nonce)}", folder.text("solution.py"), flags=re.M)
     return expected(ran(student, python, student.begin(folder.id), f"{folder.id}.py", text), ("error",), words="another student")
 
@@ -96,7 +96,7 @@ def empty(room, folder):
 def stale(room):
     """The records of a ticket are there no more: the instructor let the streams begin anew. The last case, as it takes everything."""
     student = room.student()
-    nonce = student.ask("/api/ticket/c01")["nonce"]
+    nonce = student.ask("/api/ticket/c01", {})["nonce"]
     room.reset()
     return expected(student.ask("/api/check/c01", {"receipt": {"ticket": nonce, "records": []}}), ("error",), words="made anew")
 

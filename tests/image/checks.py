@@ -36,9 +36,9 @@ OWN_TOPIC = "kept"
 
 
 class Readme:
-    """The lines of docker/README.md that are marked as checked. Each has to be run."""
+    """The lines of docker/README.md that are marked for this test. Each has to be run."""
 
-    BLOCK = re.compile(r"^```(\w+) checked\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    BLOCK = re.compile(r"^```(\w+) executed by=tests/image/run.py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
     def __init__(self):
         blocks = self.BLOCK.findall((ROOT / "docker" / "README.md").read_text())
@@ -50,7 +50,7 @@ class Readme:
         """The one line with all of these words, or that is the only one of them."""
         found = {line for line in self.lines if (line,) == words} or {line for line in self.lines if all(word in line for word in words)}
         if len(found) != 1:
-            raise Failure(f"docker/README.md has {len(found)} checked lines with {words}, and not one")
+            raise Failure(f"docker/README.md has {len(found)} marked lines with {words}, and not one")
         self.left -= found
         return found.pop()
 

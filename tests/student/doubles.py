@@ -321,7 +321,7 @@ class Page(http.server.ThreadingHTTPServer):
         self.students, self.tokens, self.attempts, self.logins = {}, {}, 0, 0
         # users of the broker that are nobody's of the class, with their passwords
         self.others = {}
-        # what else there is: an answer by path
+        # what else there is: an answer by path, or by "POST" and path
         self.more = {}
         self.base = f"http://127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -403,6 +403,8 @@ class Asked(http.server.BaseHTTPRequestHandler):
                 self.answer(200, {"role": "student", "user": body["user"], "id": found["id"], "token": page.token_for(body["user"])})
             else:
                 self.answer(401, {"error": "Wrong user or password.", "fix": "Check both."})
+        elif f"POST {self.path}" in page.more:
+            self.answer(200, page.more[f"POST {self.path}"])
         elif self.path == "/api/me/password" and user:
             page.students[user]["secret"] = "new-secret"
             self.answer(200, {"password": "new-secret"})

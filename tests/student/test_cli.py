@@ -341,7 +341,7 @@ class Challenges(Line):
             "issued_ms": 0,
             "expires_ms": 60000,
         }
-        self.at.more["/api/ticket/c05"] = ticket
+        self.at.more["POST /api/ticket/c05"] = ticket
         code, out, _ = self.run_tool("ticket", "c05")
         before, line = out.splitlines()[-2:]
         self.assertEqual((0, True, True), (code, line.startswith("WT1."), 'lakehouse.ticket("c05", "...")' in before))

@@ -114,6 +114,18 @@ test("every page of a student", async ({ browser }) => {
   await lookAtAll(browser, "student", student.token, [...STUDENT, ["group", `/groups/${student.id}-look`]]);
 });
 
+test("a block of the documentation shows its code, and nothing of what stands behind its fence", async ({ browser }) => {
+  const page = await pageOf(browser, broker.base, student.token);
+  for (const [doc, code] of [["vscode-and-python", "python3 headwater.pyz join CODE"], ["databricks", "python headwater.pyz start c05 --client databricks\nls 05-bronze"]] as const) {
+    await page.goto(`/help?doc=${doc}`);
+    await settled(page);
+    const text = page.locator(".doc");
+    await expect(text.locator("pre").filter({ hasText: code }).first()).toBeVisible();
+    for (const mark of ["```", "executed", "checked with", "prints=", "until="]) await expect(text, `${doc}: ${mark}`).not.toContainText(mark);
+  }
+  expect(troublesOf(page)).toEqual([]);
+});
+
 test("every page of the instructor", async ({ browser }) => {
   test.setTimeout(300_000);
   await ask(broker, instructor, "PUT", "/api/leaderboard", { on: true });

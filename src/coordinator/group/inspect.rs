@@ -81,6 +81,7 @@ pub(super) fn survey(groups: &Groups, hard: &Hard) -> Vec<SurveyedGroup> {
         group_type: CLASSIC,
         members: group.members.len(),
         committed: committed(group),
+        assignments: group.members.values().map(|member| member.assignment.clone()).collect(),
     };
     groups.values().map(survey).collect()
 }

@@ -143,6 +143,8 @@ pub struct SurveyedGroup {
     pub members: usize,
     /// In the order of topics and partitions.
     pub committed: Vec<(TopicName, PartitionId, Offset)>,
+    /// What each member was given, as the leader wrote it.
+    pub assignments: Vec<Bytes>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -15,7 +15,7 @@ pub enum Request {
     OffsetFetch(OffsetFetch),
     DescribeGroup(DescribeGroup),
     ListGroups(ListGroups),
-    /// All groups with how many members they have and what they have committed, as of one moment.
+    /// All groups with how many members they have, what these read and what was committed, as of one moment.
     Survey,
     DeleteGroup(GroupId),
     /// Its topics begin anew: members and offsets go. Without members the group goes too, otherwise it stays and is empty, so that each

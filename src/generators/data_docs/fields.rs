@@ -161,7 +161,7 @@ fn samples(stream: &Stream) -> Vec<String> {
 fn records(stream: &Stream) -> String {
     let shown = samples(stream)[..SHOWN].join("\n");
     let topic = stream.topic;
-    format!("\nThree values ([twenty](samples/{topic}.jsonl), as they arrive, with the usual dirt):\n\n```json\n{shown}\n```\n")
+    format!("\nThree values ([twenty](samples/{topic}.jsonl), as they arrive, with the usual dirt):\n\n```json checked\n{shown}\n```\n")
 }
 
 fn dirt(stream: &Stream) -> String {

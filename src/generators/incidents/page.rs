@@ -13,13 +13,15 @@ This page is made from the table in `src/generators/incidents`; `UPDATE_DOCS=1 c
 An instructor can let something happen in the generated streams, each time for one lesson: on the dashboard, or on the command line of
 the machine that the broker runs on.
 
-    headwater incident flash-sale --target books --minutes 10
-    headwater incident payment-outage --in 15
-    headwater incident list
-    headwater incident end 1
-    headwater incident rate 0.5 social-media-feed
-    headwater incident pause
-    headwater incident resume
+```sh executed with=broker
+headwater incident flash-sale --target books --minutes 10
+headwater incident payment-outage --in 15
+headwater incident list
+headwater incident end 1
+headwater incident rate 0.5 social-media-feed
+headwater incident pause
+headwater incident resume
+```
 
 `--http HOST:PORT` names the broker's web address if it is not 127.0.0.1:8080. The same over HTTP:
 

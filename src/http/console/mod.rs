@@ -21,7 +21,6 @@ use serde::{Deserialize, Serialize};
 use super::HttpState;
 use super::answer::{Asked, Refused};
 use super::caller::{Caller, Peer};
-use crate::workshop::Role;
 use line::Line;
 use printed::Printed;
 use verbs::{VERBS, Verb};
@@ -188,10 +187,6 @@ impl Seat<'_> {
             }
         }
         Ok(())
-    }
-
-    fn is_instructor(&self) -> bool {
-        self.caller.role == Role::Instructor
     }
 }
 

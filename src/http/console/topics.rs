@@ -16,7 +16,7 @@ use crate::http::doctor::utc;
 use crate::http::overview::may_see_topic;
 use crate::http::produce::{self, ProduceAsk};
 use crate::http::records::{self, Browse, From};
-use crate::http::scan::Ended;
+use crate::http::scan::{Budget, Ended};
 use crate::http::topics::{self, NewTopicAsk, check_own};
 
 /// Records that one command shows.
@@ -110,7 +110,9 @@ impl Seat<'_> {
         let browse = Browse { from: Some(from), offset, partition, limit: Some(count), filter, ..Browse::default() };
         let view = records::view(self.state, self.caller, topic.name.as_str(), &browse).await?;
         // What is kept of a record is bounded, however large it is.
-        let mut found = records::read(self.state, self.caller, &view, count, |record| (shown(&record), HEAD_BYTES + VALUE_BYTES)).await?;
+        let mut found =
+            records::read(self.state, self.caller, &view, count, Budget::PAGE.held, |record| (shown(&record), HEAD_BYTES + VALUE_BYTES))
+                .await?;
         if from == From::Newest {
             found.items.reverse();
         }

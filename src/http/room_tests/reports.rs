@@ -85,7 +85,9 @@ async fn an_answer_that_is_too_long_or_to_no_question_is_refused_and_a_megabyte_
     assert_eq!(class.post(&pupil, "/api/report", json!({})).await.status, 200);
     let mut statuses = std::collections::BTreeMap::new();
     for n in 0..60 {
-        *statuses.entry(save(json!({ "next": n.to_string() })).await.status).or_insert(0) += 1;
+        let answer = save(json!({ "next": n.to_string() })).await;
+        *statuses.entry(answer.status).or_insert(0) += 1;
+        assert!(answer.status == 200 || answer.head.to_lowercase().contains("retry-after: "), "{}", answer.head);
     }
-    assert!(statuses[&429] > 10 && statuses[&200] >= 10, "{statuses:?}");
+    assert!(statuses[&429] > 40 && statuses[&200] >= 2, "{statuses:?}");
 }

@@ -20,6 +20,8 @@ pub struct RoomWish {
     pub announcement: Option<Option<String>>,
     pub frozen: Option<bool>,
     pub timer: Option<Option<TimerWish>>,
+    /// Minutes for which the timer that there is goes on longer.
+    pub longer: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -53,6 +55,10 @@ impl Course {
         let now = (self.now)();
         let announcement = wish.announcement.map(|text| text.map(|text| announced(&text)).transpose()).transpose()?.map(Option::flatten);
         let timer = wish.timer.map(|timer| timer.map(checked).transpose()).transpose()?;
+        let longer = wish.longer.map(minutes_ms).transpose()?;
+        if longer.is_some() && (timer.is_some() || self.room().timer.is_none()) {
+            return Err(wrong("no timer runs that could go on longer".to_owned(), "start one: send \"timer\" with its \"minutes\", alone"));
+        }
         let (course, frozen) = (Arc::clone(self), wish.frozen);
         let changing = tokio::spawn(async move {
             let change = |record: &mut crate::workshop::RoomRecord| {
@@ -63,10 +69,10 @@ impl Course {
                     }
                 }
                 if let Some(timer) = timer {
-                    record.timer = timer.map(|TimerWish { minutes, label }| {
-                        // Checked: it is small.
-                        Timer { ends_ms: now.plus_ms((minutes * 60_000.0).round() as i64), label }
-                    });
+                    record.timer = timer.map(|TimerWish { minutes, label }| Timer { ends_ms: now.plus_ms(to_ms(minutes)), label });
+                }
+                if let (Some(longer_ms), Some(timer)) = (longer, &mut record.timer) {
+                    timer.ends_ms = timer.ends_ms.max(now).plus_ms(longer_ms).min(now.plus_ms(to_ms(MINUTES_MAX)));
                 }
                 record.frozen = frozen.unwrap_or(record.frozen);
             };
@@ -93,10 +99,20 @@ fn announced(text: &str) -> Result<Option<String>, CourseError> {
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
-fn checked(timer: TimerWish) -> Result<TimerWish, CourseError> {
-    if !(0.1..=MINUTES_MAX).contains(&timer.minutes) {
-        return Err(wrong("a timer takes 0.1 to 600 minutes".to_owned(), "send \"minutes\" within that; null takes the timer away"));
+/// Of minutes that were checked: they are few.
+fn to_ms(minutes: f64) -> i64 {
+    (minutes * 60_000.0).round() as i64
+}
+
+fn minutes_ms(minutes: f64) -> Result<i64, CourseError> {
+    if !(0.1..=MINUTES_MAX).contains(&minutes) {
+        return Err(wrong("a timer takes 0.1 to 600 minutes".to_owned(), "send minutes within that; null takes the timer away"));
     }
+    Ok(to_ms(minutes))
+}
+
+fn checked(timer: TimerWish) -> Result<TimerWish, CourseError> {
+    minutes_ms(timer.minutes)?;
     let label: String = timer.label.trim().chars().filter(|letter| !letter.is_control()).collect();
     if label.chars().count() > LABEL_LETTERS_MAX {
         return Err(wrong(format!("a timer's label has at most {LABEL_LETTERS_MAX} letters"), "say it shorter"));

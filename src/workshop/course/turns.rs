@@ -14,13 +14,17 @@ pub(super) const CHECKS_MAX: usize = 2;
 struct Pace {
     at_once: i64,
     every_ms: i64,
+    /// As how many it counts.
+    times: i64,
 }
 
-const TICKETS: Pace = Pace { at_once: 30, every_ms: 3_000 };
+const TICKETS: Pace = Pace { at_once: 30, every_ms: 3_000, times: 1 };
 /// Hints, questions that are answered, calls for help: each of them is kept.
-const NOTES: Pace = Pace { at_once: 60, every_ms: 1_000 };
-/// A page saves while its student writes.
-const REPORTS: Pace = Pace { at_once: 30, every_ms: 2_000 };
+const NOTES: Pace = Pace { at_once: 60, every_ms: 1_000, times: 1 };
+/// A page saves while its student writes. The whole report is kept each time: a long one counts as several.
+const REPORTS: Pace = Pace { at_once: 30, every_ms: 2_000, times: 1 };
+/// Of a report that counts as one.
+const REPORT_BYTES: usize = 64 << 10;
 
 pub(super) struct Turns {
     checking: Mutex<HashSet<String>>,
@@ -77,9 +81,10 @@ impl Turns {
         counted(&self.notes, NOTES, student, now)
     }
 
-    /// The same, of a report.
-    pub fn report(&self, student: &str, now: Timestamp) -> Result<(), u64> {
-        counted(&self.reports, REPORTS, student, now)
+    /// The same, of a report of so many bytes.
+    pub fn report(&self, student: &str, bytes: usize, now: Timestamp) -> Result<(), u64> {
+        let times = i64::try_from(bytes / REPORT_BYTES).unwrap_or(i64::MAX).saturating_add(1).min(REPORTS.at_once);
+        counted(&self.reports, Pace { times, ..REPORTS }, student, now)
     }
 }
 
@@ -87,12 +92,12 @@ fn counted(all: &Mutex<HashMap<String, Timestamp>>, pace: Pace, student: &str, n
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     let used_up = all.get(student).copied().unwrap_or(now).max(now);
     let ahead_ms = used_up.since(now);
-    let over_ms = ahead_ms.saturating_sub(pace.at_once.saturating_sub(1).saturating_mul(pace.every_ms));
+    let over_ms = ahead_ms.saturating_sub(pace.at_once.saturating_sub(pace.times).saturating_mul(pace.every_ms));
     if over_ms > 0 {
         return Err(u64::try_from(over_ms / 1000).unwrap_or(0).saturating_add(1));
     }
     all.retain(|_, used_up| *used_up > now);
-    all.insert(student.to_owned(), used_up.plus_ms(pace.every_ms));
+    all.insert(student.to_owned(), used_up.plus_ms(pace.every_ms.saturating_mul(pace.times)));
     Ok(())
 }
 
@@ -109,6 +114,17 @@ mod tests {
         assert_eq!((0..10_000).filter(|_| turns.note("otter", Timestamp(0)).is_ok()).count(), 60);
         let later = (0..100).filter(|n| turns.ticket("otter", Timestamp(3_000 + n * 300)).is_ok()).count();
         assert_eq!(later, 10);
+    }
+
+    #[test]
+    fn a_long_report_counts_as_several() {
+        let saved = |bytes: usize| {
+            let turns = Turns::default();
+            let saved = (0..10_000).filter(|_| turns.report("otter", bytes, Timestamp(0)).is_ok()).count();
+            (saved, turns.report("otter", bytes, Timestamp(0)).unwrap_err())
+        };
+        assert_eq!([saved(0), saved(100 << 10), saved(240 << 10)], [(30, 3), (15, 5), (7, 5)]);
+        assert_eq!(saved(usize::MAX), (1, 61));
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Course {
     /// Saves these answers; others stay as they are.
     pub async fn save_answers(&self, student: &Student, answers: BTreeMap<String, String>) -> Result<Saved, CourseError> {
         let answers = answers.into_iter().map(checked).collect::<Result<BTreeMap<_, _>, _>>()?;
-        let now = (self.now)();
+        let (now, new) = ((self.now)(), bytes(&answers));
         let save = move |written: &mut Written| {
             let before = written.answers.clone();
             written.answers.extend(answers);
@@ -69,7 +69,7 @@ impl Course {
                 written.saved_ms = Some(now);
             }
         };
-        self.write(student, save).await
+        self.write(student, new, save).await
     }
 
     /// Hands in what is saved, in place of what was handed in before.
@@ -78,17 +78,20 @@ impl Course {
             let fix = "answer a question first; PUT /api/report saves answers".to_owned();
             return Err(CourseError::Wrong { error: "nothing has been written yet".to_owned(), fix });
         }
-        let now = (self.now)();
-        self.write(student, move |written| {
+        let (now, new) = ((self.now)(), bytes(&self.progress.written(&student.id).answers));
+        self.write(student, new, move |written| {
             written.submitted = Some(Submitted { at_ms: now, words: words(&written.answers), answers: written.answers.clone() })
         })
         .await
     }
 
-    async fn write(&self, student: &Student, change: impl FnOnce(&mut Written) + Send + 'static) -> Result<Saved, CourseError> {
+    /// `new`: bytes that come to those that are kept.
+    async fn write(&self, student: &Student, new: usize, change: impl FnOnce(&mut Written) + Send + 'static) -> Result<Saved, CourseError> {
         self.still_here(student)?;
-        let busy = |wait| CourseError::Busy { what: "the report was saved too often", wait };
-        self.turns.report(&student.id, (self.now)()).map_err(busy)?;
+        let busy = |wait| CourseError::Busy { what: "the report was saved too often in a short time", wait };
+        let kept = self.progress.written(&student.id);
+        let all = bytes(&kept.answers).saturating_add(kept.submitted.map_or(0, |submitted| bytes(&submitted.answers)));
+        self.turns.report(&student.id, all.saturating_add(new), (self.now)()).map_err(busy)?;
         self.progress.change_written(&student.id, change).await?;
         let written = self.progress.written(&student.id);
         Ok(Saved { saved_ms: written.saved_ms, submitted_ms: written.submitted.map(|submitted| submitted.at_ms) })
@@ -105,6 +108,10 @@ impl Course {
         all.sort_by_key(|report| std::cmp::Reverse(report.submitted_ms));
         all
     }
+}
+
+fn bytes(answers: &BTreeMap<String, String>) -> usize {
+    answers.values().map(String::len).fold(0, usize::saturating_add)
 }
 
 /// Counted once: the board is asked for all the time.

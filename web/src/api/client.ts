@@ -5,6 +5,8 @@ export class Problem extends Error {
     message: string,
     readonly fix: string,
     readonly status: number,
+    /** When the broker wants to be asked again; null: it has not said. */
+    readonly retry_s: number | null = null,
   ) {
     super(message);
   }
@@ -14,6 +16,11 @@ export class Problem extends Error {
     if (error instanceof DOMException && error.name === "TimeoutError") return new Problem("the broker took too long to answer", "try again", 0);
     return new Problem("the broker does not answer", "see that it runs and that this machine still has its network; the page goes on by itself", 0);
   }
+}
+
+function waitOf(answer: Response): number | null {
+  const wait = Number(answer.headers.get("retry-after"));
+  return wait > 0 ? wait : null;
 }
 
 const ANSWER_WITHIN_MS = 40_000;
@@ -41,14 +48,14 @@ async function ask(method: string, path: string, body?: unknown, signal?: AbortS
   let answer = await fetch(path, request);
   // A class that looks at the same moment: a question is asked again when the broker says so, an act never.
   for (let again = 0; again < ASKED_AGAIN_MAX && method === "GET" && BUSY.includes(answer.status); again++) {
-    const wait = Number(answer.headers.get("retry-after"));
-    if (!(wait > 0 && wait <= RETRY_WITHIN_S)) break;
+    const wait = waitOf(answer);
+    if (wait === null || wait > RETRY_WITHIN_S) break;
     await pause(wait * 1000 * (0.75 + Math.random() / 2), request.signal);
     answer = await fetch(path, request);
   }
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
-  throw new Problem(told.error ?? `the broker answered ${answer.status}`, told.fix ?? "", answer.status);
+  throw new Problem(told.error ?? `the broker answered ${answer.status}`, told.fix ?? "", answer.status, waitOf(answer));
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {

@@ -441,7 +441,7 @@ export interface paths {
             cookie?: never;
         };
         /** what changes, once a second: events `tick`, `mine`, `verdict`, `room` */
-        get: operations["live.live"];
+        get: operations["live_page.live"];
         put?: never;
         post?: never;
         delete?: never;
@@ -700,7 +700,7 @@ export interface paths {
         };
         /** announcement, timer, whether the room is frozen */
         get: operations["room.show"];
-        /** `{announcement?, frozen?, timer?}`: what is left out stays, null takes it away */
+        /** `{announcement?, frozen?, timer?, longer?}`: what is left out stays, null takes it away */
         put: operations["room.change"];
         post?: never;
         delete?: never;
@@ -853,10 +853,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** a new ticket for a challenge: a nonce and the offsets to work on */
-        get: operations["tickets.issue"];
+        get?: never;
         put?: never;
-        post?: never;
+        /** `{}`: a new ticket for a challenge: a nonce and the offsets to work on */
+        post: operations["tickets.issue"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1402,12 +1402,18 @@ export interface components {
         };
         /** @description What a group has read of one partition. */
         CommittedRow: {
-            /** Format: int64 */
-            committed: number;
+            /**
+             * Format: int64
+             * @description `null`: nothing was committed yet.
+             */
+            committed: number | null;
             /** Format: int64 */
             end_offset: number;
-            /** Format: int64 */
-            lag: number;
+            /**
+             * Format: int64
+             * @description `null`: nothing was committed yet.
+             */
+            lag: number | null;
             /** Format: int32 */
             partition: number;
         };
@@ -1615,8 +1621,11 @@ export interface components {
             eta_s: number | null;
             history: components["schemas"]["LagHistory"];
             id: string;
-            /** Format: int64 */
-            lag: number;
+            /**
+             * Format: int64
+             * @description Of the partitions that it has committed offsets of; `null`: there are none.
+             */
+            lag: number | null;
             may_reset: boolean;
             members: components["schemas"]["MemberRow"][];
             partitions: components["schemas"]["GroupPartition"][];
@@ -1628,13 +1637,26 @@ export interface components {
             rate_out: number;
             /** @description Kafka's word, such as `Stable` or `Empty`. */
             state: string;
+            /**
+             * Format: uint
+             * @description Partitions that the lag leaves out: they are read, and nothing was committed there yet.
+             */
+            uncounted: number;
             /** @description Why not. */
             why_not: string | null;
         };
         GroupLag: {
             group: string;
-            /** Format: int64 */
-            lag: number;
+            /**
+             * Format: int64
+             * @description `null`: nothing was committed yet.
+             */
+            lag: number | null;
+            /**
+             * Format: uint
+             * @description Partitions that it leaves out: nothing was committed there yet.
+             */
+            uncounted: number;
         };
         GroupPartition: {
             /**
@@ -1646,9 +1668,9 @@ export interface components {
             end_offset: number;
             /**
              * Format: int64
-             * @description Records between the two; 0 where nothing was committed.
+             * @description Records between the two; `null` where nothing was committed.
              */
-            lag: number;
+            lag: number | null;
             /** @description The member that reads it. */
             owner: string | null;
             /** Format: int32 */
@@ -1666,9 +1688,9 @@ export interface components {
             id: string;
             /**
              * Format: int64
-             * @description Records between what is committed and the end, of all partitions.
+             * @description Records between what is committed and the end, of the partitions that it has committed offsets of; `null`: there are none.
              */
-            lag: number;
+            lag: number | null;
             /** Format: uint */
             members: number;
             /** @description Whether it is the caller's own. */
@@ -1688,11 +1710,19 @@ export interface components {
             /** @description Kafka's word, such as `Stable` or `Empty`. */
             state: string;
             topics: components["schemas"]["TopicLag"][];
+            /**
+             * Format: uint
+             * @description Partitions that the lag leaves out: they are read, and nothing was committed there yet.
+             */
+            uncounted: number;
         };
         GroupTick: {
             id: string;
-            /** Format: int64 */
-            lag: number;
+            /**
+             * Format: int64
+             * @description `null`: nothing was committed yet.
+             */
+            lag: number | null;
             /** Format: uint */
             members: number;
             /** @description Kafka's word, such as `Stable` or `Empty`. */
@@ -1974,7 +2004,8 @@ export interface components {
         /** @description Lists of one length, the newest last. */
         LagHistory: {
             at_ms: number[];
-            lag: number[];
+            /** @description `null`: nothing was committed yet. */
+            lag: (number | null)[];
             /** Format: uint32 */
             step_s: number;
         };
@@ -2249,8 +2280,11 @@ export interface components {
         };
         OverviewGroup: {
             id: string;
-            /** Format: int64 */
-            lag: number;
+            /**
+             * Format: int64
+             * @description `null`: nothing was committed yet.
+             */
+            lag: number | null;
             /** Format: uint */
             members: number;
             protocol: string;
@@ -2259,7 +2293,7 @@ export interface components {
         };
         OverviewGroupTopic: {
             /** Format: int64 */
-            lag: number;
+            lag: number | null;
             name: string;
         };
         OverviewRecord: {
@@ -2656,6 +2690,11 @@ export interface components {
             announcement?: string | null;
             /** @description No check counts, and the leaderboard stays as it is. */
             frozen?: boolean | null;
+            /**
+             * Format: double
+             * @description Minutes for which the timer that there is goes on longer; from now on if its time is up. 0.1 to 600.
+             */
+            longer?: number | null;
             /** @description `null` takes it away. */
             timer?: components["schemas"]["TimerWish"] | null;
         };
@@ -2944,15 +2983,26 @@ export interface components {
         /** @description A group that reads the topic. */
         TopicGroup: {
             id: string;
-            /** Format: int64 */
-            lag: number;
+            /**
+             * Format: int64
+             * @description Of the partitions that it has committed offsets of; `null`: there are none.
+             */
+            lag: number | null;
             partitions: components["schemas"]["CommittedRow"][];
             state: string;
+            /**
+             * Format: uint
+             * @description Partitions that it leaves out: nothing was committed there yet.
+             */
+            uncounted: number;
         };
         TopicKind: "stream" | "mine" | "other" | "internal";
         TopicLag: {
-            /** Format: int64 */
-            lag: number;
+            /**
+             * Format: int64
+             * @description `null`: nothing was committed yet.
+             */
+            lag: number | null;
             name: string;
         };
         TopicList: {
@@ -4124,7 +4174,7 @@ export interface operations {
             };
         };
     };
-    "live.live": {
+    "live_page.live": {
         parameters: {
             query?: {
                 /** @description Seconds from one tick to the next: 1, 5 or 15; 1 without. */
@@ -5066,7 +5116,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
         responses: {
             /** @description done */
             200: {

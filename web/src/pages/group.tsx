@@ -4,7 +4,7 @@ import { part, withQuery } from "../api/client";
 import type { GroupPage, GroupPartition } from "../api/model";
 import { useGet } from "../api/use";
 import { Chart } from "../parts/chart";
-import { Wrong } from "../parts/form";
+import { sentence, Wrong } from "../parts/form";
 import { Empty, Figure, Notice, PageHead, Panel, Tag } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { count, plural, rate } from "../parts/words";
@@ -12,7 +12,7 @@ import { every } from "../state/prefs";
 import { Assignment, Letter, Members } from "./group/assignment";
 import { Remove } from "./group/remove";
 import { Reset } from "./group/reset";
-import { courseWords, etaFigure, LAG_IS, Letters, offset, stateWords } from "./group/words";
+import { courseWords, etaFigure, LAG_IS, lagWords, Letters, notCounted, offset, stateWords } from "./group/words";
 
 const MISSING_AGAIN_MS = 5000;
 
@@ -55,14 +55,14 @@ function Content({ group, letters, reload }: { group: GroupPage; letters: Letter
     <>
       <Panel>
         <div class="columns figures">
-          <Figure value={count(group.lag)} label="records of lag" />
+          <Figure value={lagWords(group.lag)} label="records of lag" />
           <Figure value={`${rate(group.rate_in)} /s`} label="come in" />
           <Figure value={`${rate(group.rate_out)} /s`} label="are committed" />
           <Figure value={eta} label={until} />
           <Figure value={count(group.members.length)} label={group.members.length === 1 ? "member" : "members"} />
         </div>
         <p>{state.sentence} {courseWords(group, group.members.length)}</p>
-        <p class="quiet small">{LAG_IS} Committed and end are read at the same moment.</p>
+        <p class="quiet small">{LAG_IS} Committed and end are read at the same moment.{group.uncounted > 0 && ` ${sentence(notCounted(group.uncounted))}`}</p>
       </Panel>
       <Panel title="Who reads what">
         {group.partitions.length === 0 && group.members.length === 0
@@ -102,7 +102,7 @@ function Partitions({ group, letters }: { group: GroupPage; letters: Letters }) 
     { head: "Partition", number: true, by: (row) => row.partition, cell: (row) => row.partition },
     { head: "Committed", number: true, by: (row) => row.committed ?? -1, cell: (row) => offset(row.committed) },
     { head: "End", number: true, by: (row) => row.end_offset, cell: (row) => count(row.end_offset) },
-    { head: "Lag", number: true, by: (row) => row.lag, cell: (row) => (row.committed === null ? "-" : <strong>{count(row.lag)}</strong>) },
+    { head: "Lag", number: true, by: (row) => row.lag ?? -1, cell: (row) => (row.lag === null ? "-" : <strong>{count(row.lag)}</strong>) },
     {
       head: "Owner",
       by: (row) => (row.owner === null ? "" : letters.of(row.owner)),

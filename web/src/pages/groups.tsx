@@ -9,7 +9,7 @@ import { Table, type Column } from "../parts/table";
 import { count, plural, rate } from "../parts/words";
 import { groups as live } from "../state/live";
 import { isSingle } from "../state/session";
-import { etaWords, LAG_IS, stateWords } from "./group/words";
+import { etaWords, LAG_IS, lagWords, notCounted, stateWords } from "./group/words";
 
 type Row = Omit<GroupRow, "eta_s"> & { eta_s: number | null; known: boolean };
 
@@ -23,8 +23,12 @@ function merged(asked: GroupRow[], seen: GroupTick[]): Row[] {
     ticks.delete(one.id);
     return { ...one, ...(now && { state: now.state, members: now.members, lag: now.lag }), known: true };
   });
-  for (const one of ticks.values()) rows.push({ ...one, protocol: "consumer", topics: [], mine: false, rate_in: 0, rate_out: 0, eta_s: null, known: false });
-  return rows.sort((a, b) => Number(b.mine) - Number(a.mine) || b.lag - a.lag || (a.id < b.id ? -1 : 1));
+  for (const one of ticks.values()) rows.push({ ...one, protocol: "consumer", topics: [], uncounted: 0, mine: false, rate_in: 0, rate_out: 0, eta_s: null, known: false });
+  return rows.sort((a, b) => Number(b.mine) - Number(a.mine) || (b.lag ?? -1) - (a.lag ?? -1) || (a.id < b.id ? -1 : 1));
+}
+
+function Lag({ row }: { row: Row }) {
+  return <><strong>{lagWords(row.lag)}</strong>{row.uncounted > 0 && <div class="quiet small">{notCounted(row.uncounted)}</div>}</>;
 }
 
 const COLUMNS: Column<Row>[] = [
@@ -33,7 +37,7 @@ const COLUMNS: Column<Row>[] = [
     by: (row) => row.id,
     cell: (row) => <span class="row"><a class="named" title={row.id} href={`/groups/${part(row.id)}`}>{row.id}</a>{row.mine && !isSingle() && <Tag mood="accent">yours</Tag>}</span>,
   },
-  { head: "Lag", number: true, by: (row) => row.lag, cell: (row) => <strong>{count(row.lag)}</strong> },
+  { head: "Lag", number: true, by: (row) => row.lag ?? -1, cell: (row) => <Lag row={row} /> },
   {
     head: "State",
     by: (row) => row.state,
@@ -68,7 +72,7 @@ export default function Groups() {
     if (unknown) reload();
   }, [unknown]);
   const found = useMemo(() => rows.filter((row) => [row.id, ...row.topics.map((topic) => topic.name)].some((name) => name.toLowerCase().includes(find.toLowerCase()))), [rows, find]);
-  const behind = rows.filter((row) => row.lag > 0).length;
+  const behind = rows.filter((row) => (row.lag ?? 0) > 0).length;
   return (
     <>
       <PageHead title="Groups">

@@ -10,6 +10,9 @@ import { isInstructor, me } from "../state/session";
 
 type Row = Board["rows"][number];
 
+/** Nobody has a place before the first point. */
+const placed = (row: Row) => (row.points > 0 ? row.rank : "-");
+
 export default function Leaderboard() {
   const isKnownOff = room.value?.leaderboard === false && !isInstructor();
   const { data: board, problem, reload } = useGet<Board>(isKnownOff ? null : "/api/leaderboard", 10_000);
@@ -21,7 +24,7 @@ export default function Leaderboard() {
   const own = me.value?.id;
   const isMine = (row: Row) => row.student === own;
   const columns: Column<Row>[] = [
-    { head: "Rank", number: true, cell: (row) => row.rank, by: (row) => row.rank },
+    { head: "Rank", number: true, cell: (row) => placed(row), by: (row) => row.rank },
     { head: "Name", cell: (row) => (isMine(row) ? <span class="own-row row"><strong class="break">{row.name}</strong> <Tag mood="accent">you</Tag></span> : <span class="break">{row.name}</span>), by: (row) => row.name.toLowerCase() },
     { head: "Points", number: true, cell: (row) => count(row.points), by: (row) => row.points },
     { head: "Solved", number: true, cell: (row) => (list?.length ? `${row.solved} of ${list.length}` : row.solved), by: (row) => row.solved },
@@ -36,7 +39,7 @@ export default function Leaderboard() {
       {board?.frozen && <Notice mood="warn"><strong>Frozen.</strong> The board stays as it was; points that come now stand here when it goes on.</Notice>}
       {board && (board.on || isInstructor()) && (
         <div class="stack">
-          {mine && <p class="lead">You are at rank <strong>{mine.rank}</strong> of {count(board.rows.length)} with <strong>{count(mine.points)}</strong> points.</p>}
+          {mine && mine.points > 0 && <p class="lead">You are at rank <strong>{mine.rank}</strong> of {count(board.rows.length)} with <strong>{count(mine.points)}</strong> points.</p>}
           <div class="panel ranking">
             <Table caption="Leaderboard" columns={columns} rows={board.rows} id={(row) => row.student} empty="Nobody has joined yet. Everybody who does stands here, with 0 points at first." />
           </div>

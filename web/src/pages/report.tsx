@@ -29,7 +29,7 @@ function facts(form: ReportForm) {
 }
 
 function SavedState({ draft }: { draft: Draft }) {
-  const words = draft.saving ? "Saving…" : draft.dirty && draft.problem ? "Not saved: kept in this browser" : draft.dirty ? "Not saved yet" : draft.saved_ms !== null ? `Saved at ${clock(draft.saved_ms)}` : "Nothing written yet";
+  const words = draft.saving ? "Saving…" : draft.dirty && draft.waits_until_ms !== null ? "Saved in a moment: kept in this browser" : draft.dirty && draft.problem ? "Not saved: kept in this browser" : draft.dirty ? "Not saved yet" : draft.saved_ms !== null ? `Saved at ${clock(draft.saved_ms)}` : "Nothing written yet";
   return <Tag mood={draft.dirty && draft.problem ? "warn" : !draft.dirty && draft.saved_ms !== null ? "good" : ""}>{!draft.dirty && draft.saved_ms !== null && "✓ "}{words}</Tag>;
 }
 
@@ -96,7 +96,10 @@ function Sheet({ form }: { form: ReportForm }) {
     <>
       <div class="report-state no-print"><SavedState draft={draft} /><span class="small quiet">Saved by itself, two seconds after you stop writing.</span></div>
       {draft.recovered && <div class="no-print"><Notice mood="accent">This browser still had a text that the broker had not. It is below, and saved as soon as the broker answers.</Notice></div>}
-      {draft.dirty && draft.problem && <div class="no-print"><Wrong problem={draft.problem} /></div>}
+      {draft.dirty && draft.waits_until_ms !== null && (
+        <div class="no-print"><Notice mood="warn">The report was saved often in a short time. What you write is kept in this browser, and saved by itself at {clock(draft.waits_until_ms)}. Write on.</Notice></div>
+      )}
+      {draft.dirty && draft.problem && draft.waits_until_ms === null && <div class="no-print"><Wrong problem={draft.problem} /></div>}
       <Panel title="What the broker knows">
         {form.name && <p class="printed">{form.name}{form.day && `, ${form.day}`}</p>}
         <Pairs pairs={facts(form)} />

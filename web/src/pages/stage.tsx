@@ -1,13 +1,12 @@
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { useGet } from "../api/use";
 import type { History, Room } from "../api/model";
-import { left } from "../parts/timer";
+import { left, useBrokerTime } from "../parts/timer";
 import { count, rate } from "../parts/words";
 import { connected, room, tick, topics, trend } from "../state/live";
 import { isSingle, me, problem } from "../state/session";
 import { inWords, tally, type ClassBoard, type JoinCode, type Leaderboard, type Seen } from "./instructor/data";
 import { isLocal } from "./instructor/addresses";
-import { useSeconds } from "./instructor/seconds";
 
 /** Always light, and no pointer in the picture once it rests. */
 function useProjector(): boolean {
@@ -56,7 +55,7 @@ function Join() {
 }
 
 function BigTimer({ timer }: { timer: NonNullable<Room["timer"]> }) {
-  const now = useSeconds();
+  const now = useBrokerTime();
   const up = timer.ends_ms <= now;
   return (
     <div class={`timer ${up ? "up" : ""}`} role="timer" aria-label={timer.label || "Timer"}>
@@ -120,7 +119,7 @@ function Places() {
       <h2>Leaderboard{data.frozen !== null && ", frozen"}</h2>
       <ol>
         {data.rows.slice(0, PLACES_SHOWN).map((row) => (
-          <li key={row.student}><span>{row.rank}</span> <span class="cut">{row.name}</span> <strong>{count(row.points)}</strong></li>
+          <li key={row.student}><span>{row.points > 0 ? row.rank : "-"}</span> <span class="cut">{row.name}</span> <strong>{count(row.points)}</strong></li>
         ))}
       </ol>
     </section>

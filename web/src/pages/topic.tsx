@@ -9,6 +9,7 @@ import { usePlace } from "../parts/place";
 import { Tabs } from "../parts/tabs";
 import { ago, bytes, count, plural, rate } from "../parts/words";
 import { connected, topics } from "../state/live";
+import { lagWords, mostLag } from "./group/words";
 import { Configs } from "./topic/configs";
 import { Groups } from "./topic/groups";
 import { Partitions } from "./topic/partitions";
@@ -75,15 +76,14 @@ export default function Topic() {
 
 function Facts({ topic }: { topic: TopicPage }) {
   const now = topics.value.find((one) => one.name === topic.name) ?? topic;
-  const lag = topic.lag.reduce((most, one) => Math.max(most, one.lag), 0);
   return (
     <Panel class="facts">
       <Figure value={rate(now.messages_per_s)} label="messages/s" />
       <Figure value={`${bytes(now.bytes_per_s)}/s`} label="written" />
       <Figure value={count(now.records)} label="records" />
-      <Figure value={bytes(now.size_bytes)} label={<span title={DURABILITY[topic.durability]}>on the disk, {topic.durability}</span>} />
+      <Figure value={bytes(now.size_bytes)} label={<span title={DURABILITY[topic.durability]}>on the disk, durability {topic.durability}</span>} />
       <Figure value={ago(now.last_write_ms)} label="last write" />
-      <Figure value={topic.lag.length === 0 ? "none" : count(lag)} label={topic.lag.length === 0 ? "reading with a group" : `most lag, of ${plural(topic.lag.length, "group")}`} />
+      <Figure value={topic.lag.length === 0 ? "none" : lagWords(mostLag(topic.lag))} label={topic.lag.length === 0 ? "reading with a group" : `most lag, of ${plural(topic.lag.length, "group")}`} />
     </Panel>
   );
 }

@@ -10,10 +10,11 @@ import { Table, type Column } from "../parts/table";
 import { ago, bytes, count, plural, rate } from "../parts/words";
 import { topics as live } from "../state/live";
 import { isInstructor, isSingle, me } from "../state/session";
+import { lagWords, mostLag } from "./group/words";
 import { Create } from "./topics/create";
 import { KIND, ORDER } from "./topics/kind";
 
-const most = (row: TopicRow): number => row.lag.reduce((lag, one) => Math.max(lag, one.lag), -1);
+const most = (row: TopicRow): number | null => mostLag(row.lag);
 
 const COLUMNS: Column<TopicRow>[] = [
   {
@@ -32,7 +33,7 @@ const COLUMNS: Column<TopicRow>[] = [
   { head: "Size", number: true, by: (row) => row.size_bytes, cell: (row) => bytes(row.size_bytes) },
   { head: "Partitions", number: true, by: (row) => row.partitions, cell: (row) => count(row.partitions) },
   { head: "Last write", number: true, by: (row) => row.last_write_ms ?? 0, cell: (row) => ago(row.last_write_ms) },
-  { head: "Most lag", number: true, by: most, cell: (row) => <Lag row={row} /> },
+  { head: "Most lag", number: true, by: (row) => most(row) ?? -1, cell: (row) => <Lag row={row} /> },
 ];
 
 function trend(values: number[]): string {
@@ -42,8 +43,8 @@ function trend(values: number[]): string {
 
 function Lag({ row }: { row: TopicRow }) {
   if (row.lag.length === 0) return <span class="quiet">no group</span>;
-  const words = row.lag.slice(0, 20).map((one) => `${one.group}: ${count(one.lag)}`).join("\n");
-  return <span title={words}>{count(most(row))} <span class="quiet small">of {plural(row.lag.length, "group")}</span></span>;
+  const words = row.lag.slice(0, 20).map((one) => `${one.group}: ${lagWords(one.lag)}`).join("\n");
+  return <span title={words}>{lagWords(most(row))} <span class="quiet small">of {plural(row.lag.length, "group")}</span></span>;
 }
 
 export default function Topics() {

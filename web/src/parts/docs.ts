@@ -1,6 +1,6 @@
 // The broker's own documentation, as far as students need it: in the page, so that it is there without the Internet.
 
-const texts = import.meta.glob<string>("../../../docs/{challenges,clients-and-logins,data,dirt,fraud,joining,spark,troubleshooting}.md", { query: "?raw", import: "default" });
+const texts = import.meta.glob<string>("../../../docs/{challenges,clients-and-logins,data,databricks,dirt,fraud,joining,setup,spark,troubleshooting,vscode-and-python}.md", { query: "?raw", import: "default" });
 const pictures = import.meta.glob<string>("../../../docs/pictures/{fraud-windows,sales-dashboard,trending}.png", { query: "?url", import: "default", eager: true });
 
 const nameOf = (path: string) => path.replace(/^.*\//, "").replace(/\.\w+$/, "");

@@ -39,7 +39,7 @@ export function Wrong({ problem }: { problem: Problem | null }) {
   return <Notice mood="bad"><strong>{sentence(problem.message)}</strong> {problem.fix && <span>{sentence(problem.fix)}</span>}</Notice>;
 }
 
-function sentence(words: string): string {
+export function sentence(words: string): string {
   const text = words.charAt(0).toUpperCase() + words.slice(1);
   return /[.!?]$/.test(text) ? text : text + ".";
 }

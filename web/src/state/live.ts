@@ -20,6 +20,19 @@ export const topics = computed<TopicTick[]>(() => merge(tick.value?.topics, mine
 export const groups = computed<GroupTick[]>(() => merge(tick.value?.groups, mine.value?.groups));
 
 const KEPT = 120;
+/** A tick may be under way for a moment; a clock that is wrong is wrong by more. */
+const UNDER_WAY_MS = 2000;
+/** By how much the broker's clock is ahead of this machine's. */
+let ahead_ms = 0;
+
+/** What the broker's clock says now. */
+export const brokerTime = (): number => Date.now() + ahead_ms;
+
+function compare(at_ms: number): void {
+  const ahead = at_ms - Date.now();
+  if (Math.abs(ahead - ahead_ms) > UNDER_WAY_MS) ahead_ms = Math.abs(ahead) > UNDER_WAY_MS ? ahead : 0;
+}
+
 let source: EventSource | null = null;
 let again: number | undefined;
 let wait = 1000;
@@ -27,6 +40,7 @@ let heard = 0;
 
 function took(next: Tick): void {
   tick.value = next;
+  compare(next.at_ms);
   const push = (list: number[], value: number) => [...list, value].slice(-KEPT);
   const old = trend.value;
   trend.value = {

@@ -1,4 +1,4 @@
-import { get, part } from "../../api/client";
+import { part, send } from "../../api/client";
 import type { ChallengePage, Handed, Ticket } from "../../api/model";
 import { useGet } from "../../api/use";
 import { useState } from "preact/hooks";
@@ -7,6 +7,7 @@ import { useAct, Wrong } from "../../parts/form";
 import { Notice, Panel } from "../../parts/panel";
 import { Timer } from "../../parts/timer";
 import { count, plural } from "../../parts/words";
+import { brokerTime } from "../../state/live";
 
 const sum = (ranges: Record<string, [number, number]>) => Object.values(ranges).reduce((total, [from, to]) => total + to - from, 0);
 
@@ -48,11 +49,11 @@ export function TicketPanel({ challenge }: { challenge: ChallengePage }) {
   const [taken, setTaken] = useState<Handed | null>(null);
   const { busy, problem, act } = useAct();
   const take = async () => {
-    const ticket = await act(() => get<Handed>(`/api/ticket/${part(challenge.id)}`));
+    const ticket = await act(() => send<Handed>("POST", `/api/ticket/${part(challenge.id)}`));
     if (ticket) setTaken(ticket);
     reload();
   };
-  const newest = [...(open ?? []), ...(taken ? [taken] : [])].filter((one) => one.expires_ms > Date.now()).sort((a, b) => b.issued_ms - a.issued_ms)[0];
+  const newest = [...(open ?? []), ...(taken ? [taken] : [])].filter((one) => one.expires_ms > brokerTime()).sort((a, b) => b.issued_ms - a.issued_ms)[0];
   const warning = taken && taken.nonce === newest?.nonce ? taken.warning : undefined;
   return (
     <Panel title="Ticket" tools={newest && <Timer ends_ms={newest.expires_ms} label="good for" />}>

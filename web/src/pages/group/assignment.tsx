@@ -3,7 +3,7 @@ import { part } from "../../api/client";
 import type { GroupMember, GroupPage, GroupPartition } from "../../api/model";
 import { Notice, Tag } from "../../parts/panel";
 import { count, plural } from "../../parts/words";
-import { type Letters, isRebalancing, nobody, owns, ranges, whyIdle } from "./words";
+import { type Letters, isRebalancing, lagWords, nobody, owns, ranges, whyIdle } from "./words";
 
 const COLOURS = 4;
 const CELLS_SHOWN = 120;
@@ -70,17 +70,18 @@ interface CellsProps { topic: string; cells: GroupPartition[]; letters: Letters;
 
 function TopicCells({ topic, cells, letters, lit }: CellsProps) {
   const [all, showAll] = useState(false);
-  const most = Math.max(1, ...cells.map((one) => one.lag));
+  const most = Math.max(1, ...cells.map((one) => one.lag ?? 0));
+  const counted = cells.filter((one) => one.lag !== null);
   return (
     <div class="stack tight">
-      <h3><a class="break" href={`/topics/${part(topic)}`}>{topic}</a> <span class="quiet small">{plural(cells.length, "partition")}, lag {count(cells.reduce((sum, one) => sum + one.lag, 0))}</span></h3>
+      <h3><a class="break" href={`/topics/${part(topic)}`}>{topic}</a> <span class="quiet small">{plural(cells.length, "partition")}, lag {lagWords(counted.length > 0 ? counted.reduce((sum, one) => sum + (one.lag ?? 0), 0) : null)}</span></h3>
       <ul class="seats" aria-label={`Partitions of ${topic} and who reads them`}>
         {(all ? cells : cells.slice(0, CELLS_SHOWN)).map((cell) => (
           <li key={cell.partition} class={`seat ${cell.owner === null ? "none" : look(letters.place(cell.owner))} ${lit !== null && cell.owner !== lit ? "dim" : ""}`}>
             <span class="small"><span class="only-read">Partition </span>{cell.partition}</span>
             <strong>{cell.owner === null ? "nobody" : <><span class="only-read">member </span>{letters.of(cell.owner)}</>}</strong>
-            <span class="small quiet">{cell.committed === null ? "none yet" : `lag ${count(cell.lag)}`}</span>
-            <span class="fill" aria-hidden="true"><span style={{ width: `${(100 * cell.lag) / most}%` }} /></span>
+            <span class="small quiet">{cell.lag === null ? "none yet" : `lag ${count(cell.lag)}`}</span>
+            <span class="fill" aria-hidden="true"><span style={{ width: `${(100 * (cell.lag ?? 0)) / most}%` }} /></span>
           </li>
         ))}
       </ul>

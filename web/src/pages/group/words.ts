@@ -5,6 +5,15 @@ import { count, plural, rate, span } from "../../parts/words";
 
 export const LAG_IS = "Lag is how many records are in the partitions that the group has not yet committed as done: it grows while records come in faster than the group commits.";
 
+/** As Kafka's own tools write a lag that is not known. */
+export const lagWords = (lag: number | null): string => (lag === null ? "-" : count(lag));
+
+/** Of several groups; null: none of them has committed anything. */
+export const mostLag = (all: { lag: number | null }[]): number | null => all.reduce<number | null>((most, one) => (one.lag === null ? most : Math.max(most ?? 0, one.lag)), null);
+
+/** In the words of the console. */
+export const notCounted = (partitions: number): string => `not counted: ${plural(partitions, "partition")} without a committed offset`;
+
 /** Clients commit every five seconds if nobody tells them otherwise: what came in since is no sign of being slow. */
 const SINCE_COMMIT_S = 10;
 
@@ -36,7 +45,8 @@ export function stateWords(state: string, members: number): StateWords {
 export const isRebalancing = (state: string): boolean => /rebalance|assigning|reconciling/i.test(state);
 
 /** When a group is through with what waits for it, at the speed of the last seconds. */
-export function etaWords(lag: number, rate_in: number, rate_out: number, eta_s: number | null): string {
+export function etaWords(lag: number | null, rate_in: number, rate_out: number, eta_s: number | null): string {
+  if (lag === null) return "-";
   if (lag <= 0) return "up to date";
   if (keepsUp(lag, rate_in, rate_out)) return "keeps up";
   if (eta_s !== null) return span(Math.max(1, eta_s));
@@ -44,7 +54,8 @@ export function etaWords(lag: number, rate_in: number, rate_out: number, eta_s: 
 }
 
 /** The same as a figure and what is written below it. */
-export function etaFigure(lag: number, rate_in: number, rate_out: number, eta_s: number | null): [string, string] {
+export function etaFigure(lag: number | null, rate_in: number, rate_out: number, eta_s: number | null): [string, string] {
+  if (lag === null) return ["-", "nothing is committed yet"];
   const words = etaWords(lag, rate_in, rate_out, eta_s);
   if (words.startsWith("never")) return ["never", "the lag grows"];
   if (words === "keeps up") return [words, "came in since the last commit"];
@@ -54,6 +65,7 @@ export function etaFigure(lag: number, rate_in: number, rate_out: number, eta_s:
 
 /** The whole course of a group in one sentence. */
 export function courseWords(group: Pick<GroupPage, "lag" | "rate_in" | "rate_out" | "eta_s">, members: number): string {
+  if (group.lag === null) return "The group has committed nothing yet, so no lag is counted. A consumer begins where its auto.offset.reset says.";
   if (group.lag <= 0) return "The group has committed all there is.";
   const figures = `${rate(group.rate_in)} records/s come in and ${rate(group.rate_out)}/s are committed`;
   if (group.rate_out > 0.05 && members === 0) return `${figures} as a mean of the last half minute. Either its members have just left, or a client commits for it without joining (assign instead of subscribe).`;

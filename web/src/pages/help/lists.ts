@@ -4,12 +4,15 @@ import type { Prompt } from "../../api/model";
 interface Link { name: string; href: string; about: string }
 
 export const OWN: Link[] = [
+  { name: "The day before", href: "/help?doc=setup", about: "Python, VS Code, Databricks, the room" },
+  { name: "VS Code and Python", href: "/help?doc=vscode-and-python", about: "from nothing to five records; debugging, Ctrl+C, notebooks" },
   { name: "The data", href: "/help?doc=data", about: "every field of the four streams, with its meaning and an example" },
   { name: "Dirt", href: "/help?doc=dirt", about: "what is damaged, late or there twice, on purpose" },
   { name: "How challenges are checked", href: "/help?doc=challenges", about: "tickets, verdicts, points" },
   { name: "Clients and logins", href: "/help?doc=clients-and-logins", about: "which library wants which settings" },
   { name: "Joining", href: "/help?doc=joining", about: "names, teams of two, what you may do" },
-  { name: "Spark and Databricks", href: "/help?doc=spark", about: "tables, checkpoints, receipts, the bridge" },
+  { name: "Spark", href: "/help?doc=spark", about: "tables, checkpoints, receipts, the bridge" },
+  { name: "Databricks", href: "/help?doc=databricks", about: "what a workspace reaches, and what to do where it reaches nothing" },
   { name: "Fraud", href: "/help?doc=fraud", about: "what is hidden in the payments" },
   { name: "Troubleshooting", href: "/help?doc=troubleshooting", about: "the whole page; the search is easier" },
 ];

@@ -14,7 +14,7 @@ import { Troubles } from "./troubles";
 interface Overview {
   healthy: boolean; problem: string | null; warning: string | null; connections: number; messages_in_per_s: number; bytes_in_per_s: number; bytes_out_per_s: number;
   damage: { topic: string; partition: number; first_offset: number; end_offset: number }[];
-  topics: { records: number; size_bytes: number; partitions: number }[]; groups: { id: string; lag: number }[];
+  topics: { records: number; size_bytes: number; partitions: number }[]; groups: { id: string }[];
 }
 
 const TROUBLES_SHOWN = 200;

@@ -5,11 +5,10 @@ import { useGet } from "../../api/use";
 import { CopyButton } from "../../parts/code";
 import { Field, useAct, Wrong } from "../../parts/form";
 import { Notice, Panel, Tag } from "../../parts/panel";
-import { left } from "../../parts/timer";
+import { left, useBrokerTime } from "../../parts/timer";
 import { clock } from "../../parts/words";
 import { room } from "../../state/live";
 import { isSingle } from "../../state/session";
-import { useSeconds } from "./seconds";
 import { Addresses, isLocal } from "./addresses";
 import type { JoinCode, Leaderboard } from "./data";
 
@@ -62,12 +61,12 @@ function TimerPanel({ now }: { now: Room }) {
   const [minutes, setMinutes] = useState(25);
   const [label, setLabel] = useState("");
   const { busy, problem, act } = useAct();
-  const at = useSeconds();
+  const at = useBrokerTime();
   const go = (event: Event) => {
     event.preventDefault();
     void act(() => change({ timer: { minutes, label: label.trim() } }));
   };
-  const longer = () => act(() => change({ timer: { minutes: Math.max(now.timer!.ends_ms - Date.now(), 0) / 60_000 + 5, label: now.timer!.label } }));
+  const longer = () => act(() => change({ longer: 5 }));
   return (
     <Panel title="Timer">
       {now.timer && (

@@ -29,6 +29,8 @@ export interface Draft {
   saving: boolean;
   saved_ms: number | null;
   problem: Problem | null;
+  /** It was saved too often: when it is saved next, by itself. */
+  waits_until_ms: number | null;
   /** Some of it came from an earlier visit that could not save it. */
   recovered: boolean;
 }
@@ -44,6 +46,8 @@ export function useDraft(form: ReportForm, who: string): Draft {
   const [dirty, setDirty] = useState(Object.keys(first).length > 0);
   const [saving, setSaving] = useState(false);
   const [saved_ms, setSaved] = useState(form.saved_ms);
+  const [waits_until_ms, setWaits] = useState<number | null>(null);
+  const notBefore = useRef(0);
   const [problem, setProblem] = useState<Problem | null>(null);
   const timer = useRef<number | undefined>(undefined);
   const under = useRef<Promise<Problem | null> | null>(null);
@@ -59,6 +63,7 @@ export function useDraft(form: ReportForm, who: string): Draft {
       keep(place, JSON.stringify(waiting.current));
       setSaved(told.saved_ms ?? Date.now());
       setProblem(null);
+      setWaits(null);
       const isMore = Object.keys(waiting.current).length > 0;
       setDirty(isMore);
       if (isMore && !gone.current) later(QUIET_MS);
@@ -66,6 +71,9 @@ export function useDraft(form: ReportForm, who: string): Draft {
     } catch (error) {
       const wrong = Problem.of(error);
       setProblem(wrong);
+      const tooOften = wrong.status === 429;
+      if (tooOften) notBefore.current = Date.now() + (wrong.retry_s ?? AGAIN_MS / 1000) * 1000;
+      setWaits(tooOften ? notBefore.current : null);
       if (!gone.current) later(AGAIN_MS);
       return wrong;
     } finally {
@@ -87,7 +95,7 @@ export function useDraft(form: ReportForm, who: string): Draft {
 
   function later(ms: number): void {
     window.clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => void save(), ms);
+    timer.current = window.setTimeout(() => void save(), Math.max(ms, notBefore.current - Date.now()));
   }
 
   const write = (id: string, text: string) => {
@@ -112,5 +120,5 @@ export function useDraft(form: ReportForm, who: string): Draft {
     };
   }, [save]);
 
-  return { answers, write, save, dirty, saving, saved_ms, problem, recovered: Object.keys(first).length > 0 };
+  return { answers, write, save, dirty, saving, saved_ms, problem, waits_until_ms, recovered: Object.keys(first).length > 0 };
 }

@@ -1,3 +1,4 @@
+import { Dotted } from "../../parts/dotted";
 import { useState } from "preact/hooks";
 import type { ConfigInfo, TopicPage } from "../../api/model";
 import { Panel, Tag } from "../../parts/panel";
@@ -17,7 +18,7 @@ function inWords({ name, value }: ConfigInfo): string | null {
 const shown = (value: string | null): string => (value === null ? "null" : value === "" ? "(empty)" : value);
 
 const COLUMNS: Column<ConfigInfo>[] = [
-  { head: "Config", cell: (config) => <code class="name-cell">{config.name}</code>, by: (config) => config.name },
+  { head: "Config", cell: (config) => <span class="name-cell"><Dotted name={config.name} /></span>, by: (config) => config.name },
   {
     head: "Value",
     cell: (config) => {

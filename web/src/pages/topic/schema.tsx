@@ -1,3 +1,4 @@
+import { Dotted } from "../../parts/dotted";
 import { useState } from "preact/hooks";
 import type { FieldInfo, TopicPage } from "../../api/model";
 import { Empty, Panel } from "../../parts/panel";
@@ -6,7 +7,7 @@ import { line } from "../../parts/visible";
 import { exampleOf } from "./filter";
 
 const COLUMNS: Column<FieldInfo>[] = [
-  { head: "Field", cell: (field) => <span class="name-cell"><code>{field.name}</code>{!field.required && <span class="quiet small"> may be missing</span>}</span>, by: (field) => field.name },
+  { head: "Field", cell: (field) => <span class="name-cell"><Dotted name={field.name} />{!field.required && <span class="quiet small"> may be missing</span>}</span>, by: (field) => field.name },
   { head: "Type", cell: (field) => field.type },
   { head: "What it means", cell: (field) => <span class="meaning">{field.meaning}</span> },
   { head: "Example", cell: (field) => <code class="value-cell">{line(exampleOf(field), 80)}</code> },
