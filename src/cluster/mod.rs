@@ -13,6 +13,9 @@ mod embedded_groups;
 mod embedded_records;
 mod embedded_users;
 mod remote;
+mod remote_client;
+mod remote_read;
+mod remote_write;
 mod summary;
 mod users;
 
