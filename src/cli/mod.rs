@@ -15,6 +15,7 @@ mod reach;
 mod report;
 mod reset;
 mod serve;
+mod serve_cluster;
 pub mod startup;
 
 use std::ffi::OsString;

@@ -18,6 +18,9 @@ pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// One question to the cluster.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
+/// What librdkafka's log calls a connection that could not be made or was lost.
+const CONNECTION_FAILED: &str = "FAIL";
+
 /// What librdkafka has to say between the answers.
 #[derive(Clone, Default)]
 pub(super) struct Talk {
@@ -28,17 +31,31 @@ impl Talk {
     pub fn last(&self) -> Option<String> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    fn say(&self, reason: &str) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+
+    /// What was said before does not count any more.
+    pub fn forget(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl ClientContext for Talk {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(?level, facility, "{message}");
+        if facility == CONNECTION_FAILED {
+            // In front stands the client's thread.
+            let words = message.split_once("]: ").map_or(message, |(_, words)| words);
+            self.say(words);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "the Kafka client reports an error");
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+            self.say(reason);
         }
     }
 }
@@ -74,8 +91,27 @@ pub(super) fn refused(error: &KafkaError, what: &str) -> ClusterError {
 /// Nobody answered the first question.
 pub(super) fn unanswered(address: &str, talk: &Talk, error: &KafkaError) -> ClusterError {
     let reason = talk.last().map_or_else(|| error.to_string(), |reason| reason.replace('\n', " "));
-    let message = format!("no Kafka cluster answers at {address} within {} s: {reason}", CONNECT_WITHIN.as_secs());
+    let message = format!("no Kafka cluster answers at {address} within {} s: {reason}; {}", CONNECT_WITHIN.as_secs(), advice(&reason));
     ClusterError { code: ErrorCode::BrokerNotAvailable, message }
+}
+
+/// What to do about what librdkafka says is in the way.
+pub(super) fn advice(reason: &str) -> &'static str {
+    let reason = reason.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    match () {
+        () if says(&["authentication", "sasl", "credential"]) => {
+            "check sasl.username, sasl.password and sasl.mechanism of its properties file"
+        }
+        () if says(&["certificate verify", "unable to get local issuer"]) => {
+            "give its certificate authority with ssl.ca.location in its properties file"
+        }
+        () if says(&["ssl", "tls", "certificate"]) => "check security.protocol and ssl.* of its properties file",
+        () if says(&["resolve", "name or service"]) => "check the host's name",
+        () if says(&["refused"]) => "check that it runs and that this is its address",
+        () if says(&["disconnected", "broker handle destroyed"]) => "check that security.protocol is what this port speaks",
+        () => "check its address and security.protocol, and that the network lets this machine through",
+    }
 }
 
 /// On a thread that may wait: librdkafka's questions do.
@@ -83,4 +119,24 @@ pub(super) async fn blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(what)
         .await
         .map_err(|_| ClusterError { code: ErrorCode::UnknownServerError, message: "the Kafka client failed at this request".to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_way_is_told_with_what_to_do() {
+        for (said, wanted) in [
+            ("ssl://h:1/bootstrap: SASL SCRAM-SHA-256 mechanism handshake failed: Authentication failed", "sasl.password"),
+            ("SSL handshake failed: certificate verify failed: broker certificate could not be verified", "ssl.ca.location"),
+            ("SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener?", "security.protocol and ssl.*"),
+            ("Failed to resolve 'nowhere:9092': Name or service not known", "the host's name"),
+            ("Connect to ipv4#127.0.0.1:1 failed: Connection refused", "that it runs"),
+            ("Disconnected while requesting ApiVersion", "what this port speaks"),
+            ("Local: Timed out", "the network"),
+        ] {
+            assert!(advice(said).contains(wanted), "{said}: {}", advice(said));
+        }
+    }
 }

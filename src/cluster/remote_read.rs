@@ -13,6 +13,8 @@ use super::remote_client::{ANSWER_WITHIN, Talk};
 use crate::model::{Offset, PartitionId, Timestamp};
 
 const POLL: Duration = Duration::from_millis(200);
+/// Whoever waits for a page or a verdict does not wait longer for the next record.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// The last records of a partition. Compaction leaves fewer records than offsets, so it looks further back until there are enough.
 pub(super) fn read_tail(
@@ -73,6 +75,49 @@ fn read_range(
     }
     reader.unassign()?;
     Ok(records)
+}
+
+/// Records from an offset on: at least one if there is one, and about this many bytes of them. Offsets without a record, such as those
+/// that compaction took or that end a transaction, are passed over by the client; the end of the partition it tells.
+pub(super) fn read_from(
+    reader: &BaseConsumer<Talk>,
+    name: &str,
+    partition: PartitionId,
+    from: Offset,
+    bytes_max: usize,
+) -> Result<Vec<StoredRecord>, KafkaError> {
+    let mut records: Vec<StoredRecord> = Vec::new();
+    let (mut at, mut bytes) = (from.0.max(0), 0_usize);
+    assign(reader, name, partition, at)?;
+    let mut heard = Instant::now();
+    while records.is_empty() || bytes < bytes_max {
+        match reader.poll(POLL) {
+            Some(Ok(message)) => {
+                heard = Instant::now();
+                let record = stored(partition, &message);
+                bytes = bytes.saturating_add(record.held());
+                records.push(record);
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => break,
+            Some(Err(error)) if is_out_of_range(&error) => {
+                let (start, _) = reader.fetch_watermarks(name, partition.0, READ_WITHIN)?;
+                if at >= start {
+                    break;
+                }
+                at = start;
+                assign(reader, name, partition, at)?;
+            }
+            Some(Err(error)) if is_about_this(&error) => return Err(error),
+            _ if heard.elapsed() < READ_WITHIN => {}
+            _ if records.is_empty() => return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut)),
+            _ => break,
+        }
+    }
+    Ok(records)
+}
+
+fn is_out_of_range(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange))
 }
 
 fn stored(partition: PartitionId, message: &BorrowedMessage<'_>) -> StoredRecord {

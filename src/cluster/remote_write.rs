@@ -43,6 +43,18 @@ pub(super) async fn create(
     outcome
 }
 
+/// The same with these configs and no others. That there is one already is an error.
+pub(super) async fn create_with(
+    admin: &AdminClient<DefaultClientContext>,
+    name: &str,
+    partitions: i32,
+    configs: &[(&str, &str)],
+) -> Result<(), ClusterError> {
+    let plain = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+    let topic = configs.iter().fold(plain, |topic, (key, value)| topic.set(key, value));
+    create_once(admin, name, &topic).await
+}
+
 async fn create_once(admin: &AdminClient<DefaultClientContext>, name: &str, topic: &NewTopic<'_>) -> Result<(), ClusterError> {
     let answers = admin.create_topics([topic], &waiting()).await;
     let answers = answers.map_err(|error| refused(&error, &format!("cannot create {name}")))?;
