@@ -77,8 +77,11 @@ impl Readers {
 
 /// What a moment mends.
 fn passes(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{BrokerTransportFailure, LeaderNotAvailable, NotLeaderForPartition, UnknownPartition, UnknownTopicOrPartition};
-    let passing = [UnknownPartition, UnknownTopicOrPartition, NotLeaderForPartition, LeaderNotAvailable, BrokerTransportFailure];
+    use RDKafkaErrorCode::{
+        BrokerTransportFailure, DestroyBroker, LeaderNotAvailable, NotLeaderForPartition, UnknownPartition, UnknownTopicOrPartition,
+    };
+    let passing =
+        [DestroyBroker, UnknownPartition, UnknownTopicOrPartition, NotLeaderForPartition, LeaderNotAvailable, BrokerTransportFailure];
     error.rdkafka_error_code().is_some_and(|code| passing.contains(&code))
 }
 
