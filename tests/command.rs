@@ -412,8 +412,8 @@ fn shown_settings() -> Vec<Shown> {
 #[test]
 fn every_setting_works_alone_as_flag_as_variable_and_in_the_file() {
     let all = shown_settings();
-    // These do nothing alone.
-    let others = ["config", "tls-cert", "tls-key"];
+    // These do nothing alone; those of another cluster need one (tests/cluster).
+    let others = ["config", "tls-cert", "tls-key", "cluster", "cluster-config", "cluster-student-config"];
     let names = SETTING_ROWS.iter().map(|row| row.name).filter(|name| !others.contains(name));
     let untested: Vec<&str> = names.filter(|name| !all.iter().any(|s| s.setting == *name)).collect();
     assert!(untested.is_empty(), "{untested:?}");
@@ -428,6 +428,35 @@ fn every_setting_works_alone_as_flag_as_variable_and_in_the_file() {
             running.stop();
         }
     }
+}
+
+#[test]
+fn another_cluster_is_refused_with_what_is_a_brokers_and_when_it_cannot_be_reached() {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join("wrong.properties"), "security.protocol=SASL_SSL\n").unwrap();
+    std::fs::write(folder.path().join("hw.toml"), "cluster = \"kafka://127.0.0.1:1\"\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    let at = ["--cluster", "kafka://127.0.0.1:1", "--http", "off"];
+    for (more, wanted) in [
+        (&["--listen", "127.0.0.1:0"][..], &["--listen: ", "with --cluster there is none here"][..]),
+        (&["--listener", "A=PLAINTEXT://127.0.0.1:0"], &["--listener: ", "with --cluster there is none here"]),
+        (&["--data-dir", "data"], &["--data-dir: ", "with --cluster there is none here"]),
+        (&["--https", "127.0.0.1:0"], &["--https: ", "--tls-cert and --tls-key"]),
+        (&["--cluster-config", "none.properties"], &["--cluster-config: ", "none.properties"]),
+        (&["--cluster-config", "wrong.properties"], &["--cluster-config: ", "needs sasl.username and sasl.password"]),
+        (&["--cluster", "kafka://nowhere"], &["--cluster: ", "kafka://HOST:PORT"]),
+        (&[], &["no Kafka cluster answers at 127.0.0.1:1 within 10 s", "Connection refused", "check that it runs"]),
+    ] {
+        let mut start = command(folder.path());
+        start.args(at.iter().filter(|_| !more.contains(&"--cluster") || more.is_empty())).args(more);
+        assert_refused(&ended(start), wanted);
+    }
+    let mut start = command(folder.path());
+    start.args(["--config", "hw.toml"]);
+    assert_refused(&ended(start), &["hw.toml: listen", "there is none here"]);
+    let mut start = command(folder.path());
+    start.args(["--cluster-config", "wrong.properties"]);
+    assert_refused(&ended(start), &["--cluster-config: ", "--cluster only"]);
+    assert!(!folder.path().join("headwater-data").exists() && !folder.path().join("data").exists());
 }
 
 #[test]

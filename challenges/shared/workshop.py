@@ -106,7 +106,8 @@ def confluent(**more) -> dict:
     if listener["protocol"] != "PLAINTEXT":
         settings["security.protocol"] = listener["protocol"]
     if listener["protocol"].startswith("SASL"):
-        settings.update({"sasl.mechanism": _mechanism(listener), "sasl.username": server.user, "sasl.password": server.password})
+        user, password = _login(listener)
+        settings.update({"sasl.mechanism": _mechanism(listener), "sasl.username": user, "sasl.password": password})
     if listener["protocol"].endswith("SSL") and server.ca:
         settings["ssl.ca.location"] = server.ca
     return {**settings, **more}
@@ -119,7 +120,8 @@ def kafka_python(**more) -> dict:
     if listener["protocol"] != "PLAINTEXT":
         settings["security_protocol"] = listener["protocol"]
     if listener["protocol"].startswith("SASL"):
-        settings.update(sasl_mechanism=_mechanism(listener), sasl_plain_username=server.user, sasl_plain_password=server.password)
+        user, password = _login(listener)
+        settings.update(sasl_mechanism=_mechanism(listener), sasl_plain_username=user, sasl_plain_password=password)
     if listener["protocol"].endswith("SSL") and server.ca:
         settings["ssl_cafile"] = server.ca
     return {**settings, **more}
@@ -266,7 +268,8 @@ def _listener() -> dict:
                 raise
             server.listeners = list(server.kept_listeners)
         server.listeners.sort(key=lambda listener: listener["protocol"].endswith("SSL") != PREFER_TLS)
-    usable = [listener for listener in server.listeners if server.password or not listener["protocol"].startswith("SASL")]
+    lets_in = lambda one: server.password or one.get("login") or not one["protocol"].startswith("SASL")  # noqa: E731
+    usable = [listener for listener in server.listeners if lets_in(listener)]
     if not usable:
         raise WorkshopError(
             "The broker asks for a password, and none is known on this computer.",
@@ -278,6 +281,21 @@ def _listener() -> dict:
 def _address(listener) -> str:
     host = listener["host"]
     return f"[{host}]:{listener['port']}" if ":" in host else f"{host}:{listener['port']}"
+
+
+def _login(listener) -> tuple[str, str]:
+    """Of Kafka. A cluster that is not Headwater's has users of its own."""
+    shared = listener.get("login")
+    if shared is None:
+        return _server().user, _server().password
+    user = shared.get("user") or os.environ.get("HEADWATER_KAFKA_USER")
+    password = shared.get("password") or os.environ.get("HEADWATER_KAFKA_PASSWORD")
+    if not user or not password:
+        raise WorkshopError(
+            "This Kafka cluster has users of its own, and yours is not known here.",
+            "Ask the instructor for it, and put it into the variables HEADWATER_KAFKA_USER and HEADWATER_KAFKA_PASSWORD",
+        )
+    return user, password
 
 
 def _mechanism(listener) -> str:

@@ -123,7 +123,7 @@ const GROUPS: usize = 4;
 const GROUP_LEN: usize = 5;
 
 /// A hundred bits, in groups that can be read out.
-fn made_up_secret() -> String {
+pub(super) fn made_up_secret() -> String {
     let chance = [uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()].concat();
     let signs: Vec<char> =
         Sha256::digest(chance).iter().filter_map(|byte| SIGNS.get(usize::from(byte & 31))).map(|sign| char::from(*sign)).collect();

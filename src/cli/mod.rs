@@ -17,6 +17,7 @@ mod reach;
 mod report;
 mod reset;
 mod serve;
+mod serve_cluster;
 pub mod startup;
 
 use std::ffi::OsString;

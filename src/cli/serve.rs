@@ -14,6 +14,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::doors::{self, InstructorSecret};
 use super::reach::{self, Surroundings};
+use super::serve_cluster;
 use super::startup::{Banner, StartError, bound};
 use crate::broker::security::Access;
 use crate::broker::{Broker, BrokerOptions, clock};
@@ -39,7 +40,10 @@ pub(super) fn serve(settings: &Settings) -> Result<(), StartError> {
     // One network thread: on two cores it has the best latency and the least CPU.
     let runtime =
         Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build().map_err(StartError::Runtime)?;
-    runtime.block_on(run(settings))
+    match &settings.cluster {
+        Some(cluster) => runtime.block_on(serve_cluster::run(settings, cluster)),
+        None => runtime.block_on(run(settings)),
+    }
 }
 
 async fn run(settings: &Settings) -> Result<(), StartError> {
@@ -91,7 +95,11 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
         .with_generators(generators.clone())
         .with_tls(broker.node.authority(), broker.node.https().map(|bound| bound.port()))
         .with_host_names(&names);
-    let pages = start_pages(&broker, &state, open.http, open.https);
+    let stopped = || {
+        let stopping = Arc::clone(&broker);
+        async move { stopping.stopped().await }
+    };
+    let pages = start_pages(stopped, &state, open.http, open.https);
     let generators = generators.map(|runner| tokio::spawn(async move { runner.run().await }));
     // A closed terminal is no reason to stop.
     let _ = std::io::stdout().write_all(banner.text().as_bytes());
@@ -117,7 +125,7 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
 }
 
 /// Those of this program, and those of a folder.
-fn challenges(settings: &Settings) -> Result<Challenges, StartError> {
+pub(super) fn challenges(settings: &Settings) -> Result<Challenges, StartError> {
     let mut challenges = Challenges::own().map_err(StartError::Challenges)?;
     if let Some(folder) = &settings.challenges {
         challenges.add_from(folder).map_err(StartError::Challenges)?;
@@ -130,7 +138,7 @@ fn chance() -> [u8; 32] {
 }
 
 /// What there is to do, and how far everybody is.
-async fn open_course(
+pub(super) async fn open_course(
     cluster: &Arc<dyn Cluster>,
     workshop: Option<Arc<Workshop>>,
     challenges: Challenges,
@@ -140,7 +148,7 @@ async fn open_course(
 }
 
 /// Who has joined, and what it takes to join.
-async fn open_workshop(cluster: &Arc<dyn Cluster>, settings: &Settings) -> Result<Arc<Workshop>, StartError> {
+pub(super) async fn open_workshop(cluster: &Arc<dyn Cluster>, settings: &Settings) -> Result<Arc<Workshop>, StartError> {
     let options = WorkshopOptions {
         code: settings.doors.workshop_code.clone(),
         streams: STREAMS.iter().map(|stream| stream.topic.to_owned()).collect(),
@@ -152,11 +160,12 @@ async fn open_workshop(cluster: &Arc<dyn Cluster>, settings: &Settings) -> Resul
 
 type Encrypted = (TcpListener, watch::Receiver<Arc<TlsConfig>>);
 
-fn start_pages(broker: &Arc<Broker>, state: &HttpState, http: Option<TcpListener>, https: Option<Encrypted>) -> Vec<JoinHandle<()>> {
-    let stop = || {
-        let stopping = Arc::clone(broker);
-        async move { stopping.stopped().await }
-    };
+pub(super) fn start_pages<F: Future<Output = ()> + Send + 'static>(
+    stop: impl Fn() -> F,
+    state: &HttpState,
+    http: Option<TcpListener>,
+    https: Option<Encrypted>,
+) -> Vec<JoinHandle<()>> {
     let say = |result: std::io::Result<()>| {
         if let Err(error) = result {
             tracing::error!(%error, "the web page is down");
@@ -187,6 +196,7 @@ fn banner(broker: &Broker, doors: &Doors, open: &doors::Open, secret: Instructor
     Banner {
         classroom: doors.classroom,
         listeners: listeners.collect(),
+        cluster: None,
         http: page(open.http.as_ref(), &doors.http),
         https: page(open.https.as_ref().map(|(listener, _)| listener), &doors.https),
         fingerprint: broker.node.authority().map(|authority| authority.fingerprint.clone()),

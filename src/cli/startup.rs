@@ -44,6 +44,8 @@ pub enum StartError {
     Tls(TlsError),
     Listeners(io::Error),
     Secret(io::Error),
+    /// The other cluster, or what was given of it.
+    Cluster(String),
     Workshop(ClusterError),
     Challenges(String),
     Runtime(io::Error),
@@ -97,6 +99,7 @@ impl fmt::Display for StartError {
             StartError::Broker { folder, error } => {
                 write!(f, "cannot use the data folder {}: {error}; mend it, or choose another one with --data-dir", folder.display())
             }
+            StartError::Cluster(message) => f.write_str(message),
             StartError::Runtime(error) => write!(f, "cannot start: {error}"),
             StartError::Tls(error) => error.fmt(f),
             StartError::Listeners(error) => write!(f, "cannot read which addresses clients are told: {error}"),
@@ -141,6 +144,8 @@ pub(super) struct Banner {
     pub classroom: bool,
     /// Where each listener is, how it is called, and where its clients are sent if that is somewhere else.
     pub listeners: Vec<(Address, String, Option<String>)>,
+    /// Where the Kafka cluster is, if it is another.
+    pub cluster: Option<String>,
     pub http: Option<Address>,
     pub https: Option<Address>,
     /// Of the certificate authority that is our own.
@@ -166,6 +171,9 @@ impl Banner {
             let told = told.map_or_else(String::new, |told| format!(", clients are told {told}"));
             let name = if self.listeners.len() == 1 && told.is_empty() { String::new() } else { format!(" ({name}{told})") };
             row(if n == 0 { "Kafka clients" } else { "" }, &format!("{}{name}", self.reachable(address)));
+        }
+        if let Some(cluster) = &self.cluster {
+            row("Kafka cluster", &format!("{cluster} (not this program's: its users, rules and limits are its own)"));
         }
         let page = |scheme: &str, address: &Option<Address>| address.as_ref().map(|at| format!("{scheme}://{}/", self.reachable(at)));
         let pages: Vec<String> = [page("http", &self.http), page("https", &self.https)].into_iter().flatten().collect();
@@ -272,6 +280,7 @@ mod tests {
         Banner {
             classroom: false,
             listeners: vec![(address("127.0.0.1:9092"), "PLAINTEXT".to_owned(), None)],
+            cluster: None,
             http: Some(address("127.0.0.1:8080")),
             https: None,
             fingerprint: None,

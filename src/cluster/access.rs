@@ -202,6 +202,38 @@ impl Access {
         self.get("sasl.mechanism")
     }
 
+    /// User and password, as far as they are known.
+    pub fn login(&self) -> (Option<&str>, Option<&str>) {
+        (self.get("sasl.username"), self.get(PASSWORD))
+    }
+
+    /// The same for somebody else, who logs in by their own name.
+    pub fn without_login(&self) -> Access {
+        let theirs = |name: &str| name != "sasl.username" && !name.ends_with("password") && !name.starts_with("ssl.key");
+        let properties = self.properties.iter().filter(|(name, _)| theirs(name)).cloned().collect();
+        Access { bootstrap: self.bootstrap.clone(), properties }
+    }
+
+    /// With the address of a file's `bootstrap.servers`, if it has one: students may have to come in by another listener.
+    pub fn with_bootstrap_of(self, text: &str) -> Result<Access, String> {
+        let given = logical_lines(text).into_iter().find_map(|(_, line)| {
+            let (name, value) = line.split_once('=')?;
+            (name.trim() == "bootstrap.servers").then(|| value.trim().to_owned())
+        });
+        given.map_or(Ok(self), |given| Access::parse(&given))
+    }
+
+    /// The certificate authority that has to be trusted by hand, as PEM. Those that systems trust are no matter.
+    pub fn authority(&self) -> Result<Option<String>, String> {
+        match (self.get("ssl.ca.pem"), self.get("ssl.ca.location")) {
+            (Some(pem), _) => Ok(Some(pem.to_owned()).filter(|pem| *pem != public_roots())),
+            (None, Some(file)) if !SYSTEM_ROOTS.contains(&file) => {
+                std::fs::read_to_string(file).map(Some).map_err(|error| format!("ssl.ca.location: cannot read {file}: {error}"))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// For a librdkafka client.
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
@@ -296,6 +328,23 @@ mod tests {
         wrong("sasl.username=a\nsasl.password=hunter2", "there is a login, but");
         wrong("security.protocol=SASL_SSL\nsasl.username=a\nsasl.mechanism=PLAIN", PASSWORD_VARIABLE);
         wrong("security.protocol=SASL_SSL\nsasl.username=a\nsasl.password=hunter2", "sasl.mechanism");
+    }
+
+    #[test]
+    fn others_are_shown_the_way_without_the_login() {
+        let own = given(
+            "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.username=a\nsasl.password=hunter2\nssl.ca.pem=PEM\nssl.key.pem=K",
+        );
+        let theirs = own.unwrap().without_login();
+        assert_eq!((theirs.login(), theirs.mechanism()), ((None, None), Some("PLAIN")));
+        assert_eq!(theirs.security_protocol(), "SASL_SSL");
+        assert!(theirs.client().get("ssl.key.pem").is_none() && theirs.client().get(PASSWORD).is_none());
+        assert_eq!(theirs.authority().unwrap().as_deref(), Some("PEM"));
+        let elsewhere = Access::parse("a:1").unwrap().with_bootstrap_of("bootstrap.servers = b:2,c:3\nacks=all\n").unwrap();
+        assert_eq!(elsewhere.bootstrap(), "b:2,c:3");
+        assert_eq!(Access::parse("a:1").unwrap().with_bootstrap_of("acks=all").unwrap().bootstrap(), "a:1");
+        let missing = Access::parse("a:1").unwrap().with_properties("ssl.ca.location=none.pem").unwrap().authority().unwrap_err();
+        assert!(missing.contains("none.pem"), "{missing}");
     }
 
     #[test]

@@ -75,9 +75,9 @@ pub trait Desk: Send + Sync {
     }
 
     /// All configs of a topic, sorted by name.
-    fn topic_settings(&self, topic: &str) -> Result<Vec<TopicSetting>, ClusterError> {
+    fn topic_settings<'a>(&'a self, topic: &'a str) -> BoxFuture<'a, Result<Vec<TopicSetting>, ClusterError>> {
         let _ = topic;
-        Err(unsupported())
+        not_yet()
     }
 
     /// How long a user has to wait until more may be spent.

@@ -91,7 +91,7 @@ fn summary(topic: &Topic) -> TopicSummary {
             partition: partition.id(),
             start_offset: view.start_offset(),
             end_offset: view.end_offset(),
-            size_bytes: view.size_bytes(),
+            size_bytes: Some(view.size_bytes()),
             damaged: view.damaged().into_iter().map(|bad| bad.offsets).collect(),
             indexes_rebuilt: view.indexes_rebuilt(),
         }
@@ -100,7 +100,7 @@ fn summary(topic: &Topic) -> TopicSummary {
         name: topic.name.clone(),
         id: topic.id,
         internal: topic.is_internal(),
-        durability: topic.partition(PartitionId(0)).map_or(Durability::D1, |partition| partition.config().durability()),
+        durability: Some(topic.partition(PartitionId(0)).map_or(Durability::D1, |partition| partition.config().durability())),
         partitions: topic.partitions().iter().map(partition).collect(),
     }
 }
@@ -117,7 +117,7 @@ impl Cluster for Embedded {
         let listener = |endpoint: &Arc<Endpoint>| ListenerSummary {
             name: endpoint.name.clone(),
             protocol: endpoint.protocol,
-            bound: endpoint.bound,
+            bound: Some(endpoint.bound),
             advertise: endpoint.advertise(),
             mechanisms: Mechanism::ALL.iter().filter(|mechanism| takes(endpoint, mechanism)).map(|m| m.name()).collect(),
         };
@@ -176,8 +176,8 @@ impl Cluster for Embedded {
         }
     }
 
-    fn connections(&self) -> u64 {
-        self.broker.metrics.connections.get()
+    fn connections(&self) -> Option<u64> {
+        Some(self.broker.metrics.connections.get())
     }
 
     fn erase(&self, topics: Vec<TopicName>, groups: Vec<String>) -> BoxFuture<'_, Result<(), ClusterError>> {

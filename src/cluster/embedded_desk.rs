@@ -196,7 +196,17 @@ impl Desk for Embedded {
         Box::pin(self.send(user, topic, partition, records))
     }
 
-    fn topic_settings(&self, topic: &str) -> Result<Vec<TopicSetting>, ClusterError> {
+    fn topic_settings<'a>(&'a self, topic: &'a str) -> BoxFuture<'a, Result<Vec<TopicSetting>, ClusterError>> {
+        Box::pin(std::future::ready(self.settings_of(topic)))
+    }
+
+    fn owed(&self, user: &str, what: Spent) -> Duration {
+        self.charge(user, what, 0.0)
+    }
+}
+
+impl Embedded {
+    fn settings_of(&self, topic: &str) -> Result<Vec<TopicSetting>, ClusterError> {
         let found = self.broker.catalog.get(topic);
         let topic = found.ok_or_else(|| refused(ErrorCode::UnknownTopicOrPartition, format!("there is no topic {topic}")))?;
         let (config, layers, plain) = (topic.config(), self.broker.configs.layers(), TopicConfig::default());
@@ -217,9 +227,5 @@ impl Desk for Embedded {
             }
         };
         Ok(config.describe(&layers).into_iter().map(setting).collect())
-    }
-
-    fn owed(&self, user: &str, what: Spent) -> Duration {
-        self.charge(user, what, 0.0)
     }
 }

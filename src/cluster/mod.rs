@@ -2,7 +2,7 @@
 //! external cluster moves all of them there.
 //!
 //! It never hands out a lock, a slice of a map or a wire message. Topics and counters are snapshots and come at once; what has to be
-//! read or asked for comes later. `embedded.rs` is the broker in this process, `remote.rs` any other cluster.
+//! read or asked for comes later. `embedded.rs` is the broker in this process, `external.rs` any other cluster; `remote.rs` only feeds one.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod access;
@@ -12,9 +12,19 @@ mod embedded_desk;
 mod embedded_groups;
 mod embedded_records;
 mod embedded_users;
+mod external;
+mod external_desk;
+mod external_groups;
+mod external_records;
+mod external_turn;
+mod external_users;
+mod external_watch;
 #[cfg(test)]
 pub mod reader;
 mod remote;
+mod remote_client;
+mod remote_read;
+mod remote_write;
 mod summary;
 mod users;
 
@@ -34,6 +44,7 @@ pub use crate::broker::security::INSTRUCTOR;
 pub use access::{Access, PASSWORD_VARIABLE};
 pub use desk::{Desk, Produced, Spent, TopicSetting, TopicWish};
 pub use embedded::Embedded;
+pub use external::External;
 pub use remote::Remote;
 pub use summary::{GroupMember, GroupMembers, GroupOffset, GroupSummary, ListenerSummary, PartitionSummary, StoredRecord, TopicSummary};
 pub use users::{Limits, Rights, UserChange, Users};
@@ -163,7 +174,20 @@ pub trait Requests: Send + Sync {
     fn name(&self, api_key: i16) -> Option<&'static str>;
 }
 
+/// Whose cluster it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The broker in this process.
+    Embedded,
+    /// Another one's. Others may use it too.
+    External { address: String },
+}
+
 pub trait Cluster: Topics + Users + Records + Desk {
+    fn kind(&self) -> Kind {
+        Kind::Embedded
+    }
+
     /// What the cluster calls itself.
     fn cluster_id(&self) -> String;
 
@@ -184,6 +208,11 @@ pub trait Cluster: Topics + Users + Records + Desk {
     /// One topic.
     fn topic(&self, name: &str) -> Option<TopicSummary> {
         self.topics().into_iter().find(|topic| topic.name.as_str() == name)
+    }
+
+    /// The same with where its partitions end now: a snapshot may be as old as a second.
+    fn topic_now<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<TopicSummary>, ClusterError>> {
+        Box::pin(std::future::ready(Ok(self.topic(name))))
     }
 
     /// All groups, sorted by id.
@@ -211,11 +240,12 @@ pub trait Cluster: Topics + Users + Records + Desk {
         Box::pin(std::future::ready(Err(unmanaged_groups())))
     }
 
+    /// Of another's cluster the records by topic alone: bytes, requests and connections are counted by its own brokers.
     fn metrics(&self) -> MetricsSnapshot;
 
-    /// Connections of clients that are open now.
-    fn connections(&self) -> u64 {
-        self.metrics().connections_open
+    /// Connections of clients that are open now. `None`: others know.
+    fn connections(&self) -> Option<u64> {
+        Some(self.metrics().connections_open)
     }
 
     /// Deletes topics and groups. A group that has members stays, without what it had committed, and its members join anew.

@@ -7,24 +7,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
-use rdkafka::{Offset as ReadFrom, TopicPartitionList};
+use rdkafka::producer::{FutureProducer, Producer};
 
+use super::remote_client::{ANSWER_WITHIN, CONNECT_WITHIN, Talk, blocking, reading, refused, unanswered};
+use super::remote_read::read_tail;
+use super::remote_write::{create, send};
 use super::{Access, BoxFuture, ClusterError, Desk, NewRecord, StoredRecord, Topics, Users};
-use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
-
-/// The cluster has to show up within this.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-
-/// One question to the cluster.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+use crate::model::{ErrorCode, Offset, PartitionId, TopicName};
 
 /// Longer than an append usually takes to fill the queue.
 const LINGER_MS: &str = "5";
@@ -38,33 +32,6 @@ pub struct Remote {
     reader: Arc<Mutex<BaseConsumer<Talk>>>,
 }
 
-/// What librdkafka has to say between the answers.
-#[derive(Clone, Default)]
-struct Talk {
-    last: Arc<Mutex<Option<String>>>,
-}
-
-impl Talk {
-    fn last(&self) -> Option<String> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl ClientContext for Talk {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(?level, facility, "{message}");
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "the Kafka client reports an error");
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
-        }
-    }
-}
-
-impl ConsumerContext for Talk {}
-
 impl Remote {
     /// Looks whether a Kafka cluster answers there. Every topic's name gets the prefix.
     pub async fn connect(access: &Access, prefix: &str) -> Result<Remote, ClusterError> {
@@ -74,30 +41,17 @@ impl Remote {
         let talk = Talk::default();
         let mut producing = config.clone();
         producing.set("enable.idempotence", "true").set("linger.ms", LINGER_MS).set("message.timeout.ms", "0");
-        let mut reading = config.clone();
-        reading
-            .set("group.id", "headwater-generate")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", "true")
-            .set("isolation.level", "read_uncommitted")
-            .set("auto.offset.reset", "earliest")
-            .set("fetch.wait.max.ms", "10");
         let unusable = |error: KafkaError| refused(&error, &format!("cannot use {address}"));
         let remote = Remote {
             address: address.to_owned(),
             prefix: prefix.to_owned(),
             producer: producing.create_with_context(talk.clone()).map_err(unusable)?,
             admin: config.create().map_err(unusable)?,
-            reader: Arc::new(Mutex::new(reading.create_with_context(talk.clone()).map_err(unusable)?)),
+            reader: Arc::new(Mutex::new(reading(&config).create_with_context(talk.clone()).map_err(unusable)?)),
         };
         let producer = remote.producer.clone();
         let answer = blocking(move || producer.client().fetch_metadata(None, CONNECT_WITHIN).map(|_| ())).await?;
-        answer.map_err(|error| {
-            let reason = talk.last().map_or_else(|| error.to_string(), |reason| reason.replace('\n', " "));
-            let message = format!("no Kafka cluster answers at {address} within {} s: {reason}", CONNECT_WITHIN.as_secs());
-            ClusterError { code: ErrorCode::BrokerNotAvailable, message }
-        })?;
+        answer.map_err(|error| unanswered(address, &talk, &error))?;
         Ok(remote)
     }
 
@@ -127,7 +81,7 @@ impl Remote {
         let wanted = usize::try_from(partitions).unwrap_or(0);
         let mut found = self.partition_count(&name).await?;
         if found.is_none() {
-            self.create(&name, partitions, configs).await?;
+            create(&self.admin, &name, partitions, configs).await?;
             // Every broker has to hear of it before it can be produced to.
             let begun = Instant::now();
             while found.is_none_or(|count| count == 0) && begun.elapsed() < ANSWER_WITHIN {
@@ -146,147 +100,10 @@ impl Remote {
             }
         }
     }
-
-    async fn create(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), ClusterError> {
-        let plain = NewTopic::new(name, partitions, TopicReplication::Fixed(-1)).set("message.timestamp.type", "CreateTime");
-        let topic = configs.iter().fold(plain, |topic, (key, value)| topic.set(key, value));
-        let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN)).request_timeout(Some(ANSWER_WITHIN));
-        let answers = self.admin.create_topics([&topic], &options).await;
-        let answers = answers.map_err(|error| refused(&error, &format!("cannot create {name}")))?;
-        match answers.into_iter().next() {
-            Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
-                Err(refused(&KafkaError::AdminOp(code), &format!("cannot create {name}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn send(&self, topic: &TopicName, partition: PartitionId, records: &[NewRecord]) -> Result<Offset, ClusterError> {
-        let name = self.name(topic);
-        let failed = |error: &KafkaError| refused(error, &format!("cannot write to {name}-{partition}"));
-        let mut deliveries = Vec::with_capacity(records.len());
-        for record in records {
-            match self.producer.send_result(message(&name, partition, record)) {
-                Ok(delivery) => deliveries.push(delivery),
-                Err((error, _)) => {
-                    // What is in the queue already must not go out with the next append.
-                    self.producer.purge(PurgeConfig::default().queue());
-                    return Err(failed(&error));
-                }
-            }
-        }
-        let mut base = None;
-        for delivery in deliveries {
-            let outcome = delivery.await.map_err(|_| failed(&KafkaError::Canceled))?;
-            let delivered = outcome.map_err(|(error, _)| failed(&error))?;
-            base.get_or_insert(delivered.offset);
-        }
-        Ok(Offset(base.unwrap_or(-1)))
-    }
 }
 
 fn locked(reader: &Mutex<BaseConsumer<Talk>>) -> MutexGuard<'_, BaseConsumer<Talk>> {
     reader.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn message<'a>(name: &'a str, partition: PartitionId, record: &'a NewRecord) -> FutureRecord<'a, [u8], [u8]> {
-    let mut message = FutureRecord::to(name).partition(partition.0).timestamp(record.timestamp.0);
-    message.key = record.key.as_deref();
-    message.payload = record.value.as_deref();
-    if !record.headers.is_empty() {
-        let add = |headers: OwnedHeaders, (key, value): &(String, Option<Bytes>)| headers.insert(Header { key, value: value.as_deref() });
-        message.headers = Some(record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), add));
-    }
-    message
-}
-
-/// The last records of a partition. Compaction leaves fewer records than offsets, so it looks further back until there are enough.
-fn read_tail(reader: &BaseConsumer<Talk>, name: &str, partition: PartitionId, count: usize) -> Result<Vec<StoredRecord>, KafkaError> {
-    let (start, end) = reader.fetch_watermarks(name, partition.0, ANSWER_WITHIN)?;
-    let mut reach = i64::try_from(count).unwrap_or(i64::MAX);
-    loop {
-        let from = end.saturating_sub(reach).max(start);
-        let mut records = read_range(reader, name, partition, from, end)?;
-        if records.len() >= count || from == start {
-            records.drain(..records.len().saturating_sub(count));
-            return Ok(records);
-        }
-        reach = reach.saturating_mul(8);
-    }
-}
-
-fn read_range(
-    reader: &BaseConsumer<Talk>,
-    name: &str,
-    partition: PartitionId,
-    from: i64,
-    end: i64,
-) -> Result<Vec<StoredRecord>, KafkaError> {
-    let mut records = Vec::new();
-    if from >= end {
-        return Ok(records);
-    }
-    let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset(name, partition.0, ReadFrom::Offset(from))?;
-    reader.assign(&assignment)?;
-    let mut heard = Instant::now();
-    loop {
-        match reader.poll(Duration::from_millis(200)) {
-            Some(Ok(message)) => {
-                heard = Instant::now();
-                let offset = message.offset();
-                if offset < end {
-                    records.push(StoredRecord {
-                        partition,
-                        offset: Offset(offset),
-                        timestamp: message.timestamp().to_millis().map_or(Timestamp::NONE, Timestamp),
-                        key: message.key().map(Bytes::copy_from_slice),
-                        value: message.payload().map(Bytes::copy_from_slice),
-                        headers: headers_of(&message),
-                    });
-                }
-                if offset >= end - 1 {
-                    break;
-                }
-            }
-            Some(Err(KafkaError::PartitionEOF(_))) => break,
-            Some(Err(error)) if is_about_this(&error) => return Err(error),
-            _ if heard.elapsed() > ANSWER_WITHIN => return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut)),
-            _ => {}
-        }
-    }
-    reader.unassign()?;
-    Ok(records)
-}
-
-fn headers_of(message: &impl Message) -> Vec<(String, Option<Bytes>)> {
-    let each = message.headers().into_iter().flat_map(|headers| headers.iter());
-    each.map(|header| (header.key.to_owned(), header.value.map(Bytes::copy_from_slice))).collect()
-}
-
-/// Errors that waiting does not mend. Those of the group do not matter: nothing is committed.
-fn is_about_this(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{TopicAuthorizationFailed, UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
-    let fatal = [TopicAuthorizationFailed, UnknownTopicOrPartition, UnknownTopic, UnknownPartition];
-    error.rdkafka_error_code().is_some_and(|code| fatal.contains(&code))
-}
-
-/// Kafka's own codes keep their number; librdkafka's are below 0.
-fn refused(error: &KafkaError, what: &str) -> ClusterError {
-    let code = error.rdkafka_error_code();
-    let kafkas = code.and_then(|code| i16::try_from(code as i32).ok()).filter(|code| *code > 0);
-    let code = match code {
-        Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition) => ErrorCode::UnknownTopicOrPartition,
-        Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::MessageTimedOut) => ErrorCode::RequestTimedOut,
-        _ => kafkas.and_then(ErrorCode::from_code).unwrap_or(ErrorCode::UnknownServerError),
-    };
-    ClusterError { code, message: format!("{what}: {error}") }
-}
-
-async fn blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> Result<T, ClusterError> {
-    tokio::task::spawn_blocking(what)
-        .await
-        .map_err(|_| ClusterError { code: ErrorCode::UnknownServerError, message: "the Kafka client failed at this request".to_owned() })
 }
 
 /// Answers each time that it cannot: users of another cluster are kept by hand.
@@ -311,7 +128,7 @@ impl Topics for Remote {
         partition: PartitionId,
         records: Vec<NewRecord>,
     ) -> BoxFuture<'a, Result<Offset, ClusterError>> {
-        Box::pin(async move { self.send(topic, partition, &records).await })
+        Box::pin(async move { send(&self.producer, &self.name(topic), partition, &records).await.map(|sent| sent.offset) })
     }
 
     fn tail<'a>(

@@ -15,7 +15,8 @@ pub struct TopicSummary {
     pub id: TopicId,
     /// Made by the broker for itself, such as `__consumer_offsets`.
     pub internal: bool,
-    pub durability: Durability,
+    /// `None`: what a cluster with replicas promises is in its own configs.
+    pub durability: Option<Durability>,
     pub partitions: Vec<PartitionSummary>,
 }
 
@@ -24,7 +25,8 @@ pub struct PartitionSummary {
     pub partition: PartitionId,
     pub start_offset: Offset,
     pub end_offset: Offset,
-    pub size_bytes: u64,
+    /// On the disk. `None`: others know.
+    pub size_bytes: Option<u64>,
     /// Offsets that are damaged and not served.
     pub damaged: Vec<Range<Offset>>,
     /// Segments whose index files were found missing or damaged.
@@ -118,7 +120,8 @@ impl GroupOffset {
 pub struct ListenerSummary {
     pub name: String,
     pub protocol: Protocol,
-    pub bound: SocketAddr,
+    /// `None`: it is no listener of this process.
+    pub bound: Option<SocketAddr>,
     pub advertise: Advertise,
     /// The SASL mechanisms it takes, by Kafka's names.
     pub mechanisms: Vec<&'static str>,

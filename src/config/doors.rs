@@ -15,7 +15,7 @@ const ALL_INTERFACES: &str = "0.0.0.0";
 pub struct Doors {
     /// People log in, and may do what their role lets them. Else there is one person, who may do everything.
     pub classroom: bool,
-    /// At least one; no name twice.
+    /// No name twice. None where the cluster is another.
     pub listeners: Vec<ListenerSetting>,
     pub http: Option<Address>,
     pub https: Option<Address>,
@@ -46,6 +46,24 @@ impl Doors {
     /// Whether anybody has to say who they are, so that the instructor needs a password.
     pub fn has_logins(&self) -> bool {
         self.classroom || self.listeners.iter().any(|listener| listener.protocol.logs_in())
+    }
+
+    /// Another cluster has its own listeners, and there is no folder to keep a certificate in that is made.
+    pub(super) fn without_a_broker(&mut self, https: Option<&Text>) -> Result<(), SettingError> {
+        self.listeners.clear();
+        if self.tls.files.is_some() || self.https.is_none() {
+            return Ok(());
+        }
+        match https.filter(|given| !given.text.trim().is_empty()) {
+            None => {
+                self.https = None;
+                Ok(())
+            }
+            Some(given) => Err(SettingError {
+                origin: given.origin.clone(),
+                message: "with --cluster no certificate is made; give one with --tls-cert and --tls-key, or --https off".to_owned(),
+            }),
+        }
     }
 
     /// What DescribeConfigs shows of them under Kafka's names.

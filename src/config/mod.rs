@@ -29,5 +29,5 @@ pub use entry::{AlterOp, Alteration, ConfigEntry, ConfigSource, ConfigSynonym, C
 pub use guards::Guards;
 pub use listener::{Advertise, ListenerSetting, Protocol};
 pub use log::{CompressionType, Durability, LogConfig, TimestampType};
-pub use settings::{Address, Given, SettingError, Settings};
+pub use settings::{Address, ClusterSetting, Given, SettingError, Settings};
 pub use topic::{TopicConfig, topic_row};

@@ -107,6 +107,9 @@ pub const SETTING_ROWS: &[SettingRow] = &[
     row("clock", "real|virtual", "real", Kind::Choice(CLOCKS), "Time of the generated data: the present, or one that begins on 5 January 2026, so that the seed alone decides about every byte"),
     row("speed", "NUMBER", "1", Kind::Speed, "How many times as fast as real time a virtual clock goes. 0: it stands still behind two hours of history"),
     row("challenges", "FOLDER", "", Kind::Path, "A folder of challenges beside those of this program. One with the id of another takes its place"),
+    row("cluster", "kafka://HOST:PORT[,...]", "", Kind::Text, "Hold the workshop on this Kafka cluster, in place of a broker of its own"),
+    row("cluster-config", "FILE", "", Kind::Path, "What clients of that cluster need: a properties file with security.protocol, sasl.* and ssl.*"),
+    row("cluster-student-config", "FILE", "", Kind::Path, "The same for students: bootstrap.servers, security.protocol and a login for all of them, shown in their settings"),
     row("num-partitions", "NUMBER", "4", Kind::Number, "Partitions of topics created without a count").broker("num.partitions"),
     row("auto-create-topics", "on|off", "on", Kind::OnOff, "Create topics when they are first asked for").broker("auto.create.topics.enable"),
     row("node-id", "NUMBER", "1", Kind::Number, "Number of this broker").broker("node.id"),
@@ -158,11 +161,40 @@ pub(super) fn is_host(host: &str) -> bool {
     !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'%'))
 }
 
+/// Another cluster that the workshop is held on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterSetting {
+    pub address: String,
+    pub config: Option<PathBuf>,
+    pub student_config: Option<PathBuf>,
+}
+
+/// Settings of a broker that is not there.
+const OF_A_BROKER: &[&str] = &["listen", "listener", "advertise", "data-dir"];
+
+fn cluster(levels: &Levels) -> Result<Option<ClusterSetting>, SettingError> {
+    let given = |name: &str| levels.given(name).filter(|given| !given.text.trim().is_empty());
+    let path = |name: &str| given(name).map(|given| PathBuf::from(given.text));
+    let Some(address) = given("cluster") else {
+        return match given("cluster-config").or_else(|| given("cluster-student-config")) {
+            None => Ok(None),
+            Some(alone) => Err(SettingError { origin: alone.origin, message: "is of use with --cluster only; give that too".to_owned() }),
+        };
+    };
+    if let Some(other) = OF_A_BROKER.iter().find_map(|name| given(name)) {
+        let message = format!("{} is a broker's, and with {} there is none here; leave one of them out", other.name, address.origin);
+        return Err(SettingError { origin: other.origin, message });
+    }
+    Ok(Some(ClusterSetting { address: address.text, config: path("cluster-config"), student_config: path("cluster-student-config") }))
+}
+
 /// All settings, typed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub data_dir: PathBuf,
     pub doors: Doors,
+    /// `None`: the broker in this process.
+    pub cluster: Option<ClusterSetting>,
     pub generators: bool,
     pub seed: u64,
     /// 0 to 2.
@@ -254,7 +286,11 @@ impl Settings {
         let levels =
             Levels([flag_level(&given.flags)?, variable_level(&given.variables, &mut warnings)?, file_level(given.file.as_ref())?]);
         let text = |name: &str| levels.text(name);
-        let doors = doors(&levels, &mut warnings)?;
+        let cluster = cluster(&levels)?;
+        let mut doors = doors(&levels, &mut warnings)?;
+        if cluster.is_some() {
+            doors.without_a_broker(levels.given("https").as_ref())?;
+        }
         let dirt = text("dirt");
         if !DIRT.contains(&dirt.text.as_str()) {
             return Err(dirt.refuse(&DIRT.join(", ")));
@@ -278,6 +314,7 @@ impl Settings {
         Ok(Settings {
             data_dir: PathBuf::from(&data_dir.text),
             doors,
+            cluster,
             generators: on_off(&text("generators"))?,
             seed: number(&text("seed"))?,
             dirt: dirt.text.parse().unwrap_or(1),

@@ -53,6 +53,8 @@ pub(super) struct ChallengePage {
     submission_schema: Value,
     /// The ids of what is looked at.
     checks: Vec<String>,
+    /// Those that need what only a broker sees and are skipped on this cluster, with what each looks for.
+    not_seen: Vec<NotSeen>,
     stars: Vec<StarText>,
     /// How many.
     hints: usize,
@@ -61,6 +63,13 @@ pub(super) struct ChallengePage {
     /// What the student looks at and ticks off. Gives no points.
     self_checks: Vec<String>,
     explain: Question,
+}
+
+/// A check that is skipped.
+#[derive(Serialize, JsonSchema)]
+struct NotSeen {
+    check: String,
+    what: String,
 }
 
 /// A file to begin with.
@@ -122,6 +131,11 @@ pub(super) async fn one(
         submission: sheet.submission.clone(),
         submission_schema: serde_json::from_str(&challenge.submission_schema).unwrap_or_default(),
         checks: sheet.checks.iter().map(|check| check.id.clone()).collect(),
+        not_seen: course
+            .not_seen(challenge)
+            .iter()
+            .map(|(check, what)| NotSeen { check: (*check).to_owned(), what: (*what).to_owned() })
+            .collect(),
         stars: sheet.stars.clone(),
         hints: sheet.hints.len(),
         starters: clients.map(|(client, name)| starter(course.challenges(), challenge, client, name)).collect(),

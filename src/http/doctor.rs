@@ -119,7 +119,7 @@ fn address(entrance: &Entrance, asked: Option<&str>, caller: &Caller) -> Finding
             _ => format!("The instructor can set it with one click, to {asked}. Until then clients on other machines hang or time out."),
         }
     };
-    if listener.bound.ip().to_canonical().is_loopback() && !is_loopback(asked) {
+    if listener.bound.is_some_and(|bound| bound.ip().to_canonical().is_loopback()) && !is_loopback(asked) {
         let words = format!("{reached}, but {} is open on the broker's own machine only.", listener.name);
         let fix = "The broker has to be started with a listener for the network, such as --listen 0.0.0.0:9092";
         let who = if caller.role == Role::Instructor { "." } else { ": ask the instructor." };

@@ -15,6 +15,7 @@ use super::HttpState;
 use super::answer::{InQuery, Refused};
 use super::caller::Caller;
 use super::overview::{is_stream, may_see_topic};
+use crate::cluster::Kind;
 use crate::model::TopicName;
 use crate::model::metrics::MetricsSnapshot;
 
@@ -320,7 +321,8 @@ pub(super) struct HistoryQuery {
     minutes: Option<u32>,
 }
 
-/// Lists of one length, the newest last. `null` is a gap: the broker was not running, or the topic was not there.
+/// Lists of one length, the newest last. `null` is a gap: the broker was not running, the topic was not there, or
+/// another cluster's brokers count it.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "History")]
 pub(super) struct HistoryAnswer {
@@ -367,6 +369,11 @@ pub(super) async fn history(
     let mut answer = ring.tell(points, |topic| may_see_topic(&caller, topic) && !internal(topic));
     answer.topics.sort_by_key(|topic| !is_stream(&topic.name));
     answer.topics.truncate(TOPICS_TOLD);
+    if state.cluster.kind() != Kind::Embedded {
+        for series in [&mut answer.bytes_in_per_s, &mut answer.bytes_out_per_s, &mut answer.connections] {
+            series.fill(None);
+        }
+    }
     Ok(Json(answer))
 }
 

@@ -15,6 +15,7 @@ use super::groups::now_ms;
 use super::light::{self, Light, Strangers};
 use super::live_events::{GroupTick, Mine, Tick, TopicTick, TownPhase, event};
 use super::overview::is_stream;
+use super::whose::told_to_all;
 use crate::cluster::INSTRUCTOR;
 use crate::generators::Phase;
 
@@ -166,7 +167,7 @@ impl Live {
             TopicTick {
                 name: topic.name.to_string(),
                 messages_per_s: rounded(rate.messages_in),
-                bytes_per_s: rounded(rate.bytes_in),
+                bytes_per_s: state.counted(rounded(rate.bytes_in)),
                 records: topic.partitions.iter().map(|p| p.end_offset.0.saturating_sub(p.start_offset.0)).sum(),
                 size_bytes: topic.partitions.iter().map(|p| p.size_bytes).sum(),
                 last_write_ms: rate.last_write_ms,
@@ -177,12 +178,12 @@ impl Live {
             at_ms: now_ms(),
             healthy: problem.is_none(),
             // It speaks of the machine and names topics.
-            problem: problem.as_ref().map(|_| "the broker has a problem; the instructor's page says which".to_owned()),
+            problem: problem.as_ref().map(|problem| told_to_all(state, problem)),
             warning: None,
             connections: state.cluster.connections(),
             messages_in_per_s: rounded(rate.messages_in),
-            bytes_in_per_s: rounded(rate.bytes_in),
-            bytes_out_per_s: rounded(rate.bytes_out),
+            bytes_in_per_s: state.counted(rounded(rate.bytes_in)),
+            bytes_out_per_s: state.counted(rounded(rate.bytes_out)),
             cpu_percent: rounded(rate.cpu_percent),
             memory_bytes: process.memory_bytes,
             phase: phase(state),

@@ -32,13 +32,13 @@ pub(super) struct Tick {
     pub problem: Option<String>,
     /// What will become a problem; for the instructor.
     pub warning: Option<String>,
-    /// Of Kafka clients.
-    pub connections: u64,
+    /// Of Kafka clients. `null` where another cluster's brokers count them; so are bytes and sizes.
+    pub connections: Option<u64>,
     pub messages_in_per_s: f64,
     /// Of records, generated ones included.
-    pub bytes_in_per_s: f64,
+    pub bytes_in_per_s: Option<f64>,
     /// To Kafka clients.
-    pub bytes_out_per_s: f64,
+    pub bytes_out_per_s: Option<f64>,
     /// Of one core, by this process.
     pub cpu_percent: f64,
     pub memory_bytes: u64,
@@ -67,9 +67,9 @@ pub(super) enum TownPhase {
 pub(super) struct TopicTick {
     pub name: String,
     pub messages_per_s: f64,
-    pub bytes_per_s: f64,
+    pub bytes_per_s: Option<f64>,
     pub records: i64,
-    pub size_bytes: u64,
+    pub size_bytes: Option<u64>,
     /// `null`: not since the broker started.
     pub last_write_ms: Option<i64>,
 }

@@ -7,13 +7,16 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::HttpState;
-use crate::cluster::{GroupSummary, TopicSummary};
+use crate::cluster::{GroupSummary, Kind, PartitionSummary, TopicSummary};
 use crate::model::metrics::{Histogram, MetricsSnapshot};
 
 pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
     let groups = state.groups.now(state.cluster.as_ref()).await;
     let groups: Vec<&GroupSummary> = groups.groups.iter().map(|group| &group.summary).collect();
-    let text = render(&state.cluster.metrics(), &state.cluster.topics(), &groups, state.cluster.health().is_ok());
+    let text = match state.cluster.kind() {
+        Kind::Embedded => render(&state.cluster.metrics(), &state.cluster.topics(), &groups, state.cluster.health().is_ok()),
+        Kind::External { .. } => of_another(&state.cluster.topics(), &groups, state.cluster.health().is_ok()),
+    };
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
@@ -28,6 +31,17 @@ fn render(metrics: &MetricsSnapshot, topics: &[TopicSummary], groups: &[&GroupSu
     page.sample("headwater_up", &[], u8::from(healthy));
     disk(&mut page, metrics);
     process(&mut page, metrics);
+    page.text
+}
+
+/// Of a cluster whose brokers count for themselves: where its partitions and groups stand, and what this process takes.
+fn of_another(topics: &[TopicSummary], groups: &[&GroupSummary], healthy: bool) -> String {
+    let mut page = Page::default();
+    ends(&mut page, topics);
+    of_groups(&mut page, groups);
+    page.family("headwater_up", "gauge", "1 if the cluster answers, 0 if it does not.");
+    page.sample("headwater_up", &[], u8::from(healthy));
+    process(&mut page, &MetricsSnapshot::default());
     page.text
 }
 
@@ -88,19 +102,13 @@ fn requests(page: &mut Page, metrics: &MetricsSnapshot) {
 }
 
 fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[&GroupSummary]) {
-    let partitions: Vec<_> =
-        topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (t.name.as_str(), p.partition.to_string(), p))).collect();
-    page.family("headwater_log_start_offset", "gauge", "First offset of a partition.");
-    for (topic, partition, summary) in &partitions {
-        page.sample("headwater_log_start_offset", &[("topic", topic), ("partition", partition)], summary.start_offset);
-    }
-    page.family("headwater_log_end_offset", "gauge", "Next offset of a partition.");
-    for (topic, partition, summary) in &partitions {
-        page.sample("headwater_log_end_offset", &[("topic", topic), ("partition", partition)], summary.end_offset);
-    }
+    let partitions = by_partition(topics);
+    ends(page, topics);
     page.family("headwater_log_size_bytes", "gauge", "Bytes of a partition on the disk.");
     for (topic, partition, summary) in &partitions {
-        page.sample("headwater_log_size_bytes", &[("topic", topic), ("partition", partition)], summary.size_bytes);
+        if let Some(size) = summary.size_bytes {
+            page.sample("headwater_log_size_bytes", &[("topic", topic), ("partition", partition)], size);
+        }
     }
     page.family(
         "headwater_log_damaged_ranges",
@@ -115,6 +123,26 @@ fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[&GroupSummary]) {
     for (topic, partition, summary) in partitions.iter().filter(|(_, _, summary)| summary.indexes_rebuilt > 0) {
         page.sample("headwater_log_indexes_rebuilt", &[("topic", topic), ("partition", partition)], summary.indexes_rebuilt);
     }
+    of_groups(page, groups);
+}
+
+fn by_partition(topics: &[TopicSummary]) -> Vec<(&str, String, &PartitionSummary)> {
+    topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (t.name.as_str(), p.partition.to_string(), p))).collect()
+}
+
+fn ends(page: &mut Page, topics: &[TopicSummary]) {
+    let partitions = by_partition(topics);
+    page.family("headwater_log_start_offset", "gauge", "First offset of a partition.");
+    for (topic, partition, summary) in &partitions {
+        page.sample("headwater_log_start_offset", &[("topic", topic), ("partition", partition)], summary.start_offset);
+    }
+    page.family("headwater_log_end_offset", "gauge", "Next offset of a partition.");
+    for (topic, partition, summary) in &partitions {
+        page.sample("headwater_log_end_offset", &[("topic", topic), ("partition", partition)], summary.end_offset);
+    }
+}
+
+fn of_groups(page: &mut Page, groups: &[&GroupSummary]) {
     page.family("headwater_group_members", "gauge", "Members of a group.");
     for group in groups {
         page.sample("headwater_group_members", &[("group", &group.id), ("state", &group.state)], group.members);

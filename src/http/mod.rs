@@ -61,6 +61,7 @@ mod students;
 mod tickets;
 mod topic_page;
 mod topics;
+mod whose;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,7 +73,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::broker::CaInfo;
-use crate::cluster::{Cluster, ListenerSummary};
+use crate::cluster::{Cluster, Kind, ListenerSummary};
 use crate::config::{Address, Advertise};
 use crate::generators::Runner;
 use crate::workshop::{Course, Room, Workshop};
@@ -110,8 +111,17 @@ pub struct HttpState {
     generators: Option<Arc<Runner>>,
     authority: Option<Arc<CaInfo>>,
     https_port: Option<u16>,
+    /// Of another cluster: by what students' clients log in.
+    student_login: Option<Arc<StudentLogin>>,
     /// Names that the pages answer to, in lower case, beside those that everybody has.
     host_names: Arc<Vec<String>>,
+}
+
+/// By what students' clients log in to a cluster whose users are not Headwater's; what is not known each student puts in.
+#[derive(Clone, Debug, Default)]
+pub struct StudentLogin {
+    pub user: Option<String>,
+    pub password: Option<String>,
 }
 
 /// A listener, and the address by which a client reaches it.
@@ -143,6 +153,7 @@ impl HttpState {
             generators: None,
             authority: None,
             https_port: None,
+            student_login: None,
             host_names: Arc::new(guards::machine_names()),
         }
     }
@@ -168,6 +179,11 @@ impl HttpState {
         HttpState { authority, https_port, ..self }
     }
 
+    /// With the login that students' clients have at another cluster.
+    pub fn with_student_login(self, login: StudentLogin) -> HttpState {
+        HttpState { student_login: Some(Arc::new(login)), ..self }
+    }
+
     /// With more names that these pages may be asked for by.
     pub fn with_host_names(self, names: &[String]) -> HttpState {
         let more = names.iter().map(|name| name.to_ascii_lowercase());
@@ -189,6 +205,11 @@ impl HttpState {
         self.history.rate()
     }
 
+    /// What only the broker in this process counts; nothing where the cluster is another.
+    fn counted<T>(&self, value: T) -> Option<T> {
+        (self.cluster.kind() == Kind::Embedded).then_some(value)
+    }
+
     /// Begins to look at the cluster for all pages, once.
     fn look_on(&self) -> Option<JoinHandle<()>> {
         let is_first = !self.looked_at.swap(true, Ordering::Relaxed);
@@ -205,7 +226,8 @@ impl HttpState {
 
 /// `asked` is the host by which the pages were reached.
 fn address(listener: &ListenerSummary, asked: Option<&str>) -> Address {
-    let (ip, bound_port) = (listener.bound.ip().to_canonical(), listener.bound.port());
+    let ip = listener.bound.map_or(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), |bound| bound.ip().to_canonical());
+    let bound_port = listener.bound.map_or(0, |bound| bound.port());
     match &listener.advertise {
         Advertise::As { host, port } => Address { host: host.clone(), port: port.unwrap_or(bound_port) },
         // Any of this machine's addresses: the one that just worked.

@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use super::caller::Caller;
 use super::groups::GroupNow;
 use super::history::TopicRate;
+use super::whose::{Whose, told_to_all, whose};
 use super::{HttpState, schemas};
 use crate::cluster::{PartitionSummary, StoredRecord, TopicSummary};
 use crate::generators::STREAMS;
@@ -53,12 +54,14 @@ pub(super) struct Overview {
     healthy: bool,
     problem: Option<String>,
     warning: Option<String>,
+    cluster: Whose,
     /// What of the logs is damaged.
     damage: Vec<Damage>,
-    connections: u64,
+    /// Of Kafka clients. `null` where another cluster's brokers count them; so are the bytes.
+    connections: Option<u64>,
     messages_in_per_s: f64,
-    bytes_in_per_s: f64,
-    bytes_out_per_s: f64,
+    bytes_in_per_s: Option<f64>,
+    bytes_out_per_s: Option<f64>,
     topics: Vec<Topic>,
     groups: Vec<Group>,
 }
@@ -77,11 +80,11 @@ struct Topic {
     name: String,
     partitions: usize,
     records: i64,
-    size_bytes: u64,
+    size_bytes: Option<u64>,
     /// `D0`, `D1` or `D2`.
-    durability: String,
+    durability: Option<String>,
     messages_per_s: f64,
-    bytes_per_s: f64,
+    bytes_per_s: Option<f64>,
     /// Where its JSON Schema is, for one of the town's streams.
     schema: Option<String>,
     last: Vec<Record>,
@@ -138,7 +141,7 @@ pub(super) async fn overview(State(state): State<HttpState>, Extension(caller): 
         let made = last.insert(made);
         (Arc::clone(&made.overview), made.body.clone())
     };
-    let body = if caller.role == Role::Instructor { body } else { overview.seen_by(&caller) };
+    let body = if caller.role == Role::Instructor { body } else { overview.seen_by(&state, &caller) };
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
@@ -156,14 +159,15 @@ pub(super) fn is_stream(topic: &str) -> bool {
 }
 
 impl Overview {
-    fn seen_by(&self, caller: &Caller) -> Bytes {
+    fn seen_by(&self, state: &HttpState, caller: &Caller) -> Bytes {
         let part = Overview {
             damage: self.damage.iter().filter(|damage| may_see_topic(caller, &damage.topic)).cloned().collect(),
             topics: self.topics.iter().filter(|topic| may_see_topic(caller, &topic.name)).cloned().collect(),
             groups: self.groups.iter().filter(|group| caller.owns_group(&group.id)).map(|group| group.seen_by(caller)).collect(),
             // These speak of the machine and name topics.
-            problem: self.problem.as_ref().map(|_| "the broker has a problem; the instructor's page says which".to_owned()),
+            problem: self.problem.as_ref().map(|problem| told_to_all(state, problem)),
             warning: None,
+            cluster: self.cluster.clone(),
             ..*self
         };
         Bytes::from(serde_json::to_vec(&part).unwrap_or_default())
@@ -191,17 +195,18 @@ async fn collect(state: &HttpState) -> Overview {
         let read = is_stream(summary.name.as_str()) || (others < TOPICS_READ && begun.elapsed() < READ_WITHIN);
         others += usize::from(!is_stream(summary.name.as_str()));
         let last = if read { last_records(state, &summary, begun).await } else { Vec::new() };
-        topics.push(topic(&summary, rate.topics.get(&summary.name).copied().unwrap_or_default(), last));
+        topics.push(topic(state, &summary, rate.topics.get(&summary.name).copied().unwrap_or_default(), last));
     }
     Overview {
         healthy: problem.is_none(),
         problem,
         warning: state.cluster.warning(),
+        cluster: whose(state),
         damage,
         connections: state.cluster.connections(),
         messages_in_per_s: rate.messages_in,
-        bytes_in_per_s: rate.bytes_in,
-        bytes_out_per_s: rate.bytes_out,
+        bytes_in_per_s: state.counted(rate.bytes_in),
+        bytes_out_per_s: state.counted(rate.bytes_out),
         topics,
         groups: state.groups.now(state.cluster.as_ref()).await.groups.iter().map(group).collect(),
     }
@@ -233,15 +238,15 @@ async fn last_records(state: &HttpState, topic: &TopicSummary, begun: Instant) -
     records
 }
 
-fn topic(summary: &TopicSummary, rate: TopicRate, last: Vec<Record>) -> Topic {
+fn topic(state: &HttpState, summary: &TopicSummary, rate: TopicRate, last: Vec<Record>) -> Topic {
     Topic {
         name: summary.name.to_string(),
         partitions: summary.partitions.len(),
         records: summary.partitions.iter().map(|p| p.end_offset.0.saturating_sub(p.start_offset.0)).sum(),
         size_bytes: summary.partitions.iter().map(|p| p.size_bytes).sum(),
-        durability: format!("{:?}", summary.durability),
+        durability: summary.durability.map(|durability| format!("{durability:?}")),
         messages_per_s: rate.messages_in,
-        bytes_per_s: rate.bytes_in,
+        bytes_per_s: state.counted(rate.bytes_in),
         schema: schemas::link(summary.name.as_str()),
         last,
     }

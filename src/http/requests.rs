@@ -11,6 +11,7 @@ use super::answer::{InQuery, Refused};
 use super::caller::Caller;
 use super::request_errors::{self, RequestError};
 use super::request_words::words;
+use super::whose::unseen;
 use crate::cluster::Requests;
 use crate::model::request_seen::RequestSeen;
 use crate::workshop::Role;
@@ -76,9 +77,7 @@ pub(super) async fn requests(
     Extension(caller): Extension<Caller>,
     InQuery(query): InQuery<RequestsQuery>,
 ) -> Result<Json<RequestsAnswer>, Refused> {
-    let log = state.cluster.requests().ok_or_else(|| {
-        Refused::new(StatusCode::NOT_IMPLEMENTED, "only a broker in this process sees requests", "look at the cluster's own logs")
-    })?;
+    let log = state.cluster.requests().ok_or_else(|| unseen(&state, "the requests of your clients"))?;
     let limit = query.limit.unwrap_or(KEPT).clamp(1, KEPT);
     let asked = query.user.as_deref();
     let own: Vec<&str> = caller.identity.iter().flat_map(|identity| &identity.users).map(|account| account.user.as_str()).collect();

@@ -15,7 +15,8 @@ use super::HttpState;
 use super::answer::{Asked, InPath, Refused};
 use super::caller::{Caller, Peer};
 use super::joining::workshop;
-use crate::cluster::{ClusterError, INSTRUCTOR};
+use super::overview::is_stream;
+use crate::cluster::{ClusterError, INSTRUCTOR, Kind};
 use crate::workshop::{Doomed, DoomedGroup, DoomedTopic, Erased, Identity, Refusal};
 
 /// How long a word is good for.
@@ -122,15 +123,25 @@ fn failed(error: ClusterError) -> Refused {
     Refused::from(Refusal::Cluster(error))
 }
 
+/// Of another cluster only what the workshop made: others use it too.
+async fn doomed(state: &HttpState) -> Doomed {
+    let is_ours = |name: &str| {
+        is_stream(name) || name.starts_with("ws.") || name == "processed-social-feed" || name.starts_with("processed-social-feed.")
+    };
+    match state.cluster.kind() {
+        Kind::Embedded => Doomed::everything(state.cluster.as_ref()).await,
+        Kind::External { .. } => Doomed::ours(state.cluster.as_ref(), is_ours).await,
+    }
+}
+
 pub(super) async fn everything(
     State(state): State<HttpState>,
     Extension(peer): Extension<Peer>,
     Asked(asked): Asked<ResetAsk>,
 ) -> Result<Json<ResetAnswer>, Refused> {
-    let cluster = state.cluster.as_ref();
     let Some(confirm) = asked.confirm else {
         let what = "The streams begin anew with a fresh history; who has joined and what they have solved stays, and open tickets end.";
-        return Ok(told(Doomed::everything(cluster).await, state.words.give(INSTRUCTOR), what));
+        return Ok(told(doomed(&state).await, state.words.give(INSTRUCTOR), what));
     };
     if let Some(workshop) = &state.workshop {
         let from = peer.network();
@@ -143,7 +154,7 @@ pub(super) async fn everything(
     }
     state.words.check(INSTRUCTOR, &confirm)?;
     let began = Instant::now();
-    let erase = async { Doomed::everything(cluster).await.erase(cluster).await };
+    let erase = async { doomed(&state).await.erase(state.cluster.as_ref()).await };
     let erased = match &state.generators {
         Some(generators) => generators.begin_anew(erase).await,
         None => erase.await,

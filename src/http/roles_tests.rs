@@ -365,6 +365,6 @@ async fn settings_are_filled_in_for_whoever_asks() {
     }
     let server = class.ask("GET", "/api/server", None, &Value::Null).await.json();
     let listener = json!({ "name": "CLASS", "protocol": "SASL_PLAINTEXT", "host": "127.0.0.1", "port": 9094,
-        "mechanisms": ["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] });
+        "login": null, "mechanisms": ["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] });
     assert_eq!((&server["mode"], &server["listeners"]), (&json!("classroom"), &json!([listener])));
 }

@@ -11,6 +11,7 @@ use super::answer::{InQuery, Refused};
 use super::caller::{Caller, Peer};
 use super::light::Light;
 use super::live_page::watched_id;
+use super::whose::unseen;
 use crate::model::sighting::{Sighting, Trouble};
 use crate::workshop::Role;
 
@@ -36,9 +37,7 @@ pub(super) async fn seen(
     Extension(peer): Extension<Peer>,
     InQuery(query): InQuery<SeenQuery>,
 ) -> Result<Json<Seen>, Refused> {
-    let sightings = state.cluster.sightings().ok_or_else(|| {
-        Refused::new(StatusCode::NOT_IMPLEMENTED, "only a broker in this process sees its clients", "look at the cluster's own logs")
-    })?;
+    let sightings = state.cluster.sightings().ok_or_else(|| unseen(&state, "what was seen of your clients"))?;
     let asked = query.user.as_deref();
     let from = peer.0.ip().to_canonical();
     let light = watched_id(&caller).map(|id| state.live.light_of(&state, &id, from)).unwrap_or_default();

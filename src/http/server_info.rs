@@ -1,17 +1,20 @@
 //! `/api/server` and `/ca.pem`: what one has to know before joining.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Asked, InPath, Refused};
+use super::caller::Caller;
+use super::whose::{Whose, whose};
 use super::{Entrance, HttpState};
 use crate::broker::clock;
-use crate::config::Advertise;
+use crate::config::{Advertise, Protocol};
 use crate::model::{ErrorCode, Timestamp};
+use crate::workshop::Role;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Server {
@@ -19,6 +22,7 @@ pub(super) struct Server {
     time_ms: Timestamp,
     mode: Mode,
     cluster_id: String,
+    cluster: Whose,
     listeners: Vec<Listener>,
     /// SHA-256 of the certificate at /ca.pem.
     ca_fingerprint: Option<String>,
@@ -42,10 +46,26 @@ pub(super) struct Listener {
     host: String,
     port: u16,
     mechanisms: Vec<&'static str>,
+    /// What clients log in by where the cluster is another; only for those who are logged in to these pages.
+    login: Option<Login>,
 }
 
-pub(super) async fn server(State(state): State<HttpState>, headers: HeaderMap) -> Json<Server> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ClusterLogin")]
+struct Login {
+    /// `null`: each student has one of their own.
+    user: Option<String>,
+    password: Option<String>,
+}
+
+pub(super) async fn server(State(state): State<HttpState>, Extension(caller): Extension<Caller>, headers: HeaderMap) -> Json<Server> {
+    let theirs = state.student_login.as_ref().filter(|_| caller.role != Role::Nobody);
+    let login = |protocol: Protocol| {
+        let login = theirs.filter(|_| protocol.logs_in())?;
+        Some(Login { user: login.user.clone(), password: login.password.clone() })
+    };
     let listener = |Entrance { listener, address }: Entrance| Listener {
+        login: login(listener.protocol),
         name: listener.name,
         protocol: listener.protocol.name(),
         host: address.host,
@@ -57,6 +77,7 @@ pub(super) async fn server(State(state): State<HttpState>, headers: HeaderMap) -
         time_ms: clock::now(),
         mode: if state.workshop.is_some() { Mode::Classroom } else { Mode::Single },
         cluster_id: state.cluster.cluster_id(),
+        cluster: whose(&state),
         listeners: state.entrances(&headers).into_iter().map(listener).collect(),
         ca_fingerprint: state.authority.as_ref().map(|authority| authority.fingerprint.clone()),
         https_port: state.https_port,

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::answer::{InQuery, Refused};
 use super::caller::{Caller, Secure};
 use super::snippet::{FIRST_TOPIC, python_snippet};
-use super::{Entrance, HttpState, host_of};
+use super::{Entrance, HttpState, StudentLogin, host_of};
 use crate::broker::CaInfo;
 use crate::config::{Address, Protocol};
 
@@ -34,6 +34,8 @@ struct Target<'a> {
     entrance: &'a Entrance,
     /// `{user}` for somebody who has not said who they are.
     user: &'a str,
+    /// At another cluster.
+    login: Option<&'a StudentLogin>,
     authority: Option<&'a CaInfo>,
     /// Where the certificate can be fetched.
     authority_url: String,
@@ -94,7 +96,7 @@ impl<'a> Target<'a> {
         let scheme = if secure { "https" } else { "http" };
         let user = if state.workshop.is_some() { caller.user.as_deref().unwrap_or("{user}") } else { "first" };
         let authority_url = format!("{scheme}://{}/ca.pem", plain.as_deref().unwrap_or("localhost"));
-        Target { entrance, user, authority: state.authority.as_deref(), authority_url }
+        Target { entrance, user, login: state.student_login.as_deref(), authority: state.authority.as_deref(), authority_url }
     }
 }
 
@@ -118,17 +120,30 @@ fn program(template: &str, target: &Target<'_>) -> String {
     let kept: String = lines.flat_map(|line| [line, "\n"]).collect();
     // Who asks by HTTPS does not trust the certificate yet; the fingerprint is there to compare.
     let unchecked = if target.authority_url.starts_with("https:") { "-k " } else { "" };
+    let user = target.login.map_or(target.user, |login| login.user.as_deref().unwrap_or("YOUR-KAFKA-USER"));
     let values = [
         ("bootstrap", address.to_string()),
         ("protocol", listener.protocol.name().to_owned()),
         ("group", format!("{}-look", target.user)),
-        ("user", target.user.to_owned()),
+        ("user", user.to_owned()),
         ("topic", FIRST_TOPIC.to_owned()),
         ("fetch", format!("curl {unchecked}-o headwater-ca.pem {}", target.authority_url)),
         ("fingerprint", authority.map_or_else(String::new, |authority| authority.fingerprint.clone())),
         ("pem", authority.map_or_else(String::new, |authority| authority.pem.trim_end().to_owned())),
     ];
+    let kept = match target.login {
+        None => kept,
+        Some(login) => for_another(&kept, listener.mechanisms.first().copied(), login.password.as_deref()),
+    };
     values.iter().fold(kept, |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
+}
+
+/// A cluster that is another takes its own mechanism, and the password of these pages opens nothing there.
+fn for_another(program: &str, mechanism: Option<&str>, password: Option<&str>) -> String {
+    let mechanism = mechanism.unwrap_or("SCRAM-SHA-256");
+    let named = program.replace("SCRAM-SHA-256", mechanism).replace("scram-sha-256", &mechanism.to_lowercase());
+    let module = if mechanism == "PLAIN" { named.replace("scram.ScramLoginModule", "plain.PlainLoginModule") } else { named };
+    module.replace("{password}", password.unwrap_or("YOUR-KAFKA-PASSWORD"))
 }
 
 #[cfg(test)]
@@ -141,13 +156,13 @@ mod tests {
         let listener = ListenerSummary {
             name: "LAN".into(),
             protocol,
-            bound: "0.0.0.0:9093".parse().unwrap(),
+            bound: Some("0.0.0.0:9093".parse().unwrap()),
             advertise: Advertise::Auto,
             mechanisms: Vec::new(),
         };
         let entrance = Entrance { listener, address: Address { host: "192.168.0.5".into(), port: 9093 } };
         let authority_url = "http://192.168.0.5:8080/ca.pem".to_owned();
-        let target = Target { entrance: &entrance, user: "quiet-otter", authority, authority_url };
+        let target = Target { entrance: &entrance, user: "quiet-otter", login: None, authority, authority_url };
         program(CLIENTS.iter().find(|(name, _)| *name == client).unwrap().1, &target)
     }
 
@@ -170,6 +185,18 @@ mod tests {
                     assert!(names_protocol || protocol == Protocol::Plaintext, "{client} {protocol}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn another_cluster_has_its_own_mechanism_and_login() {
+        for (client, _) in CLIENTS {
+            let program = made(client, Protocol::SaslSsl, None);
+            let plain = for_another(&program, Some("PLAIN"), Some("read-and-learn"));
+            assert!(!plain.to_uppercase().contains("SCRAM-SHA") && plain.contains("read-and-learn"), "{client}: {plain}");
+            assert!(!plain.contains("{password}"), "{client}");
+            let scram = for_another(&program, Some("SCRAM-SHA-512"), None);
+            assert!(scram.to_uppercase().contains("SCRAM-SHA-512") && scram.contains("YOUR-KAFKA-PASSWORD"), "{client}: {scram}");
         }
     }
 

@@ -33,7 +33,7 @@ impl Cluster for Town {
         vec![ListenerSummary {
             name: "PLAINTEXT".into(),
             protocol: Protocol::Plaintext,
-            bound: "0.0.0.0:9092".parse().unwrap(),
+            bound: Some("0.0.0.0:9092".parse().unwrap()),
             advertise: Advertise::Auto,
             mechanisms: Vec::new(),
         }]
@@ -49,7 +49,7 @@ impl Cluster for Town {
             partition: PartitionId(p),
             start_offset: Offset(0),
             end_offset: Offset(2000 + seconds),
-            size_bytes: 700_000,
+            size_bytes: Some(700_000),
             damaged: Vec::new(),
             indexes_rebuilt: 0,
         };
@@ -57,7 +57,7 @@ impl Cluster for Town {
             name: name.into(),
             id: TopicId([7; 16]),
             internal,
-            durability: crate::config::Durability::D1,
+            durability: Some(crate::config::Durability::D1),
             partitions: (0..if internal { 50 } else { 4 }).map(partition).collect(),
         };
         vec![

@@ -30,7 +30,7 @@ pub(super) struct PartitionRow {
     pub end_offset: i64,
     /// Offsets between start and end: compaction may have left fewer records.
     pub records: i64,
-    pub size_bytes: u64,
+    pub size_bytes: Option<u64>,
     pub messages_per_s: f64,
     /// Of all records, 0 to 1.
     pub share: f64,
@@ -155,7 +155,7 @@ pub(super) async fn show(
 ) -> Result<Json<TopicPage>, Refused> {
     let topic = seen(&state, &caller, &name)?;
     let last = last_records(&state, &caller, &topic).await;
-    let settings = state.cluster.topic_settings(&name).map_err(refused)?;
+    let settings = state.cluster.topic_settings(&name).await.map_err(refused)?;
     let now = snapshot(&state).await;
     let pace = state.paces.pace(&name);
     let rate = state.rate().topics.get(&topic.name).copied().unwrap_or_default();

@@ -52,11 +52,12 @@ pub(super) struct TopicRow {
     pub kind: TopicKind,
     pub partitions: usize,
     pub records: i64,
-    pub size_bytes: u64,
+    /// On the disk. `null` where another cluster's brokers know it; so is what is written in bytes.
+    pub size_bytes: Option<u64>,
     /// `D0`, `D1` or `D2`.
-    pub durability: String,
+    pub durability: Option<String>,
     pub messages_per_s: f64,
-    pub bytes_per_s: f64,
+    pub bytes_per_s: Option<f64>,
     /// Messages a second, one number for five seconds, newest last; up to five minutes.
     pub spark: Vec<f64>,
     /// When a record last came; `null` if that is not known.
@@ -226,9 +227,9 @@ pub(super) fn row(
         partitions: topic.partitions.len(),
         records: topic.partitions.iter().map(records_of).sum(),
         size_bytes: topic.partitions.iter().map(|partition| partition.size_bytes).sum(),
-        durability: format!("{:?}", topic.durability),
+        durability: topic.durability.map(|durability| format!("{durability:?}")),
         messages_per_s: rate.messages_in,
-        bytes_per_s: rate.bytes_in,
+        bytes_per_s: state.counted(rate.bytes_in),
         spark: state.history.spark(topic.name.as_str()),
         last_write_ms: rate.last_write_ms.or_else(|| pace.last_write.map(|time| time.0)),
         schema: schemas::link(name),

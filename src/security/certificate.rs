@@ -105,6 +105,10 @@ fn der(pem: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok().filter(|der| !der.is_empty())
 }
 
+pub fn fingerprint_of_pem(pem: &str) -> String {
+    fingerprint(&der(pem).unwrap_or_default())
+}
+
 pub fn fingerprint(der: &[u8]) -> String {
     let bytes: Vec<String> = Sha256::digest(der).iter().map(|byte| format!("{byte:02X}")).collect();
     bytes.join(":")

@@ -44,6 +44,12 @@ impl Certificates {
         CertificateFiles { certificate, key }.load().map(drop)
     }
 
+    /// What was given, for pages without a broker. Blocks.
+    pub fn given(setting: &TlsSetting) -> Result<Option<Arc<TlsConfig>>, TlsError> {
+        let Some((certificate, key)) = setting.files.clone() else { return Ok(None) };
+        CertificateFiles { certificate, key }.load().map(|loaded| Some(loaded.config))
+    }
+
     /// The endpoints have to be known before, as a certificate holds for the addresses that they advertise. Blocks.
     pub fn open(broker: &Arc<Broker>, setting: &TlsSetting) -> Result<Certificates, TlsError> {
         if let Some((certificate, key)) = &setting.files {

@@ -1,10 +1,12 @@
 //! What a reset or a removal takes away: told first, then done.
 
+use std::collections::HashSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Identity;
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{Cluster, ClusterError, GroupSummary};
 use crate::model::TopicName;
 
 /// The generators' ledger goes with the streams that it is about. What else is the broker's own stays.
@@ -45,6 +47,13 @@ impl Doomed {
     /// All topics but the broker's own, and all groups.
     pub async fn everything(cluster: &dyn Cluster) -> Doomed {
         Doomed::found(cluster, |name, internal| !internal || name == LEDGER, |_| true).await
+    }
+
+    /// Of a cluster that others use too: these topics, the ledger, and groups that have read nothing else.
+    pub async fn ours(cluster: &dyn Cluster, is_ours: impl Fn(&str) -> bool) -> Doomed {
+        let read_ours = |group: &GroupSummary| !group.offsets.is_empty() && group.offsets.iter().all(|one| is_ours(one.topic.as_str()));
+        let groups: HashSet<String> = cluster.groups().await.into_iter().filter(read_ours).map(|group| group.id).collect();
+        Doomed::found(cluster, |name, _| is_ours(name) || name == LEDGER, |group| groups.contains(group)).await
     }
 
     /// What is somebody's.

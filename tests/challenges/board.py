@@ -177,6 +177,8 @@ def agree(student, python, place, shown):
             continue
         minute = snapshot["at"][:16] + "Z"
         whole = [revenue for of, revenue in snapshot["revenue_per_minute"].items() if of < minute]
+        if not whole:
+            continue  # its first minute is not over
         top = sum(product["revenue"] for product in snapshot["top_products"])
         wanted = [f"{snapshot['events_per_second']:.1f} /s", f"{whole[-1]:,.2f} USD", f"{top:,.2f} USD"]
         missing = [figure for figure in wanted if figure not in text]

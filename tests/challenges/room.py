@@ -22,9 +22,10 @@ TOOL = [sys.executable, str(ROOT / "student")]
 
 
 class Room:
-    """`headwater serve` with its streams and two hours of history. Without `classroom` for one person."""
+    """`headwater serve` with its streams and two hours of history. Without `classroom` for one person. `cluster`: what is given of
+    another Kafka cluster, in place of a broker of its own."""
 
-    def __init__(self, binary, *words, classroom=True):
+    def __init__(self, binary, *words, classroom=True, cluster=None):
         self.folder = Path(tempfile.mkdtemp(prefix="headwater-challenges-"))
         self.classroom, self.count, self.lock = classroom, 0, threading.Lock()
         port, http = free_ports(2)
@@ -32,7 +33,11 @@ class Room:
         places = ["--listen", f"127.0.0.1:{port}"]
         if classroom:
             places = ["--classroom", "--workshop-code", CODE, "--listener", f"CLEAR=SASL_PLAINTEXT://127.0.0.1:{port}", "--https", "off"]
-        command = [binary, "serve", *places, "--http", f"127.0.0.1:{http}", "--data-dir", str(self.folder / "data"), *words]
+        if cluster:
+            places = ["--classroom", "--workshop-code", CODE, "--https", "off", *cluster]
+        else:
+            places += ["--data-dir", str(self.folder / "data")]
+        command = [binary, "serve", *places, "--http", f"127.0.0.1:{http}", *words]
         self.log = self.folder / "log"
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)

@@ -11,6 +11,7 @@ use super::printed::{Printed, Style, begun};
 use super::verbs::nearest;
 use super::{Seat, wrong};
 use crate::cluster::{StoredRecord, TopicSummary};
+use crate::config::Durability;
 use crate::http::answer::{Asked, InPath, Refused};
 use crate::http::doctor::utc;
 use crate::http::overview::may_see_topic;
@@ -32,7 +33,9 @@ fn records_of(topic: &TopicSummary) -> i64 {
     topic.partitions.iter().map(|p| p.end_offset.0.saturating_sub(p.start_offset.0)).fold(0, i64::saturating_add)
 }
 
-fn size(bytes: u64) -> String {
+/// A dash where another cluster's brokers know it.
+fn size(bytes: Option<u64>) -> String {
+    let Some(bytes) = bytes else { return "-".to_owned() };
     match bytes {
         0..=9_999 => format!("{bytes} B"),
         10_000..=9_999_999 => format!("{} KiB", bytes >> 10),
@@ -68,7 +71,7 @@ impl Seat<'_> {
         let width = topics.iter().map(|topic| topic.name.as_str().len()).max().unwrap_or(0).clamp(5, 60);
         printed.say(Style::Strong, &format!("{:<width$}  {:>10}  {:>12}  {:>10}", "topic", "partitions", "records", "size"));
         for topic in &topics {
-            let bytes = topic.partitions.iter().map(|p| p.size_bytes).fold(0, u64::saturating_add);
+            let bytes = topic.partitions.iter().map(|p| p.size_bytes).sum::<Option<u64>>();
             let row =
                 format!("{:<width$}  {:>10}  {:>12}  {:>10}", topic.name.as_str(), topic.partitions.len(), records_of(topic), size(bytes));
             printed.content(Style::Plain, &row);
@@ -86,9 +89,10 @@ impl Seat<'_> {
                 format!("  partition {}: offsets {start} to {end}, {count} records, {}", partition.partition, size(partition.size_bytes));
             printed.say(Style::Plain, &row);
         }
-        let durability = match format!("{:?}", topic.durability).as_str() {
-            "D0" => "an acknowledged record is written, and on the disk a moment later",
-            _ => "an acknowledged record is on the disk",
+        let durability = match topic.durability {
+            Some(Durability::D0) => "an acknowledged record is written, and on the disk a moment later",
+            Some(_) => "an acknowledged record is on the disk",
+            None => "what an acknowledged record is safe from is up to the cluster's replicas",
         };
         printed.say(Style::Dim, durability);
         Ok(())

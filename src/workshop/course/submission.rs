@@ -179,7 +179,7 @@ impl Reader<'_> {
         };
         let live = tickets.iter().take_while(|issued| issued.is_live(self.now)).count();
         let nothing = || if live == 0 { Missing::Expired(newest.ticket.nonce.clone()) } else { Missing::Empty(Box::new(newest.clone())) };
-        let Some(topic) = self.cluster.topic(name.as_str()) else { return Ok(Err(nothing())) };
+        let Some(topic) = self.cluster.topic_now(name.as_str()).await? else { return Ok(Err(nothing())) };
         let mut kept: Vec<Kept> = tickets.iter().map(|_| Kept::new(self.challenge.sheet.submission.to)).collect();
         let mut budget = READ_BYTES_MAX;
         let mut until: Vec<Offset> = topic.partitions.iter().map(|partition| partition.end_offset).collect();
@@ -199,7 +199,10 @@ impl Reader<'_> {
 
     /// Whatever else stands in the topic by now. `None`: something came since, but nothing of this ticket.
     async fn under_one(&self, issued: &Issued, receipt: Option<Value>) -> Result<Option<Result<Found, Missing>>, ClusterError> {
-        let topic = answer_topic(self.student, self.challenge).and_then(|name| self.cluster.topic(name.as_str()));
+        let topic = match answer_topic(self.student, self.challenge) {
+            Some(name) => self.cluster.topic_now(name.as_str()).await?,
+            None => None,
+        };
         let empty = || Some(Err(Missing::Empty(Box::new(issued.clone()))));
         let Some(topic) = topic else { return Ok(empty()) };
         let (tickets, mut kept) = ([issued.clone()], [Kept::new(self.challenge.sheet.submission.to)]);

@@ -62,9 +62,15 @@ impl Issue<'_> {
             ensure_results(self.cluster, topic).await?;
         }
         // Before the ranges are measured: what is written from then on may be an answer.
-        let answers_to = results.as_ref().and_then(|topic| self.cluster.topic(topic.as_str()));
+        let answers_to = match &results {
+            Some(topic) => self.cluster.topic_now(topic.as_str()).await?,
+            None => None,
+        };
         let from = answers_to.iter().flat_map(|topic| &topic.partitions).map(|p| (p.partition, p.end_offset)).collect();
-        let topics = wish.topics.iter().map(|name| self.known(name)).collect::<Result<Vec<_>, _>>()?;
+        let mut topics = Vec::with_capacity(wish.topics.len());
+        for name in &wish.topics {
+            topics.push(self.known(name).await?);
+        }
         let span = self.span(&wish, &topics).await?;
         let (mut ranges, mut live) = (BTreeMap::new(), BTreeMap::new());
         for topic in &topics {
@@ -92,8 +98,8 @@ impl Issue<'_> {
         Ok(Made { issued: Issued { ticket, from, ids }, warning: span.warning() })
     }
 
-    fn known(&self, name: &TopicName) -> Result<TopicSummary, ClusterError> {
-        self.cluster.topic(name.as_str()).ok_or_else(|| ClusterError {
+    async fn known(&self, name: &TopicName) -> Result<TopicSummary, ClusterError> {
+        self.cluster.topic_now(name.as_str()).await?.ok_or_else(|| ClusterError {
             code: ErrorCode::UnknownTopicOrPartition,
             message: format!("there is no topic {name}: are the generators on?"),
         })
@@ -170,7 +176,7 @@ pub(super) async fn still_to_come(
 ) -> Result<Option<(i64, Option<i64>)>, ClusterError> {
     let (mut missing, mut wait_ms) = (0_i64, Some(0_i64));
     for (name, ranges) in &ticket.ranges {
-        let Some(topic) = cluster.topic(name.as_str()) else { continue };
+        let Some(topic) = cluster.topic_now(name.as_str()).await? else { continue };
         for partition in &topic.partitions {
             let Some((_, end)) = ranges.get(&partition.partition) else { continue };
             let left = end.0.saturating_sub(partition.end_offset.0);

@@ -31,7 +31,7 @@ use crate::workshop::verdict::{Check, Judgement, Mistaken};
 use super::events::{Field, read};
 use super::parameters::Parameters;
 use super::run::{counted, excerpt, shown};
-use super::{Case, Log, LogError, Truth};
+use super::{Case, Log, LogError, Truth, not_seen};
 
 /// Entries that are looked at.
 const ENTRIES_MAX: usize = 5_000;
@@ -89,6 +89,10 @@ impl Truth for FirstRecords {
         &["latest", "stopped-early", "not-decoded", "errors-as-records", "not-closed"]
     }
 
+    fn witnessed(&self) -> &'static [(&'static str, &'static str)] {
+        WITNESSED
+    }
+
     fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError> {
         let receipt = match receipt(case.answer.receipt.as_ref()) {
             Ok(receipt) => receipt,
@@ -99,7 +103,7 @@ impl Truth for FirstRecords {
         let records = self.records(&receipt, &real);
         let (seen, committed) = match (real.is_empty(), case.evidence) {
             (true, _) => (Check::skip("seen", NOTHING_REAL), Check::skip("committed", NOTHING_REAL)),
-            (_, None) => (Check::skip("seen", NO_EVIDENCE), Check::skip("committed", NO_EVIDENCE)),
+            (_, None) => (not_seen("seen", WITNESSED), not_seen("committed", WITNESSED)),
             (_, Some(evidence)) => (self.seen(evidence, &real, case), self.committed(evidence, &real, &receipt).0),
         };
         let mut judgement = Judgement { checks: vec![records, seen, committed], ..Judgement::default() };
@@ -112,7 +116,10 @@ impl Truth for FirstRecords {
 }
 
 const NOTHING_REAL: &str = "There is no real record in your receipt to look for.";
-const NO_EVIDENCE: &str = "This cluster does not show what a user did.";
+const WITNESSED: &[(&str, &str)] = &[
+    ("seen", "whether these records were handed to your own client since the ticket was issued"),
+    ("committed", "whether a group of yours has committed how far it has read"),
+];
 
 fn unreadable(message: &str) -> Judgement {
     let skip = |id| Check::skip(id, "Your receipt cannot be read.");

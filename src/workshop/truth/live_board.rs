@@ -39,7 +39,7 @@ use super::parameters::Parameters;
 use super::run::{counted, excerpt};
 use super::times::minute_text;
 
-use super::{Case, LogError, Truth, scan};
+use super::{Case, LogError, Truth, not_seen, scan};
 
 /// Seconds between snapshots, in milliseconds.
 const SPACING_MS: std::ops::RangeInclusive<i64> = 3_000..=7_000;
@@ -83,6 +83,10 @@ impl Truth for LiveBoard {
 
     fn mistakes(&self) -> &'static [&'static str] {
         &["new-consumer-per-rerun", "all-events", "cumulative", "arrival-minute", "by-count"]
+    }
+
+    fn witnessed(&self) -> &'static [(&'static str, &'static str)] {
+        WITNESSED
     }
 
     fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError> {
@@ -311,6 +315,8 @@ fn top(board: &Board) -> Check {
     Check::pass(id, "The best products are right in each snapshot.")
 }
 
+const WITNESSED: &[(&str, &str)] = &[("one-consumer", "how many consumers joined your groups")];
+
 /// How many consumers there were, if there were too many.
 fn one_consumer(resets: usize, case: &Case<'_>) -> (Check, Option<u64>) {
     let id = "one-consumer";
@@ -319,7 +325,7 @@ fn one_consumer(resets: usize, case: &Case<'_>) -> (Check, Option<u64>) {
         return (Check::fail(id, message), Some((resets as u64).saturating_add(1)));
     }
     let Some(evidence) = case.evidence else {
-        return (Check::skip(id, "This cluster does not show which groups a user's consumers were in."), None);
+        return (not_seen(id, WITNESSED), None);
     };
     let groups = groups_since(evidence, case.ticket);
     let members = groups.iter().fold(0, |sum: u64, group| sum.saturating_add(group.members));

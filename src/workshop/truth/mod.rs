@@ -37,7 +37,7 @@ pub mod times;
 use crate::model::Timestamp;
 use crate::model::evidence::Evidence;
 
-use super::verdict::Judgement;
+use super::verdict::{Check, Judgement};
 use super::{Answer, Ticket, TicketWish};
 
 pub use from_files::receipt_of;
@@ -73,6 +73,11 @@ pub trait Truth: Send + Sync {
         true
     }
 
+    /// Checks that need what a broker saw of the student, and what each looks for. Where a cluster does not show it they are skipped.
+    fn witnessed(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Whether whoever was told what was expected could hand that in without having worked it out.
     fn tells_all(&self) -> bool {
         false
@@ -80,6 +85,12 @@ pub trait Truth: Send + Sync {
 
     /// The answer is somebody's own and in time, and all records of the ticket's ranges exist. `Err`: the log could not be read.
     fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError>;
+}
+
+/// In place of a check of what only a broker sees.
+pub(super) fn not_seen(id: &str, witnessed: &[(&str, &str)]) -> Check {
+    let what = witnessed.iter().find(|(known, _)| *known == id).map_or("what your client did", |(_, what)| *what);
+    Check::skip(id, format!("Not seen on this cluster: {what}."))
 }
 
 type Maker = fn(&toml::Table) -> Result<Box<dyn Truth>, String>;

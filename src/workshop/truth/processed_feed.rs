@@ -42,7 +42,7 @@ use super::events::{ByEvent, EventKey, Field, Texts, read};
 use super::feed::{Class, Feed, Source, Tally, hashed, hashed_text, hashed_texts};
 use super::parameters::Parameters;
 use super::run::{counted, excerpt, object};
-use super::{Case, LogError, Truth, ranking, scan};
+use super::{Case, LogError, Truth, not_seen, ranking, scan};
 
 /// The share of sentiments on which another model has to agree, in percent.
 const AGREEMENT: usize = 80;
@@ -133,6 +133,10 @@ impl Truth for ProcessedFeed {
 
     fn stars(&self) -> &'static [&'static str] {
         &["trending"]
+    }
+
+    fn witnessed(&self) -> &'static [(&'static str, &'static str)] {
+        WITNESSED
     }
 
     fn judge(&self, case: &Case<'_>) -> Result<Judgement, LogError> {
@@ -290,6 +294,8 @@ fn keyed(handed: &Handed<'_>, feed: &Feed) -> Check {
     }
 }
 
+const WITNESSED: &[(&str, &str)] = &[("acknowledged", "whether your producer waited for the answers of the brokers")];
+
 /// By all users of the student: a team's laptops have one each.
 fn produced(case: &Case<'_>) -> Option<Produced> {
     let topic = case.ticket.results.as_ref()?;
@@ -309,7 +315,7 @@ fn acknowledged(handed: &Handed<'_>, case: &Case<'_>) -> Check {
         return Check::skip(id, "Nothing arrived in your topic.");
     }
     if case.evidence.is_none() || case.ticket.results.is_none() {
-        return Check::skip(id, "This cluster does not show what a user did.");
+        return not_seen(id, WITNESSED);
     }
     let Some(produced) = produced(case) else {
         return Check::fail(id, "The broker has not seen your user write to this topic.");

@@ -1252,6 +1252,8 @@ export interface components {
              * @description For a pair.
              */
             minutes: number;
+            /** @description Those that need what only a broker sees and are skipped on this cluster, with what each looks for. */
+            not_seen: components["schemas"]["NotSeen"][];
             /** Format: uint32 */
             points: number;
             prompts: components["schemas"]["Prompt"][];
@@ -1387,6 +1389,12 @@ export interface components {
              */
             times: number;
             version: string;
+        };
+        ClusterKind: "embedded" | "external";
+        ClusterLogin: {
+            password: string | null;
+            /** @description `null`: each student has one of their own. */
+            user: string | null;
         };
         Colour: "grey" | "green" | "red";
         /** @description A challenge of the board. */
@@ -1800,7 +1808,10 @@ export interface components {
             /** Format: uint */
             of: number;
         };
-        /** @description Lists of one length, the newest last. `null` is a gap: the broker was not running, or the topic was not there. */
+        /**
+         * @description Lists of one length, the newest last. `null` is a gap: the broker was not running, the topic was not there, or
+         *     another cluster's brokers count it.
+         */
         History: {
             at_ms: number[];
             /** @description Of records, generated ones included. */
@@ -2082,6 +2093,8 @@ export interface components {
         Listener: {
             /** @description What this client puts into `bootstrap.servers`. */
             host: string;
+            /** @description What clients log in by where the cluster is another; only for those who are logged in to these pages. */
+            login: components["schemas"]["ClusterLogin"] | null;
             mechanisms: string[];
             name: string;
             /** Format: uint16 */
@@ -2220,6 +2233,11 @@ export interface components {
              */
             partitions?: number | null;
         };
+        /** @description A check that is skipped. */
+        NotSeen: {
+            check: string;
+            what: string;
+        };
         /** @description `{}` alone. */
         Nothing: Record<string, never>;
         OffsetChange: {
@@ -2263,11 +2281,15 @@ export interface components {
         };
         Overview: {
             /** Format: double */
-            bytes_in_per_s: number;
+            bytes_in_per_s: number | null;
             /** Format: double */
-            bytes_out_per_s: number;
-            /** Format: uint64 */
-            connections: number;
+            bytes_out_per_s: number | null;
+            cluster: components["schemas"]["WhoseCluster"];
+            /**
+             * Format: uint64
+             * @description Of Kafka clients. `null` where another cluster's brokers count them; so are the bytes.
+             */
+            connections: number | null;
             /** @description What of the logs is damaged. */
             damage: components["schemas"]["Damage"][];
             groups: components["schemas"]["OverviewGroup"][];
@@ -2314,9 +2336,9 @@ export interface components {
         };
         OverviewTopic: {
             /** Format: double */
-            bytes_per_s: number;
+            bytes_per_s: number | null;
             /** @description `D0`, `D1` or `D2`. */
-            durability: string;
+            durability: string | null;
             last: components["schemas"]["OverviewRecord"][];
             /** Format: double */
             messages_per_s: number;
@@ -2328,7 +2350,7 @@ export interface components {
             /** @description Where its JSON Schema is, for one of the town's streams. */
             schema: string | null;
             /** Format: uint64 */
-            size_bytes: number;
+            size_bytes: number | null;
         };
         /** @description Where a student stands with one challenge. */
         OwnStanding: {
@@ -2404,7 +2426,7 @@ export interface components {
              */
             share: number;
             /** Format: uint64 */
-            size_bytes: number;
+            size_bytes: number | null;
             /** Format: int64 */
             start_offset: number;
         };
@@ -2710,6 +2732,7 @@ export interface components {
         Server: {
             /** @description SHA-256 of the certificate at /ca.pem. */
             ca_fingerprint: string | null;
+            cluster: components["schemas"]["WhoseCluster"];
             cluster_id: string;
             /**
              * Format: uint16
@@ -2879,17 +2902,17 @@ export interface components {
              * Format: double
              * @description Of records, generated ones included.
              */
-            bytes_in_per_s: number;
+            bytes_in_per_s: number | null;
             /**
              * Format: double
              * @description To Kafka clients.
              */
-            bytes_out_per_s: number;
+            bytes_out_per_s: number | null;
             /**
              * Format: uint64
-             * @description Of Kafka clients.
+             * @description Of Kafka clients. `null` where another cluster's brokers count them; so are bytes and sizes.
              */
-            connections: number;
+            connections: number | null;
             /**
              * Format: double
              * @description Of one core, by this process.
@@ -3012,10 +3035,10 @@ export interface components {
         TopicPage: {
             about: string | null;
             /** Format: double */
-            bytes_per_s: number;
+            bytes_per_s: number | null;
             configs: components["schemas"]["ConfigRow"][];
             /** @description `D0`, `D1` or `D2`. */
-            durability: string;
+            durability: string | null;
             fields: components["schemas"]["TopicField"][];
             groups: components["schemas"]["TopicGroup"][];
             /** @description As Kafka writes it. */
@@ -3040,8 +3063,11 @@ export interface components {
             records: number;
             /** @description Where its JSON Schema is. */
             schema: string | null;
-            /** Format: uint64 */
-            size_bytes: number;
+            /**
+             * Format: uint64
+             * @description On the disk. `null` where another cluster's brokers know it; so is what is written in bytes.
+             */
+            size_bytes: number | null;
             /** @description Messages a second, one number for five seconds, newest last; up to five minutes. */
             spark: number[];
             /** @description What it is about, and how it is keyed; of a stream. */
@@ -3056,9 +3082,9 @@ export interface components {
         TopicRow: {
             about: string | null;
             /** Format: double */
-            bytes_per_s: number;
+            bytes_per_s: number | null;
             /** @description `D0`, `D1` or `D2`. */
-            durability: string;
+            durability: string | null;
             kind: components["schemas"]["TopicKind"];
             /** @description Of each group that reads it and may be seen. */
             lag: components["schemas"]["GroupLag"][];
@@ -3078,14 +3104,17 @@ export interface components {
             records: number;
             /** @description Where its JSON Schema is. */
             schema: string | null;
-            /** Format: uint64 */
-            size_bytes: number;
+            /**
+             * Format: uint64
+             * @description On the disk. `null` where another cluster's brokers know it; so is what is written in bytes.
+             */
+            size_bytes: number | null;
             /** @description Messages a second, one number for five seconds, newest last; up to five minutes. */
             spark: number[];
         };
         TopicTick: {
             /** Format: double */
-            bytes_per_s: number;
+            bytes_per_s: number | null;
             /**
              * Format: int64
              * @description `null`: not since the broker started.
@@ -3097,7 +3126,7 @@ export interface components {
             /** Format: int64 */
             records: number;
             /** Format: uint64 */
-            size_bytes: number;
+            size_bytes: number | null;
         };
         /** @description A line of the log of commands. Times are the town's, in milliseconds. */
         TownCommand: {
@@ -3224,6 +3253,14 @@ export interface components {
              */
             since_ms: number;
             student: string;
+        };
+        /** @description Whose cluster it is. */
+        WhoseCluster: {
+            /** @description `HOST:PORT[,...]` of another cluster. */
+            address: string | null;
+            kind: components["schemas"]["ClusterKind"];
+            /** @description What only a broker sees and these pages cannot show, a sentence each. */
+            missing: string[];
         };
     };
     responses: never;

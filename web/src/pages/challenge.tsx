@@ -7,7 +7,7 @@ import { Code } from "../parts/code";
 import { docPath, docPicture } from "../parts/docs";
 import { Wrong } from "../parts/form";
 import { Markdown, MarkdownLine } from "../parts/markdown";
-import { Empty, PageHead, Panel, Tag } from "../parts/panel";
+import { Empty, Notice, PageHead, Panel, Tag } from "../parts/panel";
 import { Prompts } from "../parts/prompts";
 import { count } from "../parts/words";
 import { verdict as arrived } from "../state/live";
@@ -58,6 +58,11 @@ function HandIn({ challenge }: { challenge: ChallengePage }) {
       <Code text={submission.example} label="An example of what to hand in" />
       {challenge.stars.length > 0 && (
         <ul class="plain">{challenge.stars.map((star) => <li key={star.id}>★ {star.title} <span class="quiet">({count(star.points)} more points)</span></li>)}</ul>
+      )}
+      {challenge.not_seen.length > 0 && (
+        <Notice>
+          Not seen on this cluster: {challenge.not_seen.map((one, n) => <span key={one.check}>{n > 0 && "; "}{one.what} (<code>{one.check}</code>)</span>)}. The other checks decide.
+        </Notice>
       )}
       <details>
         <summary>Its JSON Schema</summary>

@@ -6,6 +6,7 @@ import { useGet } from "../api/use";
 import { Chart } from "../parts/chart";
 import { Wrong } from "../parts/form";
 import { Empty, Figure, Notice, PageHead, Panel } from "../parts/panel";
+import { Missing } from "../parts/missing";
 import { bytes, clock, count, plural, rate, span } from "../parts/words";
 import { connected, groups, tick, topics, trend } from "../state/live";
 import { paused } from "../state/prefs";
@@ -23,7 +24,7 @@ const RANGES = [
 const TELL_EVERY_MS = 15_000;
 
 const perSecond = (value: number): string => `${rate(value)} /s`;
-const bytesPerSecond = (value: number): string => `${bytes(value)}/s`;
+const bytesPerSecond = (value: number | null): string => (value === null ? "-" : `${bytes(value)}/s`);
 const percent = (value: number): string => `${value < 9.95 ? value.toFixed(1) : Math.round(value)} %`;
 
 export default function Metrics() {
@@ -56,6 +57,7 @@ function Now() {
   if (!now) return <Panel><Empty>{paused.value ? "Paused before the first figures came. Press “Go on” above." : connected.value ? "The first figures are a second away." : "The figures come as soon as the broker answers."}</Empty></Panel>;
   return (
     <Panel>
+      <Missing what="Bytes and connections" />
       <div class="columns figures four">
         <Figure value={rate(now.messages_in_per_s)} label="messages/s in" />
         <Figure value={bytesPerSecond(now.bytes_in_per_s)} label="bytes in" />
@@ -84,7 +86,7 @@ function LiveCharts() {
   const { at_ms, rates, traffic } = useMemo(() => {
     // Every 5 or 15 seconds there are more minutes in it than two.
     const from = Math.max(0, seen.at_ms.findIndex((at) => at >= (seen.at_ms.at(-1) ?? 0) - LIVE * 60_000));
-    const series = (name: string, values: number[]) => ({ name, values: values.slice(from) });
+    const series = (name: string, values: (number | null)[]) => ({ name, values: values.slice(from) });
     return { at_ms: seen.at_ms.slice(from), rates: [series("Messages", seen.messages)], traffic: [series("In", seen.bytes_in), series("Out", seen.bytes_out)] };
   }, [seen]);
   return (
@@ -133,7 +135,7 @@ function Told() {
   useEffect(() => {
     const timer = setInterval(() => {
       const now = tick.peek();
-      if (now && !paused.peek() && !document.hidden) setWords(`${rate(now.messages_in_per_s)} messages per second, ${bytesPerSecond(now.bytes_in_per_s)} in, ${bytesPerSecond(now.bytes_out_per_s)} out, ${plural(now.connections, "connection")}.`);
+      if (now && !paused.peek() && !document.hidden) setWords(`${rate(now.messages_in_per_s)} messages per second${now.connections === null ? "" : `, ${bytesPerSecond(now.bytes_in_per_s)} in, ${bytesPerSecond(now.bytes_out_per_s)} out, ${plural(now.connections, "connection")}`}.`);
     }, TELL_EVERY_MS);
     return () => clearInterval(timer);
   }, []);

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { Code } from "../parts/code";
+import { isElsewhere } from "../parts/missing";
 import { Notice, PageHead, Panel } from "../parts/panel";
 import { usePlace } from "../parts/place";
 import { mine } from "../state/live";
@@ -30,6 +31,7 @@ function Begin() {
           You are the instructor. The class joins with the code <code class="strong">{me.value?.code}</code>. <a href="/instructor">Run the room</a>, or put <a href="/?view=stage">the projector view</a> on the wall. Below is what students see.
         </Notice>
       )}
+      {isElsewhere() && !isSingle() && <Notice mood="accent">Your password opens these pages. The Kafka cluster has users of its own: the program in step 1 names the login to use there.</Notice>}
       <div class="beside">
         <div class="stack wide-gap">
           {!isInstructor() && <Identity />}

@@ -79,9 +79,9 @@ function Facts({ topic }: { topic: TopicPage }) {
   return (
     <Panel class="facts">
       <Figure value={rate(now.messages_per_s)} label="messages/s" />
-      <Figure value={`${bytes(now.bytes_per_s)}/s`} label="written" />
+      <Figure value={now.bytes_per_s === null ? "-" : `${bytes(now.bytes_per_s)}/s`} label="written" />
       <Figure value={count(now.records)} label="records" />
-      <Figure value={bytes(now.size_bytes)} label={<span title={DURABILITY[topic.durability]}>on the disk, durability {topic.durability}</span>} />
+      <Figure value={bytes(now.size_bytes)} label={topic.durability === null ? "on the disk" : <span title={DURABILITY[topic.durability]}>on the disk, durability {topic.durability}</span>} />
       <Figure value={ago(now.last_write_ms)} label="last write" />
       <Figure value={topic.lag.length === 0 ? "none" : lagWords(mostLag(topic.lag))} label={topic.lag.length === 0 ? "reading with a group" : `most lag, of ${plural(topic.lag.length, "group")}`} />
     </Panel>

@@ -30,7 +30,7 @@ const COLUMNS: Column<TopicRow>[] = [
   { head: "Messages/s", number: true, by: (row) => row.messages_per_s, cell: (row) => rate(row.messages_per_s) },
   { head: "Last 5 min", cell: (row) => <Spark values={row.spark} label={trend(row.spark)} /> },
   { head: "Records", number: true, by: (row) => row.records, cell: (row) => count(row.records) },
-  { head: "Size", number: true, by: (row) => row.size_bytes, cell: (row) => bytes(row.size_bytes) },
+  { head: "Size", number: true, by: (row) => row.size_bytes ?? -1, cell: (row) => bytes(row.size_bytes) },
   { head: "Partitions", number: true, by: (row) => row.partitions, cell: (row) => count(row.partitions) },
   { head: "Last write", number: true, by: (row) => row.last_write_ms ?? 0, cell: (row) => ago(row.last_write_ms) },
   { head: "Most lag", number: true, by: (row) => most(row) ?? -1, cell: (row) => <Lag row={row} /> },

@@ -2,11 +2,13 @@
 
 const whole = new Intl.NumberFormat("en");
 
-export const count = (value: number): string => whole.format(Math.round(value));
+/** A dash stands for what the brokers of another cluster do not tell; so with bytes. */
+export const count = (value: number | null): string => (value === null ? "-" : whole.format(Math.round(value)));
 
 export const rate = (value: number): string => (value > 0 && value < 9.95 ? value.toFixed(1) : count(value));
 
-export function bytes(value: number): string {
+export function bytes(value: number | null): string {
+  if (value === null) return "-";
   const units = ["B", "kB", "MB", "GB", "TB"];
   let unit = 0;
   while (value >= 999.5 && unit < units.length - 1) {

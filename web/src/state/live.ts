@@ -13,7 +13,7 @@ export const verdict = signal<Verdict | null>(null);
 export const connected = signal(false);
 
 /** Rates of the last two minutes, as this page saw them. */
-export const trend = signal<{ at_ms: number[]; messages: number[]; bytes_in: number[]; bytes_out: number[] }>({ at_ms: [], messages: [], bytes_in: [], bytes_out: [] });
+export const trend = signal<{ at_ms: number[]; messages: number[]; bytes_in: (number | null)[]; bytes_out: (number | null)[] }>({ at_ms: [], messages: [], bytes_in: [], bytes_out: [] });
 
 const merge = <T extends { name?: string; id?: string }>(all: T[] = [], own: T[] = []): T[] => [...all, ...own];
 export const topics = computed<TopicTick[]>(() => merge(tick.value?.topics, mine.value?.topics));
@@ -41,7 +41,7 @@ let heard = 0;
 function took(next: Tick): void {
   tick.value = next;
   compare(next.at_ms);
-  const push = (list: number[], value: number) => [...list, value].slice(-KEPT);
+  const push = <T,>(list: T[], value: T): T[] => [...list, value].slice(-KEPT);
   const old = trend.value;
   trend.value = {
     at_ms: push(old.at_ms, next.at_ms),

@@ -3,6 +3,7 @@ import { part, send } from "../../api/client";
 import type { Doctor } from "../../api/model";
 import { useGet } from "../../api/use";
 import { Field, useAct, Wrong } from "../../parts/form";
+import { isElsewhere, Missing } from "../../parts/missing";
 import { Notice, Panel, Tag } from "../../parts/panel";
 import { refresh, server } from "../../state/session";
 
@@ -76,6 +77,20 @@ export function DoctorChecks({ only }: { only?: (name: string) => boolean }) {
 
 /** Where clients are sent: what a client is told in its first answer, and connects to from then on. */
 export function Addresses() {
+  return isElsewhere() ? <Elsewhere /> : <Own />;
+}
+
+/** The brokers of another cluster have listeners of their own. */
+function Elsewhere() {
+  return (
+    <Panel title="Where Kafka clients are sent">
+      <Missing what="Where clients are sent, and whether they get there," />
+      <p>Students are shown {server.value?.listeners.map((one) => <code key={one.name} class="break">{one.host}:{one.port} ({one.protocol})</code>)}; another address or login comes from the file that <code>--cluster-student-config</code> names.</p>
+    </Panel>
+  );
+}
+
+function Own() {
   const here = window.location.hostname;
   const doctor = useGet<Doctor>("/api/doctor", 15_000);
   const finding = (name: string) => doctor.data?.checks.find((check) => check.name === `address ${name}`);

@@ -12,9 +12,10 @@ import type { Seen } from "./data";
 import { Troubles } from "./troubles";
 
 interface Overview {
-  healthy: boolean; problem: string | null; warning: string | null; connections: number; messages_in_per_s: number; bytes_in_per_s: number; bytes_out_per_s: number;
+  healthy: boolean; problem: string | null; warning: string | null; connections: number | null; messages_in_per_s: number; bytes_in_per_s: number | null; bytes_out_per_s: number | null;
+  cluster: { kind: "embedded" | "external"; address: string | null; missing: string[] };
   damage: { topic: string; partition: number; first_offset: number; end_offset: number }[];
-  topics: { records: number; size_bytes: number; partitions: number }[]; groups: { id: string }[];
+  topics: { records: number; size_bytes: number | null; partitions: number }[]; groups: { id: string }[];
 }
 
 const TROUBLES_SHOWN = 200;
@@ -44,8 +45,8 @@ export function ClusterTab() {
         {(now?.warning ?? all?.warning) && <Notice mood="warn">{now?.warning ?? all?.warning}</Notice>}
         <div class="columns figures">
           <Figure value={shown ? rate(shown.messages_in_per_s) : "-"} label="messages/s in" />
-          <Figure value={shown ? `${bytes(shown.bytes_in_per_s)}/s` : "-"} label="in" />
-          <Figure value={shown ? `${bytes(shown.bytes_out_per_s)}/s` : "-"} label="out" />
+          <Figure value={shown && shown.bytes_in_per_s !== null ? `${bytes(shown.bytes_in_per_s)}/s` : "-"} label="in" />
+          <Figure value={shown && shown.bytes_out_per_s !== null ? `${bytes(shown.bytes_out_per_s)}/s` : "-"} label="out" />
           <Figure value={shown ? count(shown.connections) : "-"} label="open connections" />
           {!isSingle() && <Figure value={connected === undefined ? "-" : count(connected)} label="users with a client connected" />}
           <Figure value={now ? count(now.pages) : "-"} label="open pages" />
@@ -53,10 +54,16 @@ export function ClusterTab() {
           <Figure value={now ? bytes(now.memory_bytes) : "-"} label="memory" />
           <Figure value={all ? count(all.topics.length) : "-"} label={`topics, ${all ? count(sum((topic) => topic.partitions)) : "-"} partitions`} />
           <Figure value={all ? count(sum((topic) => topic.records)) : "-"} label="records" />
-          <Figure value={all ? bytes(sum((topic) => topic.size_bytes)) : "-"} label="on the disk" />
+          <Figure value={all && all.cluster.kind === "embedded" ? bytes(sum((topic) => topic.size_bytes ?? 0)) : "-"} label="on the disk" />
           <Figure value={all ? count(all.groups.length) : "-"} label="consumer groups" />
         </div>
       </Panel>
+      {all?.cluster.kind === "external" && (
+        <Panel title="The Kafka cluster is not this program's">
+          <p>The workshop is held on the cluster at <code class="break">{all.cluster.address}</code>. Its brokers do not tell Headwater:</p>
+          <ul class="plain-list">{all.cluster.missing.map((what) => <li key={what}>{what}</li>)}</ul>
+        </Panel>
+      )}
       {lines.at_ms.length > 1 && (
         <div class="columns">
           <Panel title="Messages per second"><Chart title="Messages per second" at_ms={lines.at_ms} series={[{ name: "in", values: lines.messages }]} format={rate} /></Panel>
@@ -66,7 +73,7 @@ export function ClusterTab() {
       <Panel title="What the doctor finds"><DoctorChecks /></Panel>
       <Panel title="Damage">
         {!all || all.damage.length === 0
-          ? <p class="quiet">{all ? "No part of any log is damaged. The scrubber goes on reading all of them." : ""}</p>
+          ? <p class="quiet">{all ? all.cluster.kind === "external" ? "The cluster's own brokers look after their logs." : "No part of any log is damaged. The scrubber goes on reading all of them." : ""}</p>
           : (
             <>
               <Notice mood="bad">These offsets cannot be read any more: a disk gave back other bytes than were written. Readers are told, everything else goes on. Save what matters and look at the disk.</Notice>
@@ -81,7 +88,7 @@ export function ClusterTab() {
           )}
       </Panel>
       <Panel title="Who could not come in">
-        {!seen.data && seen.problem?.status !== 501 && <Wrong problem={seen.problem} />}
+        {!seen.data && <Wrong problem={seen.problem} />}
         {seen.data && <Troubles troubles={troubles} caption="Connections that went wrong" empty="No connection went wrong. Wrong passwords, wrong ports and TLS that does not fit show here, with what to do." />}
       </Panel>
     </div>

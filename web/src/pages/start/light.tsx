@@ -1,4 +1,5 @@
 import type { Light as LightState } from "../../api/model";
+import { isElsewhere, Missing } from "../../parts/missing";
 import { Pairs } from "../../parts/table";
 import { ago, plural } from "../../parts/words";
 import { connected, mine } from "../../state/live";
@@ -8,6 +9,21 @@ const WORDS = { grey: "waiting", green: "connected", red: "something is wrong" }
 
 /** What the broker sees of this person's programs. */
 export function Light() {
+  if (isElsewhere()) return <Elsewhere />;
+  return <Signal />;
+}
+
+/** No broker tells of a client there. */
+function Elsewhere() {
+  return (
+    <div class="stack tight">
+      <Missing what="Whether your program has connected" />
+      <p>It has, if it prints five records. If it prints an error, its last line has the reason.</p>
+    </div>
+  );
+}
+
+function Signal() {
   const light = mine.value?.light ?? null;
   const colour = light?.colour ?? "grey";
   return (

@@ -23,7 +23,7 @@ export function Remove({ topic }: { topic: TopicPage }) {
       {open && (
         <Dialog title="Delete this topic?" onClose={() => setOpen(false)}>
           <p class="break"><strong>{topic.name}</strong></p>
-          <Notice mood="warn">{plural(topic.records, "record")} ({bytes(topic.size_bytes)}) in {plural(topic.partitions, "partition")} go for good. Nobody can bring them back.</Notice>
+          <Notice mood="warn">{plural(topic.records, "record")} {topic.size_bytes !== null && `(${bytes(topic.size_bytes)}) `}in {plural(topic.partitions, "partition")} go for good. Nobody can bring them back.</Notice>
           {readers.length > 0 && <p class="break">Read by: {readers.slice(0, 10).join(", ")}{readers.length > 10 && ` and ${readers.length - 10} more`}. What they have committed here goes too.</p>}
           <Wrong problem={problem} />
           <div class="row end"><button type="button" onClick={() => setOpen(false)}>Keep it</button><button type="button" class="danger main" disabled={busy} onClick={() => void remove()}>Delete the topic</button></div>

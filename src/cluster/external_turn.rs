@@ -1,0 +1,94 @@
+//! Whose turn it is to feed a cluster: two programs that write the same streams would write each event twice. Both join one group of
+//! consumers that reads the one partition of the orders; whoever has that partition writes, the other waits until it is free.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::external::External;
+use super::remote_client::{Talk, reading, refused};
+use super::{ClusterError, Topics};
+use crate::model::{ErrorCode, TopicName};
+
+const GROUP: &str = "headwater-town";
+/// Where the generators keep seed, clock and orders.
+const TOPIC: &str = "_headwater";
+/// The least that brokers take as they are: after a kill the next start waits as long.
+const SESSION_MS: &str = "6000";
+const POLL: Duration = Duration::from_millis(500);
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// A group that is new settles within this.
+const SAID_AFTER: Duration = Duration::from_secs(10);
+
+/// Held for as long as it writes.
+pub struct Turn {
+    keeping: Arc<AtomicBool>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.keeping.store(false, Ordering::Relaxed);
+    }
+}
+
+impl External {
+    /// Waits for it, and says so.
+    pub async fn turn_to_feed(&self) -> Turn {
+        loop {
+            match self.take_turn().await {
+                Ok(turn) => {
+                    self.watch.remark(None);
+                    return turn;
+                }
+                Err(error) => {
+                    let words = format!("the streams are not written yet: {error}");
+                    tracing::warn!("{words}");
+                    self.watch.remark(Some(words));
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
+            }
+        }
+    }
+
+    async fn take_turn(&self) -> Result<Turn, ClusterError> {
+        self.ensure_topic(&TopicName::new(TOPIC), 1, &[("cleanup.policy", "compact".to_owned())]).await?;
+        let mut config = reading(&self.access.client());
+        config
+            .set("group.id", GROUP)
+            .set("session.timeout.ms", SESSION_MS)
+            .set("heartbeat.interval.ms", "1500")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("auto.offset.reset", "latest");
+        let failed = |error| refused(&error, "cannot join the group headwater-town");
+        let member: BaseConsumer<Talk> = config.create_with_context(Talk::default()).map_err(failed)?;
+        member.subscribe(&[TOPIC]).map_err(failed)?;
+        let keeping = Arc::new(AtomicBool::new(true));
+        let (mine, watch) = (Arc::clone(&keeping), Arc::clone(&self.watch));
+        let (told, has_it) = tokio::sync::oneshot::channel();
+        // A consumer that is not polled loses its membership.
+        std::thread::spawn(move || {
+            let (began, mut told) = (Instant::now(), Some(told));
+            while mine.load(Ordering::Relaxed) {
+                if let Some(Err(error)) = member.poll(POLL) {
+                    tracing::debug!(%error, "the group of those who feed the streams");
+                }
+                let has = member.assignment().is_ok_and(|assignment| assignment.count() > 0);
+                if has && let Some(told) = told.take() {
+                    // Whoever waited for it may have gone.
+                    let _ = told.send(());
+                } else if told.is_some() && began.elapsed() > SAID_AFTER {
+                    watch.remark(Some(
+                        "another Headwater feeds this cluster, or its group headwater-town cannot be joined: the streams are not written \
+                         from here until the other one ends"
+                            .to_owned(),
+                    ));
+                }
+            }
+        });
+        let turn = Turn { keeping };
+        let lost = |_| ClusterError { code: ErrorCode::UnknownServerError, message: "the group's member ended".to_owned() };
+        has_it.await.map_err(lost).map(|()| turn)
+    }
+}

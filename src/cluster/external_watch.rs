@@ -1,0 +1,244 @@
+//! What is known of another cluster at the moment: its topics with the ends of their partitions, and whether it answers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::{Metadata, MetadataTopic};
+use rdkafka::{ClientConfig, Offset as At, TopicPartitionList};
+
+use super::external_groups::Described;
+use super::remote_client::{CONNECT_WITHIN, Talk, advice, blocking, reading, refused, unanswered};
+use super::{ClusterError, PartitionSummary, TopicSummary};
+use crate::model::{Offset, PartitionId, TopicId, TopicName};
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A cluster that takes longer to say what it has is away.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+/// A broker that has just died does not answer; another leads its partitions some seconds later.
+const LEADER_WITHIN: Duration = Duration::from_secs(2);
+/// Names that begin so are the cluster's own. What begins with one `_` is hidden like Headwater's own records.
+const CLUSTERS_OWN: &str = "__";
+const HIDDEN: char = '_';
+
+/// Start and end of a partition.
+type Ends = HashMap<(String, i32), (i64, i64)>;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct View {
+    pub topics: BTreeMap<String, TopicSummary>,
+    /// Partitions that no broker leads at the moment.
+    leaderless: usize,
+}
+
+pub(super) struct Watch {
+    address: String,
+    cluster_id: String,
+    asker: Arc<BaseConsumer<Talk>>,
+    talk: Talk,
+    view: RwLock<Arc<View>>,
+    problem: Mutex<Option<String>>,
+    /// Said by somebody else, such as who waits for the streams.
+    remark: Mutex<Option<String>>,
+}
+
+impl Watch {
+    pub async fn begin(config: &ClientConfig, address: &str) -> Result<Arc<Watch>, ClusterError> {
+        let talk = Talk::default();
+        let asker: BaseConsumer<Talk> =
+            reading(config).create_with_context(talk.clone()).map_err(|error| refused(&error, &format!("cannot use {address}")))?;
+        let asker = Arc::new(asker);
+        let ask = Arc::clone(&asker);
+        let first = blocking(move || {
+            let view = look(&ask, &View::default())?;
+            Ok((view, ask.client().fetch_cluster_id(CONNECT_WITHIN)))
+        });
+        let (view, cluster_id) = first.await?.map_err(|error: KafkaError| unanswered(address, &talk, &error))?;
+        let watch = Arc::new(Watch {
+            address: address.to_owned(),
+            cluster_id: cluster_id.unwrap_or_default(),
+            asker,
+            talk,
+            view: RwLock::new(Arc::new(view)),
+            problem: Mutex::default(),
+            remark: Mutex::default(),
+        });
+        tokio::spawn(keep_looking(Arc::downgrade(&watch)));
+        Ok(watch)
+    }
+
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn cluster_id(&self) -> String {
+        self.cluster_id.clone()
+    }
+
+    pub fn problem(&self) -> Option<String> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn warning(&self) -> Option<String> {
+        let remark = self.remark.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let leaderless = self.view().leaderless;
+        let led =
+            || (leaderless > 0).then(|| format!("{leaderless} partitions of the cluster have no leader: nobody can read or write them"));
+        remark.or_else(led)
+    }
+
+    pub fn remark(&self, what: Option<String>) {
+        *self.remark.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    /// One topic as it is now; what is known of the others stays.
+    pub async fn look_at(&self, name: &str) -> Result<Option<TopicSummary>, ClusterError> {
+        let (asker, asked, before) = (Arc::clone(&self.asker), name.to_owned(), self.view());
+        let ask = move || {
+            let metadata = asker.fetch_metadata(Some(&asked), LOOK_WITHIN)?;
+            view_of(&asker, &metadata, &before).map(|mut view| view.topics.remove(&asked))
+        };
+        let found = blocking(ask).await?.map_err(|error| refused(&error, &format!("cannot look at {name} at {}", self.address)))?;
+        self.put(name, found.clone());
+        Ok(found)
+    }
+
+    /// One group, or all of them.
+    pub async fn group_list(&self, group: Option<String>) -> Result<Vec<Described>, ClusterError> {
+        let asker = Arc::clone(&self.asker);
+        let ask = move || {
+            let found = asker.client().fetch_group_list(group.as_deref(), LOOK_WITHIN)?;
+            Ok(found.groups().iter().map(Described::of).collect())
+        };
+        blocking(ask).await?.map_err(|error: KafkaError| refused(&error, &format!("cannot list the groups at {}", self.address)))
+    }
+
+    pub fn put(&self, name: &str, topic: Option<TopicSummary>) {
+        let mut kept = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        let mut view = View::clone(&kept);
+        match topic {
+            Some(topic) => view.topics.insert(name.to_owned(), topic),
+            None => view.topics.remove(name),
+        };
+        *kept = Arc::new(view);
+    }
+
+    fn take(&self, looked: Result<View, KafkaError>) {
+        let problem = match looked {
+            Ok(view) => {
+                self.talk.forget();
+                *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+                None
+            }
+            Err(error) => {
+                let reason = self.talk.last().map_or_else(|| error.to_string(), |reason| reason.replace('\n', " "));
+                Some(format!("the Kafka cluster at {} does not answer: {reason}; {}", self.address, advice(&reason)))
+            }
+        };
+        let before = std::mem::replace(&mut *self.problem.lock().unwrap_or_else(PoisonError::into_inner), problem.clone());
+        match (before, problem) {
+            (None, Some(problem)) => tracing::warn!("{problem}"),
+            (Some(_), None) => tracing::info!(address = self.address, "the Kafka cluster answers again"),
+            _ => {}
+        }
+    }
+}
+
+/// Until nobody needs it any more.
+async fn keep_looking(watch: Weak<Watch>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let Some(watch) = watch.upgrade() else { return };
+        let (asker, before) = (Arc::clone(&watch.asker), watch.view());
+        if let Ok(looked) = blocking(move || look(&asker, &before)).await {
+            watch.take(looked);
+        }
+    }
+}
+
+fn look(asker: &BaseConsumer<Talk>, before: &View) -> Result<View, KafkaError> {
+    let metadata = asker.fetch_metadata(None, LOOK_WITHIN)?;
+    view_of(asker, &metadata, before)
+}
+
+/// Of a partition that cannot be asked at the moment, what was known before stays.
+fn view_of(asker: &BaseConsumer<Talk>, metadata: &Metadata, before: &View) -> Result<View, KafkaError> {
+    let shown = |topic: &&MetadataTopic| {
+        let is_gone = matches!(
+            topic.error().map(RDKafkaErrorCode::from),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::TopicAuthorizationFailed)
+        );
+        !topic.name().starts_with(CLUSTERS_OWN) && !topic.partitions().is_empty() && !is_gone
+    };
+    let topics: Vec<&MetadataTopic> = metadata.topics().iter().filter(shown).collect();
+    let mut by_leader: HashMap<i32, Vec<(&str, i32)>> = HashMap::new();
+    let mut leaderless = 0_usize;
+    for topic in &topics {
+        for partition in topic.partitions() {
+            match partition.leader() {
+                leader if leader >= 0 => by_leader.entry(leader).or_default().push((topic.name(), partition.id())),
+                _ => leaderless = leaderless.saturating_add(1),
+            }
+        }
+    }
+    let ends = ends(asker, by_leader);
+    let topics = topics.iter().filter_map(|topic| summary(topic, &ends, before.topics.get(topic.name())));
+    Ok(View { topics: topics.map(|topic| (topic.name.to_string(), topic)).collect(), leaderless })
+}
+
+/// Each broker is asked for what it leads, all at the same time: one that has just gone does not hide what the others know.
+fn ends(asker: &BaseConsumer<Talk>, by_leader: HashMap<i32, Vec<(&str, i32)>>) -> Ends {
+    let of_leader = |partitions: &[(&str, i32)]| {
+        let starts = offsets(asker, partitions, At::Beginning)?;
+        let ends = offsets(asker, partitions, At::End)?;
+        let both = |(key, start): (&(String, i32), &i64)| ends.get(key).map(|end| (key.clone(), (*start, *end)));
+        Ok::<Ends, KafkaError>(starts.iter().filter_map(both).collect())
+    };
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = by_leader.values().map(|partitions| scope.spawn(move || of_leader(partitions))).collect();
+        asking.into_iter().filter_map(|one| one.join().ok()?.ok()).flatten().collect()
+    })
+}
+
+/// The protocol takes -2 and -1 for a time: the first offset, and the one after the last. They are what the client calls these two.
+fn offsets(asker: &BaseConsumer<Talk>, partitions: &[(&str, i32)], which: At) -> Result<HashMap<(String, i32), i64>, KafkaError> {
+    let mut asked = TopicPartitionList::with_capacity(partitions.len());
+    for (topic, partition) in partitions {
+        asked.add_partition_offset(topic, *partition, which)?;
+    }
+    let found = asker.offsets_for_times(asked, LEADER_WITHIN)?;
+    let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match (element.error(), element.offset()) {
+        (Ok(()), At::Offset(offset)) => Some(((element.topic().to_owned(), element.partition()), offset)),
+        _ => None,
+    };
+    Ok(found.elements().iter().filter_map(offset).collect())
+}
+
+/// `None`: the ends of a partition are not known and never were.
+fn summary(topic: &MetadataTopic, ends: &Ends, before: Option<&TopicSummary>) -> Option<TopicSummary> {
+    let mut partitions = Vec::with_capacity(topic.partitions().len());
+    for partition in topic.partitions() {
+        let id = PartitionId(partition.id());
+        let fresh = ends.get(&(topic.name().to_owned(), id.0));
+        let kept = before.and_then(|before| before.partitions.iter().find(|kept| kept.partition == id));
+        let (start, end) = fresh.copied().or_else(|| kept.map(|kept| (kept.start_offset.0, kept.end_offset.0)))?;
+        partitions.push(PartitionSummary {
+            partition: id,
+            start_offset: Offset(start),
+            end_offset: Offset(end),
+            size_bytes: None,
+            damaged: Vec::new(),
+            indexes_rebuilt: 0,
+        });
+    }
+    partitions.sort_by_key(|partition| partition.partition);
+    Some(TopicSummary {
+        name: TopicName::new(topic.name()),
+        id: TopicId::ZERO,
+        internal: topic.name().starts_with(HIDDEN),
+        durability: None,
+        partitions,
+    })
+}
