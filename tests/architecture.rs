@@ -44,7 +44,7 @@ const FLOORS: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("memmap2", &["log/mapped.rs"]),
     ("kafka_protocol", &["wire/", "handlers/"]),
-    ("rdkafka", &["cluster/remote.rs"]),
+    ("rdkafka", &["cluster/access.rs", "cluster/mirror/", "cluster/remote.rs"]),
     ("dashmap", &["broker/catalog.rs"]),
     ("axum", &["http/"]),
     ("hyper", &["http/"]),

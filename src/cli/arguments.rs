@@ -10,6 +10,7 @@ use super::check::{self, CheckCommand};
 use super::generate::GenerateCommand;
 use super::incident::{self, IncidentCommand};
 use super::log::LogCommand;
+use super::mirror::{self, MirrorCommand};
 use super::report::{self, ReportCommand};
 use super::reset::{self, ResetCommand};
 use crate::cluster::{Access, PASSWORD_VARIABLE};
@@ -24,6 +25,7 @@ pub enum Invocation {
     Serve(Box<Settings>),
     Log(LogCommand),
     Generate(GenerateCommand),
+    Mirror(Box<MirrorCommand>),
     Incident(IncidentCommand),
     Reset(ResetCommand),
     Check(CheckCommand),
@@ -54,6 +56,9 @@ pub fn parse(
     if let Some(matches) = matches.subcommand_matches("generate") {
         return generate_command(matches, variables).map(Invocation::Generate);
     }
+    if let Some(matches) = matches.subcommand_matches("mirror") {
+        return mirror::command(matches, &own_variables(variables)?).map(|command| Invocation::Mirror(Box::new(command)));
+    }
     if let Some(command) = matches.subcommand_matches("incident").and_then(incident::command) {
         return Ok(Invocation::Incident(command));
     }
@@ -82,6 +87,7 @@ fn command() -> Command {
     with_settings(Command::new("headwater").about(ABOUT).version(env!("CARGO_PKG_VERSION")).args_conflicts_with_subcommands(true))
         .subcommand(serve)
         .subcommand(generate_arguments())
+        .subcommand(mirror::commands())
         .subcommand(log_commands())
         .subcommand(incident::commands())
         .subcommand(reset::commands())
@@ -114,7 +120,7 @@ fn generate_arguments() -> Command {
     shared.fold(own, |command, row| command.arg(argument(row)))
 }
 
-fn wrong(flag: &str, message: &str) -> SettingError {
+pub(super) fn wrong(flag: &str, message: &str) -> SettingError {
     SettingError { origin: format!("--{flag}"), message: message.to_owned() }
 }
 
@@ -232,6 +238,7 @@ mod tests {
             Ok(Invocation::Generate(command)) => {
                 Err(format!("{} {} {:?} {:?}", command.to.bootstrap(), command.topic_prefix, command.settings.clock, command.end))
             }
+            Ok(Invocation::Mirror(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Incident(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Reset(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Check(command)) => Err(format!("{command:?}")),

@@ -12,6 +12,7 @@ mod embedded_desk;
 mod embedded_groups;
 mod embedded_records;
 mod embedded_users;
+pub mod mirror;
 mod remote;
 mod summary;
 mod users;
