@@ -8,7 +8,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from broker import free_ports
 from environments import Missing, kafka_tools
 
 READY_LIMIT = 90
@@ -23,10 +22,17 @@ def find_jars():
     return Path(named) if named else kafka_tools()
 
 
+def free_port():
+    """Kafka takes its time until it listens, so none of those that every test tries first."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Kafka:
     def __init__(self):
         jars = find_jars()
-        port, controller = free_ports(2)
+        port, controller = free_port(), free_port()
         self.address = f"127.0.0.1:{port}"
         self.folder = Path(tempfile.mkdtemp(prefix="kafka-"))
         properties = self.folder / "server.properties"

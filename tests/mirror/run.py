@@ -139,7 +139,7 @@ class Rounds:
     def on(self):
         """The class went on at Apache Kafka; then all of it comes to a fresh broker, which is killed meanwhile."""
         address = self.kafka.address
-        records.create(address, TX, 2)
+        records.create(address, TX, 2, {"retention.ms": "-1"})
         records.transactions(address, TX, self.dice, 40)
         records.produce(address, PLAIN, 1, records.made(self.dice, 500), **{"compression.type": "zstd"})
         # The offset of a marker, of an aborted record or of none.

@@ -1,7 +1,7 @@
 //! One of the two clusters, with the clients that it takes.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::AdminClient;
@@ -163,13 +163,15 @@ impl End {
         made.map_err(|error| self.failed(&format!("cannot look at group {group}"), &error))
     }
 
-    /// Idempotent, and never gives up on a record by time.
+    /// Idempotent, and never gives up on a record by time. One batch at a time: the one that is sent again after an outage is then the
+    /// last that the target knows of, which any broker recognises.
     pub fn producer(&self, batch_bytes: i64) -> Result<(Sender, Reports), MirrorError> {
         let reports = Reports::default();
         let mut config = self.access.client();
         config.set_log_level(RDKafkaLogLevel::Info);
         config
             .set("enable.idempotence", "true")
+            .set("max.in.flight.requests.per.connection", "1")
             .set("message.timeout.ms", "0")
             .set("linger.ms", "5")
             .set("compression.type", "lz4")
@@ -201,7 +203,14 @@ impl End {
 
     /// First offset and end of a partition.
     pub fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64), MirrorError> {
-        let answer = self.ends.fetch_watermarks(topic, partition, ANSWER_WITHIN);
+        let begun = Instant::now();
+        let answer = loop {
+            match self.ends.fetch_watermarks(topic, partition, ANSWER_WITHIN) {
+                // A topic that was just made, or a broker that just came back.
+                Err(error) if passes(&error) && begun.elapsed() < ANSWER_WITHIN => std::thread::sleep(Duration::from_millis(100)),
+                other => break other,
+            }
+        };
         answer.map_err(|error| self.failed(&format!("cannot ask where {topic}-{partition} begins and ends"), &error))
     }
 
@@ -247,6 +256,16 @@ fn consumer_config(access: &Access, group: &str) -> ClientConfig {
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.wait.max.ms", "50");
     config
+}
+
+/// Errors that waiting does mend.
+fn passes(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NotLeaderForPartition, OperationTimedOut, UnknownTopicOrPartition,
+    };
+    let codes =
+        [AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NotLeaderForPartition, OperationTimedOut, UnknownTopicOrPartition];
+    error.rdkafka_error_code().is_some_and(|code| codes.contains(&code))
 }
 
 /// Errors that waiting does not mend.

@@ -113,6 +113,9 @@ impl Pulse {
     }
 }
 
+/// Lanes by topic and partition, and whether the journal has to learn of them.
+type Found = BTreeMap<(String, i32), (Lane, bool)>;
+
 /// By the size of their batches.
 type Producers = BTreeMap<i64, (Sender, Reports)>;
 
@@ -214,13 +217,7 @@ impl Mirror {
         Ok(())
     }
 
-    fn lanes(
-        &self,
-        topics: &[Topic],
-        told: &Told,
-        other: &Told,
-        opened: Option<Instant>,
-    ) -> Result<BTreeMap<(String, i32), (Lane, bool)>, MirrorError> {
+    fn lanes(&self, topics: &[Topic], told: &Told, other: &Told, opened: Option<Instant>) -> Result<Found, MirrorError> {
         let stand = Stand { own: &told.lanes, other: &other.lanes };
         let mut lanes = BTreeMap::new();
         for topic in topics {
