@@ -12,6 +12,7 @@ use super::health::{self, HealthCommand};
 use super::incident::{self, IncidentCommand};
 use super::log::LogCommand;
 use super::manual;
+use super::mirror::{self, MirrorCommand};
 use super::report::{self, ReportCommand};
 use super::reset::{self, ResetCommand};
 use crate::cluster::{Access, PASSWORD_VARIABLE};
@@ -26,6 +27,7 @@ pub enum Invocation {
     Serve(Box<Settings>),
     Log(LogCommand),
     Generate(GenerateCommand),
+    Mirror(Box<MirrorCommand>),
     Incident(IncidentCommand),
     Reset(ResetCommand),
     Health(HealthCommand),
@@ -60,6 +62,9 @@ pub fn parse(
     if let Some(matches) = matches.subcommand_matches("generate") {
         return generate_command(matches, variables).map(Invocation::Generate);
     }
+    if let Some(matches) = matches.subcommand_matches("mirror") {
+        return mirror::command(matches, &own_variables(variables)?).map(|command| Invocation::Mirror(Box::new(command)));
+    }
     if let Some(command) = matches.subcommand_matches("incident").and_then(incident::command) {
         return Ok(Invocation::Incident(command));
     }
@@ -91,6 +96,7 @@ fn command() -> Command {
     with_settings(Command::new("headwater").about(ABOUT).version(env!("CARGO_PKG_VERSION")).args_conflicts_with_subcommands(true))
         .subcommand(serve)
         .subcommand(generate_arguments())
+        .subcommand(mirror::commands())
         .subcommand(log_commands())
         .subcommand(incident::commands())
         .subcommand(reset::commands())
@@ -125,7 +131,7 @@ fn generate_arguments() -> Command {
     shared.fold(own, |command, row| command.arg(argument(row)))
 }
 
-fn wrong(flag: &str, message: &str) -> SettingError {
+pub(super) fn wrong(flag: &str, message: &str) -> SettingError {
     SettingError { origin: format!("--{flag}"), message: message.to_owned() }
 }
 
@@ -243,6 +249,7 @@ mod tests {
             Ok(Invocation::Generate(command)) => {
                 Err(format!("{} {} {:?} {:?}", command.to.bootstrap(), command.topic_prefix, command.settings.clock, command.end))
             }
+            Ok(Invocation::Mirror(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Incident(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Reset(command)) => Err(format!("{command:?}")),
             Ok(Invocation::Health(command)) => Err(format!("{command:?}")),

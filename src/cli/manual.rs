@@ -5,20 +5,17 @@ use clap::{Arg, ArgMatches, Command};
 use clap_complete::Shell;
 use clap_complete::aot::generate;
 
-const SHELLS: &[(&str, Shell)] = &[
-    ("bash", Shell::Bash),
-    ("elvish", Shell::Elvish),
-    ("fish", Shell::Fish),
-    ("powershell", Shell::PowerShell),
-    ("zsh", Shell::Zsh),
-];
+const SHELLS: &[(&str, Shell)] =
+    &[("bash", Shell::Bash), ("elvish", Shell::Elvish), ("fish", Shell::Fish), ("powershell", Shell::PowerShell), ("zsh", Shell::Zsh)];
 
 const NAME: &str = "headwater";
 
 pub(super) fn commands() -> [Command; 2] {
     let shell = Arg::new("shell").required(true).value_parser(PossibleValuesParser::new(SHELLS.iter().map(|(name, _)| *name)));
     [
-        Command::new("completions").about("Print the completions of a shell, such as: headwater completions bash > headwater.bash").arg(shell),
+        Command::new("completions")
+            .about("Print the completions of a shell, such as: headwater completions bash > headwater.bash")
+            .arg(shell),
         Command::new("man").about("Print the manual page, such as: headwater man > headwater.1"),
     ]
 }

@@ -1,7 +1,8 @@
 //! Floor 6: the command. Reads flags, variables and the settings file, then calls the floors below.
 //!
 //! Whatever goes wrong ends as one line on the error output, `headwater: ...`, and a status that is not 0: 2 for what was
-//! written wrong, 1 for what could not be started or read. `log verify` ends with 1 as well if it finds damage.
+//! written wrong, 1 for what could not be started or read. `log verify` ends with 1 as well if it finds damage, `mirror`
+//! if the two ends differ.
 
 mod arguments;
 mod check;
@@ -12,6 +13,7 @@ mod incident;
 mod likeness;
 mod log;
 mod manual;
+mod mirror;
 mod pages;
 mod reach;
 mod report;
@@ -40,6 +42,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, variables: impl IntoIt
         },
         Ok(Invocation::Generate(command)) => match generate::run(&command) {
             Ok(()) => ExitCode::SUCCESS,
+            Err(error) => refuse(&error, 1),
+        },
+        Ok(Invocation::Mirror(command)) => match mirror::run(&command, &mut std::io::stdout()) {
+            Ok(mirror::Verdict::Whole) => ExitCode::SUCCESS,
+            Ok(mirror::Verdict::Different) => ExitCode::from(1),
             Err(error) => refuse(&error, 1),
         },
         Ok(Invocation::Incident(command)) => match incident::run(&command, &mut std::io::stdout().lock()) {

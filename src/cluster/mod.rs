@@ -19,6 +19,7 @@ mod external_records;
 mod external_turn;
 mod external_users;
 mod external_watch;
+pub mod mirror;
 #[cfg(test)]
 pub mod reader;
 mod remote;

@@ -1,0 +1,289 @@
+//! The records of one topic: from where the target stands to where the source ended when it was asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Message};
+use rdkafka::producer::BaseRecord;
+
+use super::end::{Delivered, End, Polled, Reports, Sender, answers};
+use super::journal::{Journal, Lane, Lanes, Mark};
+use super::map::OffsetMap;
+use super::topics::Topic;
+use super::{Counts, MirrorError, Pulse};
+
+/// What is read before it is written, over all partitions of a topic.
+const ROUND_RECORDS: usize = 10_000;
+const ROUND_BYTES: usize = 4 << 20;
+
+/// A plan of an earlier run that came through in part: whether the rest is still on its way shows within this time.
+const SETTLES_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long the source may have nothing to say before what it said so far is written.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Where each partition of a topic stands at the target, by the two journals and by where the partition ends.
+pub(super) struct Stand<'a> {
+    pub own: &'a Lanes,
+    /// Of the mirror that went the other way.
+    pub other: &'a Lanes,
+}
+
+impl Stand<'_> {
+    /// The lane, and whether the journal has to learn of it. `opened`: since when no other mirror makes plans there; without it nothing
+    /// is waited for.
+    pub fn lane(&self, from: &End, to: &End, topic: &Topic, partition: i32, opened: Option<Instant>) -> Result<(Lane, bool), MirrorError> {
+        let id = (topic.name.clone(), partition);
+        let (start, source_end) = from.bounds(&topic.name, partition)?;
+        let (first, mut end) = if topic.exists { to.bounds(&topic.name, partition)? } else { (0, 0) };
+        let own = self.own.get(&id);
+        let back = self.other.get(&id).map(|lane| lane.map.inverse());
+        let newer = own.map_or(-1, |own| own.map.target_next);
+        let (mut lane, mut changed) = match (own, back) {
+            // The way back has moved more of it, or this way was never gone.
+            (_, Some(back)) if end > newer && back.target_next >= end => {
+                let mut lane = own.cloned().unwrap_or_default();
+                (lane.map, lane.mark) = (back, None);
+                (lane, true)
+            }
+            (Some(own), _) if end <= newer => (own.clone(), false),
+            (None, _) if first == end => (Lane::new(OffsetMap::new(start, end)), false),
+            _ => {
+                let name = format!("{}-{partition}", topic.name);
+                return Err(to.wrong(&format!(
+                    "{name} holds records that no mirror brought there; delete {} there, or leave it out by --topics",
+                    topic.name
+                )));
+            }
+        };
+        if let Some(opened) = opened.filter(|_| topic.exists && end < lane.map.target_next) {
+            end = settled(to, &topic.name, partition, lane.map.target_next, end, opened)?;
+        }
+        changed |= lane.map.cut(end);
+        if lane.map.runs.is_empty() && first == end {
+            // The copy begins anew, maybe of another topic of the same name.
+            (lane.map, lane.mark) = (OffsetMap::new(start, end), None);
+        }
+        if source_end < lane.map.source_next {
+            return Err(from.wrong(&format!(
+                "{}-{partition} ends at {source_end}, but was copied up to {}: the topic was deleted and made anew, or lost records; \
+                 delete it at the target to copy it from the beginning",
+                topic.name, lane.map.source_next
+            )));
+        }
+        Ok((lane, changed))
+    }
+}
+
+/// Where the partition ends when what a killed mirror had sent has arrived.
+fn settled(to: &End, topic: &str, partition: i32, planned: i64, mut end: i64, mut since: Instant) -> Result<i64, MirrorError> {
+    while end < planned && since.elapsed() < SETTLES_WITHIN {
+        std::thread::sleep(Duration::from_millis(200));
+        let (_, now) = to.bounds(topic, partition)?;
+        if now != end {
+            (end, since) = (now, Instant::now());
+        }
+    }
+    Ok(end)
+}
+
+/// Copies one topic.
+pub(super) struct Copier<'a> {
+    pub from: &'a End,
+    pub to: &'a End,
+    pub pulse: &'a Pulse,
+    pub journal: &'a mut Journal,
+    pub sender: &'a Sender,
+    pub reports: &'a Reports,
+    pub topic: &'a Topic,
+    /// Of this topic, by partition.
+    pub lanes: BTreeMap<i32, &'a mut Lane>,
+}
+
+impl Copier<'_> {
+    /// Up to where the source ends now.
+    pub fn run(&mut self, counts: &mut Counts) -> Result<(), MirrorError> {
+        let name = self.topic.name.as_str();
+        let (mut ends, mut begins) = (BTreeMap::new(), Vec::new());
+        for (partition, lane) in &self.lanes {
+            let (_, end) = self.from.bounds(name, *partition)?;
+            if end > lane.map.source_next {
+                ends.insert(*partition, end);
+                // The marked record is looked at once more.
+                begins.push((*partition, lane.mark.map_or(lane.map.source_next, |mark| mark.source.min(lane.map.source_next))));
+            }
+        }
+        if ends.is_empty() {
+            return Ok(());
+        }
+        counts.lag = ends.iter().map(|(partition, end)| end - self.lanes.get(partition).map_or(0, |lane| lane.map.source_next)).sum();
+        self.from.read_from(name, &begins)?;
+        let mut open: BTreeMap<i32, i64> = ends.clone();
+        let from = self.from;
+        let mut round = Round::default();
+        let mut heard = Instant::now();
+        while !(open.is_empty() || self.pulse.is_stopped()) {
+            let wait = if round.records.is_empty() { Duration::from_millis(100) } else { Duration::from_millis(20) };
+            match from.poll(&from.reader, wait)? {
+                Polled::Record(message) => {
+                    heard = Instant::now();
+                    let (partition, offset) = (message.partition(), message.offset());
+                    let Some(end) = open.get(&partition).copied() else { continue };
+                    self.recognise(&message)?;
+                    let known = self.lanes.get(&partition).is_none_or(|lane| offset < lane.map.source_next);
+                    if offset < end && !known {
+                        round.add(message);
+                    }
+                    if offset >= end - 1 {
+                        open.remove(&partition);
+                    }
+                }
+                Polled::EndOf(partition) => {
+                    open.remove(&partition);
+                }
+                Polled::Nothing if heard.elapsed() > Duration::from_secs(1) && !self.pulse.waits(&from.name(), None) => break,
+                Polled::Nothing => {}
+            }
+            if round.is_full() || open.is_empty() || (!round.records.is_empty() && heard.elapsed() > PATIENCE) {
+                self.write(std::mem::take(&mut round), counts)?;
+            }
+        }
+        self.write(round, counts)?;
+        let _ = from.reader.unassign();
+        // Markers and gaps behind the last record have been passed as well.
+        let mut passed = Vec::new();
+        for (partition, end) in ends.iter().filter(|(partition, _)| !open.contains_key(partition)) {
+            if let Some(lane) = self.lanes.get_mut(partition).filter(|lane| lane.map.source_next < *end) {
+                lane.map.source_next = *end;
+                passed.push(self.journal.plan_of(name, *partition, lane));
+            }
+        }
+        if !passed.is_empty() {
+            self.journal.write(self.to, &passed, self.pulse)?;
+        }
+        counts.lag = open.iter().map(|(partition, end)| end - self.lanes.get(partition).map_or(0, |lane| lane.map.source_next)).sum();
+        Ok(())
+    }
+
+    /// A record that was copied is still the one that it was, or the topic is another by now.
+    fn recognise(&self, message: &BorrowedMessage<'_>) -> Result<(), MirrorError> {
+        let mark = self.lanes.get(&message.partition()).and_then(|lane| lane.mark);
+        if mark.is_none_or(|mark| mark.source != message.offset() || mark.crc == crc(message)) {
+            return Ok(());
+        }
+        let name = &self.topic.name;
+        Err(self.from.wrong(&format!(
+            "{name}-{} has another record at offset {} than the one that was copied: the topic was deleted and made anew; delete {name} at \
+             the target to copy it from the beginning",
+            message.partition(),
+            message.offset()
+        )))
+    }
+
+    fn write(&mut self, round: Round<'_>, counts: &mut Counts) -> Result<(), MirrorError> {
+        if round.records.is_empty() {
+            return Ok(());
+        }
+        let name = self.topic.name.as_str();
+        let mut offsets: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
+        let mut marks = BTreeMap::new();
+        for message in &round.records {
+            offsets.entry(message.partition()).or_default().push(message.offset());
+            marks.insert(message.partition(), message);
+        }
+        let (mut plans, mut expected) = (Vec::new(), BTreeMap::new());
+        for (partition, offsets) in &offsets {
+            let Some(lane) = self.lanes.get_mut(partition) else { continue };
+            expected.insert(*partition, lane.plan(offsets));
+            lane.mark = marks.get(partition).map(|message| Mark { source: message.offset(), crc: crc(message) });
+            plans.push(self.journal.plan_of(name, *partition, lane));
+        }
+        self.journal.write(self.to, &plans, self.pulse)?;
+        for message in &round.records {
+            self.send(message)?;
+        }
+        let waiting = |reason: Option<String>| self.pulse.waits(&self.to.name(), reason);
+        let Some(delivered) = answers(self.to, self.sender, self.reports, round.records.len(), name, waiting)? else {
+            return Err(MirrorError::stopped());
+        };
+        self.verify(&delivered, expected)?;
+        counts.records += round.records.len() as u64;
+        counts.bytes += round.bytes as u64;
+        let copied = i64::try_from(round.records.len()).unwrap_or(i64::MAX);
+        counts.lag = (counts.lag - copied).max(0);
+        self.pulse.beat(|| format!("{name}: {} records, {} bytes copied, about {} to go", counts.records, counts.bytes, counts.lag));
+        Ok(())
+    }
+
+    fn send(&self, message: &BorrowedMessage<'_>) -> Result<(), MirrorError> {
+        let name = self.topic.name.as_str();
+        loop {
+            let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(name).partition(message.partition());
+            record.key = message.key();
+            record.payload = message.payload();
+            record.timestamp = Some(message.timestamp().to_millis().unwrap_or(-1));
+            record.headers = message.headers().map(BorrowedHeaders::detach);
+            match self.sender.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => self.sender.poll(Duration::from_millis(50)),
+                Err((error, _)) => {
+                    let at = format!("{name}-{} (offset {} of the source)", message.partition(), message.offset());
+                    return Err(self.to.failed(&format!("cannot write to {at}"), &error));
+                }
+            }
+        }
+    }
+
+    /// The records are where the journal says that they are. The reports mostly say so; those of records that were sent again, as the
+    /// target had ended meanwhile, may not. As each of them is there once, the end of the partition then tells.
+    fn verify(&self, delivered: &[Delivered], mut expected: BTreeMap<i32, i64>) -> Result<(), MirrorError> {
+        let name = self.topic.name.as_str();
+        let mut unclear = BTreeSet::new();
+        for report in delivered {
+            let (Ok(offset), Some(next)) = (&report.offset, expected.get_mut(&report.partition)) else { continue };
+            if offset != next {
+                unclear.insert(report.partition);
+            }
+            *next += 1;
+        }
+        for (partition, next) in expected.into_iter().filter(|(partition, _)| unclear.contains(partition)) {
+            let (_, end) = self.to.bounds(name, partition)?;
+            if end != next {
+                return Err(self.to.wrong(&format!(
+                    "{name}-{partition} ends at {end} instead of {next}: somebody else writes to it, or it lost records; stop that, delete \
+                     {name} there and run this again to copy it anew"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Round<'a> {
+    records: Vec<BorrowedMessage<'a>>,
+    bytes: usize,
+}
+
+impl<'a> Round<'a> {
+    fn add(&mut self, message: BorrowedMessage<'a>) {
+        self.bytes += message.key().map_or(0, <[u8]>::len) + message.payload().map_or(0, <[u8]>::len);
+        self.records.push(message);
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= ROUND_RECORDS || self.bytes >= ROUND_BYTES
+    }
+}
+
+/// Of time, key and value.
+fn crc(message: &BorrowedMessage<'_>) -> u32 {
+    let time = message.timestamp().to_millis().unwrap_or(-1).to_be_bytes();
+    let parts = [message.key(), message.payload()];
+    parts.into_iter().fold(crc32c::crc32c(&time), |crc, part| {
+        let length = part.map_or(-1, |part| i64::try_from(part.len()).unwrap_or(i64::MAX)).to_be_bytes();
+        crc32c::crc32c_append(crc32c::crc32c_append(crc, &length), part.unwrap_or_default())
+    })
+}
