@@ -51,7 +51,6 @@ PARTS = (
     on_binary("student", "tests/student/run.py"),
     on_binary("challenges", "tests/challenges/run.py"),
     on_binary("clients", "tests/clients/run.py"),
-    on_binary("cluster", "tests/cluster/run.py"),
     on_binary("browser", "tests/browser/run.py"),
     on_binary("docs", "tests/docs/run.py"),
     on_binary("image", "tests/image/run.py"),

@@ -62,6 +62,7 @@ pub(super) async fn run(settings: &Settings, setting: &ClusterSetting) -> Result
         secret,
         workshop_code: workshop.map(|workshop| workshop.code()),
         open: false,
+        container: around.container,
         own: around.own.map_or_else(|| "127.0.0.1".to_owned(), |own| own.to_string()),
     };
     let ending = watch::Sender::new(false);

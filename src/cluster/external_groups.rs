@@ -242,7 +242,7 @@ fn committed(client: &BaseConsumer<Talk>, view: &View) -> Result<Committed, Kafk
 
 fn group_offset((topic, partition, committed): &(TopicName, PartitionId, Offset), view: &View) -> Option<GroupOffset> {
     let found = view.topics.get(topic.as_str())?.partitions.iter().find(|one| one.partition == *partition)?;
-    Some(GroupOffset { topic: topic.clone(), partition: *partition, committed: *committed, end_offset: found.end_offset })
+    Some(GroupOffset { topic: topic.clone(), partition: *partition, committed: Some(*committed), end_offset: found.end_offset })
 }
 
 fn has_members(code: ErrorCode, group: &str) -> ClusterError {
