@@ -2,7 +2,7 @@ TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 NPM ?= $(shell command -v npm)
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs docs-check crowd challenges spark cluster
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs docs-check crowd challenges spark cluster mirror
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -80,6 +80,10 @@ challenges: build
 # A class on three Apache Kafka brokers, of which one dies in the middle. Needs Java and Maven.
 cluster: build
 	python3 tests/cluster/run.py --binary $(BINARY)
+
+# Topics, configs and offsets from Headwater to Apache Kafka and back, with kill -9 in between.
+mirror: build
+	python3 tests/mirror/run.py --binary $(BINARY)
 
 # Python with PySpark, and the jars of Kafka and Delta, below .cache, as the Spark challenges want them. A second time it costs seconds.
 spark:
