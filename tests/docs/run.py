@@ -4,6 +4,7 @@ run.py --binary target/release/headwater [WORD...]   only pages and templates wi
 """
 
 import argparse
+import signal
 import sys
 import time
 import unittest
@@ -47,6 +48,8 @@ def own_tests():
 
 
 def main():
+    # Who was started in the background ignores Ctrl+C, and so would all that is run here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", required=True)
     parser.add_argument("words", nargs="*")
