@@ -47,6 +47,8 @@ pub struct ProducerEntry {
     pub current_txn_first_offset: Option<Offset>,
     /// Order of last use, for forgetting.
     touched: u64,
+    /// When it was first found to have sent nothing since the look before.
+    idle_since: Option<Timestamp>,
 }
 
 impl ProducerEntry {
@@ -164,12 +166,14 @@ impl ProducerStates {
             coordinator_epoch: -1,
             current_txn_first_offset: None,
             touched: 0,
+            idle_since: None,
         });
         if entry.epoch != header.producer_epoch {
             entry.epoch = header.producer_epoch;
             entry.batches.clear();
         }
         entry.touched = self.touches;
+        entry.idle_since = None;
         entry.last_timestamp = header.max_timestamp;
         if let Some(marker) = marker {
             entry.coordinator_epoch = marker.coordinator_epoch;
@@ -197,11 +201,13 @@ impl ProducerStates {
         None
     }
 
-    /// Forgets producers that were idle for `expiration_ms` and have no open transaction.
+    /// Forgets producers that were idle for `expiration_ms` and have no open transaction. The broker's clock counts, from the first look on
+    /// that finds nothing new: by the times of its records whoever copies old ones would be forgotten between a batch and its retry.
     pub fn remove_expired(&mut self, now: Timestamp, expiration_ms: i64) {
-        let open_or_recent =
-            |entry: &ProducerEntry| entry.current_txn_first_offset.is_some() || now.since(entry.last_timestamp) < expiration_ms;
-        self.producers.retain(|_, entry| open_or_recent(entry));
+        self.producers.retain(|_, entry| {
+            let since = *entry.idle_since.get_or_insert(now);
+            entry.current_txn_first_offset.is_some() || now.since(since) < expiration_ms
+        });
     }
 
     fn forget_surplus(&mut self) {
@@ -246,7 +252,7 @@ impl ProducerStates {
         coordinator_epoch: i32,
         current_txn_first_offset: Option<Offset>,
     ) -> ProducerEntry {
-        ProducerEntry { producer_id, epoch, batches, last_timestamp, coordinator_epoch, current_txn_first_offset, touched: 0 }
+        ProducerEntry { producer_id, epoch, batches, last_timestamp, coordinator_epoch, current_txn_first_offset, touched: 0, idle_since: None }
     }
 }
 

@@ -99,7 +99,13 @@ fn idle_producers_expire_unless_a_transaction_is_open() {
     let mut open = header(9, 0, 0, 1, 10);
     open.attributes = Attributes(Attributes::TRANSACTIONAL);
     states.apply(&open, None);
-    states.remove_expired(Timestamp(100_000), 1000);
+    let now = Timestamp(100_000);
+    states.remove_expired(now, 1000);
+    assert_eq!(code(&states, &header(7, 1, 0, 10, 0)), "again", "its records are old, but it sent them just now");
+    states.apply(&header(7, 1, 10, 10, 20), None);
+    states.remove_expired(now.plus_ms(1000), 1000);
+    assert_eq!(code(&states, &header(7, 1, 10, 10, 0)), "again", "it has sent since the look before");
+    states.remove_expired(now.plus_ms(2000), 1000);
     assert_eq!(states.iter().map(|entry| entry.producer_id.0).collect::<Vec<_>>(), [9]);
 }
 

@@ -80,7 +80,6 @@ impl Recovery {
         for segment in segments.iter().skip(first) {
             producer_snapshot::replay(segment, from, &mut producers)?;
         }
-        producers.remove_expired(self.facts.now, self.config.producer_id_expiration_ms);
         Ok(producers)
     }
 }

@@ -45,6 +45,16 @@ fn produced(id: i64, sequence: i32) -> CheckedBatch {
     CheckedBatch::trusted(builder.build().unwrap())
 }
 
+#[test]
+fn a_retry_is_known_after_a_kill_however_old_its_records_are() {
+    let (store, mut log) = filled(1);
+    log.append(produced(5, 0), NOW).unwrap();
+    drop(log);
+    let later = OpenFacts { now: NOW.plus_ms(100_000_000), ..facts(LastStop::SameBoot, 0) };
+    let (mut log, _) = open(&store, later);
+    assert!(log.append(produced(5, 0), later.now).unwrap().duplicate);
+}
+
 /// The base offsets that can be read from `from` on, up to the end or an error.
 fn bases(view: &LogView, from: i64) -> Result<Vec<i64>, ReadError> {
     let mut found = Vec::new();
