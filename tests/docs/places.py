@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import secrets
 import shutil
@@ -13,6 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import clusters
 from broker import free_ports
 
 CODE = "otter-4821"
@@ -24,8 +26,9 @@ STOP_LIMIT = 15
 class Broker:
     """`classroom`: two listeners that log in, one of them inside TLS."""
 
-    def __init__(self, binary, classroom):
+    def __init__(self, binary, classroom, more=(), secret=SECRET):
         self.folder, self.classroom = Path(tempfile.mkdtemp(prefix="headwater-docs-")), classroom
+        self.more, self.secret, self.generates = more, secret, "--generators" not in more
         self.log = self.folder / "log"
         # Another program may take a port between the look at it and the start.
         if not any(self.started(binary) for _ in range(3)):
@@ -37,8 +40,8 @@ class Broker:
         if self.classroom:
             doors = [f"CLEAR=SASL_PLAINTEXT://127.0.0.1:{self.kafka}", f"TLS=SASL_SSL://127.0.0.1:{self.tls}"]
             words = ["--classroom", "--workshop-code", CODE, *(word for door in doors for word in ("--listener", door)), "--https", "off"]
-        command = [binary, "serve", *words, "--http", f"127.0.0.1:{self.http}", "--data-dir", str(self.folder / "data")]
-        environment = {**clean_environment(), "HEADWATER_INSTRUCTOR_SECRET": SECRET} if self.classroom else clean_environment()
+        command = [binary, "serve", *words, "--http", f"127.0.0.1:{self.http}", "--data-dir", str(self.folder / "data"), *self.more]
+        environment = {**clean_environment(), "HEADWATER_INSTRUCTOR_SECRET": self.secret} if self.classroom else clean_environment()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         begin = time.monotonic()
@@ -56,7 +59,7 @@ class Broker:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/healthz", timeout=2) as answer:
                 ready = answer.status == 200
-            if ready and not self.classroom:
+            if ready and self.generates and not self.classroom:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/api/generators", timeout=2) as answer:
                     ready = json.load(answer)["phase"] == "live"
             return ready
@@ -90,15 +93,24 @@ class Broker:
 class Brokers:
     """Each is started when the first block wants it."""
 
-    def __init__(self, binary):
-        self.binary, self.started, self.lock = binary, {}, threading.Lock()
+    def __init__(self, binary, python):
+        self.binary, self.python, self.started, self.locks = binary, python, {}, {}
+        self.lock = threading.Lock()
 
     def of(self, kind):
+        kind = "class" if kind == "student" else kind
         with self.lock:
-            classroom = kind != "broker"
-            if classroom not in self.started:
-                self.started[classroom] = Broker(self.binary, classroom)
-            return self.started[classroom]
+            own = self.locks.setdefault(kind, threading.Lock())
+        # Apache Kafka takes its time; the other pages do not wait for it.
+        with own:
+            if kind not in self.started:
+                self.started[kind] = self.made(kind)
+            return self.started[kind]
+
+    def made(self, kind):
+        if kind == "kafka":
+            return clusters.ApacheKafka(self.python)
+        return clusters.Pair(self.binary, self.python) if kind == "pair" else Broker(self.binary, kind == "class")
 
     def close(self):
         for broker in self.started.values():
@@ -136,7 +148,7 @@ class Folder:
             # pip keeps what it fetched where it always does, not in the page's folder
             "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip")),
         }
-        self.student = None
+        self.student, self.ports = None, {}
 
     def run(self, block):
         """None, or what went wrong."""
@@ -147,12 +159,17 @@ class Folder:
             text = broker.placed(text)
             environment["HEADWATER_HTTP"] = f"127.0.0.1:{broker.http}"
             environment["HEADWATER_INSTRUCTOR_SECRET"] = SECRET
+            if kind == "kafka":
+                broker.furnish(self.path)
             if kind == "student":
                 self.join(broker)
                 environment.update(self.student)
         else:
-            # Whatever listens, listens on this machine only, at a free port.
-            text = re.sub(r"\b(?:127\.0\.0\.1|0\.0\.0\.0):\d+", "127.0.0.1:0", text)
+            # Whatever listens, listens on this machine only, at a free port: at one that the block knows, or at any.
+            if "ports" in block.named:
+                text = re.sub(r"\b127\.0\.0\.1:(\d+)", lambda found: f"127.0.0.1:{self.free_port(found[1])}", text)
+            else:
+                text = re.sub(r"\b(?:127\.0\.0\.1|0\.0\.0\.0):\d+", "127.0.0.1:0", text)
             if "--listener" in text:
                 del environment["HEADWATER_LISTEN"]
         runner = RUNNERS.get(block.language)
@@ -163,6 +180,11 @@ class Folder:
         if runner is None:
             return None if "file" in block.named else f"nothing here can run {block.language}"
         return finished([*runner(self), name], self.path, environment, block.named)
+
+    def free_port(self, named):
+        if named not in self.ports:
+            self.ports[named] = random.choice(sorted(set(free_ports(100)) - set(self.ports.values())))
+        return self.ports[named]
 
     def keep(self, block):
         """A block that is a file of the page and does not run."""

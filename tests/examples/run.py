@@ -124,9 +124,13 @@ def all_pass(found, challenges):
         assert len(found[id]) == 3 and ends == {"passed"}, (id, found[id])
 
 
-def right_solutions_pass(make):
+def right_solutions_pass_as_the_readme_says(make):
+    """The lines of its README.md, in a Python that has nothing yet."""
     repository = make()
-    said = repository.run(0)
+    (lines,) = re.findall(r"^```sh executed by=tests/examples/run.py\n(.*?)^```$", (repository.clone / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    cache = os.environ.get("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip"))
+    path = os.pathsep.join((str(repository.place / "bin"), os.environ["PATH"]))
+    said = repository.run(0, "sh", "-e", "-c", lines, PATH=path, PIP_CACHE_DIR=cache)
     found = repository.results()
     all_pass(found, SOLVED)
     others = {how for id, cases in found.items() if id not in SOLVED for how, _ in cases.values()}
@@ -302,7 +306,7 @@ def main():
     tests = (
         (the_workflow_is_made_of_these_commands, make, binary, yaml, work),
         (one_that_crashes_or_hangs_is_named, make),
-        (right_solutions_pass, make),
+        (right_solutions_pass_as_the_readme_says, make),
         (a_wrong_solution_is_named_with_what_to_do, make),
         (a_solution_that_takes_no_ticket_fails, make),
         (a_run_that_is_cancelled_stops_its_broker, make),
