@@ -75,7 +75,7 @@ class Broker:
         """A text with the addresses of this broker in place of the usual ones, and of the words that stand for them."""
         host = r"(?:127\.0\.0\.1|localhost|HOST|YOUR-ADDRESS|ADDRESS)"
         text = re.sub(rf"\b{host}:(?:9092|PORT)\b", f"127.0.0.1:{self.kafka}", text)
-        text = re.sub(rf"\b{host}:9093\b", f"127.0.0.1:{self.tls}", text)
+        text = re.sub(rf"\b(?:{host}:9093|kafka\.example\.org:9094)\b", f"127.0.0.1:{self.tls}", text)
         text = re.sub(rf"\b{host}:8080\b", f"127.0.0.1:{self.http}", text)
         text = re.sub(rf"(['\"]){host}\1, 9092\b", f"'127.0.0.1', {self.kafka}", text)
         return re.sub(r"\bCODE\b", CODE, re.sub(r"(?<![-\w/])HOST(?![-\w])", "127.0.0.1", text))
