@@ -1,9 +1,7 @@
 """What pages about other clusters need: two brokers, one of them with records to move, and Apache Kafka with its own tools."""
 
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import places
@@ -37,7 +35,6 @@ class Pair:
     """`laptop`, which has a topic and a group, and the empty `cluster`, which wants a login."""
 
     def __init__(self, binary, python):
-        self.folder = Path(tempfile.mkdtemp(prefix="headwater-docs-"))
         self.laptop = places.Broker(binary, False, ("--generators", "off"))
         self.cluster = places.Broker(binary, True, ("--generators", "off"), SECRET)
         self.http = self.laptop.http
@@ -50,7 +47,6 @@ class Pair:
     def close(self):
         self.laptop.close()
         self.cluster.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class ApacheKafka:

@@ -21,6 +21,8 @@ CODE = "otter-4821"
 SECRET = secrets.token_hex(12)
 START_LIMIT = 60
 STOP_LIMIT = 15
+# Two that look for free ports at the same time would find the same ones.
+STARTS = threading.Lock()
 
 
 class Broker:
@@ -30,12 +32,14 @@ class Broker:
         self.folder, self.classroom = Path(tempfile.mkdtemp(prefix="headwater-docs-")), classroom
         self.more, self.secret, self.generates = more, secret, "--generators" not in more
         self.log = self.folder / "log"
-        # Another program may take a port between the look at it and the start.
-        if not any(self.started(binary) for _ in range(3)):
+        with STARTS:
+            # Another program may take a port between the look at it and the start.
+            started = any(self.started(binary) for _ in range(3))
+        if not started:
             raise RuntimeError(f"the broker did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
 
     def started(self, binary):
-        self.kafka, self.tls, self.http = free_ports(3)
+        self.kafka, self.tls, self.http = random.sample(free_ports(200), 3)
         words = ["--listen", f"127.0.0.1:{self.kafka}"]
         if self.classroom:
             doors = [f"CLEAR=SASL_PLAINTEXT://127.0.0.1:{self.kafka}", f"TLS=SASL_SSL://127.0.0.1:{self.tls}"]
