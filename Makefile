@@ -2,7 +2,7 @@ TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 NPM ?= $(shell command -v npm)
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs docs-check crowd challenges spark cluster mirror
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs docs-check examples-check crowd challenges spark cluster mirror
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -72,6 +72,10 @@ docs:
 # Every code block of README.md and docs/ by its mark, every link, the templates with real clients.
 docs-check: build
 	python3 tests/docs/run.py --binary $(BINARY)
+
+# The example of a course's repository in docs/examples/ci: its script, its workflow, and what its user may do wrong.
+examples-check: build
+	python3 tests/examples/run.py --binary $(BINARY)
 
 # Every solution, starter and wrong solution of the Python challenges, with real clients, in one town; SEED and DIRT choose it.
 challenges: build

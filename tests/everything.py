@@ -55,6 +55,7 @@ PARTS = (
     on_binary("docs", "tests/docs/run.py"),
     on_binary("image", "tests/image/run.py"),
     on_binary("dist", "tests/dist/run.py"),
+    on_binary("examples", "tests/examples/run.py"),
     on_binary("doors", "tests/clients/doors.py"),
     on_binary("settings", "tests/clients/settings.py"),
     on_binary("kill9", "tests/durability/kill9.py"),

@@ -11,6 +11,9 @@ What `executed` may be followed by:
     with=broker        a broker for one person is running
     with=class         a classroom is running; nobody has joined
     with=student       a classroom is running, and headwater.pyz has joined it
+    with=pair          two brokers are running: kafka://laptop:9092 has a topic and a group, kafka://cluster:9092 is empty and wants a login
+    with=kafka         Apache Kafka is running at HOST:PORT, and its tools are on PATH
+    ports=free         the ports of 127.0.0.1 that it names become free ones, the same wherever they stand; any port without
     file=NAME          the block is this file in the page's folder; a program is run from there, anything else only lies there
     prints=TEXT        it has to print this
     until=TEXT         it does not end by itself: when it has printed this, it gets a Ctrl+C and has to end
@@ -27,8 +30,8 @@ from typing import NamedTuple
 FENCE = re.compile(r"^( *)(`{3,}|~{3,})(.*)$")
 ITEM = re.compile(r"^ *(?:[-*+]|\d{1,9}[.)]) +\S")
 MARKS = ("executed", "checked", "unverified")
-SERVERS = ("broker", "class", "student")
-NAMES = {"executed": ("with", "file", "prints", "until", "within", "by"), "checked": ("file",), "unverified": ()}
+SERVERS = ("broker", "class", "student", "pair", "kafka")
+NAMES = {"executed": ("with", "ports", "file", "prints", "until", "within", "by"), "checked": ("file",), "unverified": ()}
 
 
 class Block(NamedTuple):

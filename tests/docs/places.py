@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import secrets
 import shutil
@@ -13,32 +14,38 @@ import time
 import urllib.request
 from pathlib import Path
 
+import clusters
 from broker import free_ports
 
 CODE = "otter-4821"
 SECRET = secrets.token_hex(12)
 START_LIMIT = 60
 STOP_LIMIT = 15
+# Two that look for free ports at the same time would find the same ones.
+STARTS = threading.Lock()
 
 
 class Broker:
     """`classroom`: two listeners that log in, one of them inside TLS."""
 
-    def __init__(self, binary, classroom):
+    def __init__(self, binary, classroom, more=(), secret=SECRET):
         self.folder, self.classroom = Path(tempfile.mkdtemp(prefix="headwater-docs-")), classroom
+        self.more, self.secret, self.generates = more, secret, "--generators" not in more
         self.log = self.folder / "log"
-        # Another program may take a port between the look at it and the start.
-        if not any(self.started(binary) for _ in range(3)):
+        with STARTS:
+            # Another program may take a port between the look at it and the start.
+            started = any(self.started(binary) for _ in range(3))
+        if not started:
             raise RuntimeError(f"the broker did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
 
     def started(self, binary):
-        self.kafka, self.tls, self.http = free_ports(3)
+        self.kafka, self.tls, self.http = random.sample(free_ports(200), 3)
         words = ["--listen", f"127.0.0.1:{self.kafka}"]
         if self.classroom:
             doors = [f"CLEAR=SASL_PLAINTEXT://127.0.0.1:{self.kafka}", f"TLS=SASL_SSL://127.0.0.1:{self.tls}"]
             words = ["--classroom", "--workshop-code", CODE, *(word for door in doors for word in ("--listener", door)), "--https", "off"]
-        command = [binary, "serve", *words, "--http", f"127.0.0.1:{self.http}", "--data-dir", str(self.folder / "data")]
-        environment = {**clean_environment(), "HEADWATER_INSTRUCTOR_SECRET": SECRET} if self.classroom else clean_environment()
+        command = [binary, "serve", *words, "--http", f"127.0.0.1:{self.http}", "--data-dir", str(self.folder / "data"), *self.more]
+        environment = {**clean_environment(), "HEADWATER_INSTRUCTOR_SECRET": self.secret} if self.classroom else clean_environment()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         begin = time.monotonic()
@@ -56,7 +63,7 @@ class Broker:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/healthz", timeout=2) as answer:
                 ready = answer.status == 200
-            if ready and not self.classroom:
+            if ready and self.generates and not self.classroom:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/api/generators", timeout=2) as answer:
                     ready = json.load(answer)["phase"] == "live"
             return ready
@@ -72,7 +79,7 @@ class Broker:
         """A text with the addresses of this broker in place of the usual ones, and of the words that stand for them."""
         host = r"(?:127\.0\.0\.1|localhost|HOST|YOUR-ADDRESS|ADDRESS)"
         text = re.sub(rf"\b{host}:(?:9092|PORT)\b", f"127.0.0.1:{self.kafka}", text)
-        text = re.sub(rf"\b{host}:9093\b", f"127.0.0.1:{self.tls}", text)
+        text = re.sub(rf"\b(?:{host}:9093|kafka\.example\.org:9094)\b", f"127.0.0.1:{self.tls}", text)
         text = re.sub(rf"\b{host}:8080\b", f"127.0.0.1:{self.http}", text)
         text = re.sub(rf"(['\"]){host}\1, 9092\b", f"'127.0.0.1', {self.kafka}", text)
         return re.sub(r"\bCODE\b", CODE, re.sub(r"(?<![-\w/])HOST(?![-\w])", "127.0.0.1", text))
@@ -90,15 +97,24 @@ class Broker:
 class Brokers:
     """Each is started when the first block wants it."""
 
-    def __init__(self, binary):
-        self.binary, self.started, self.lock = binary, {}, threading.Lock()
+    def __init__(self, binary, python):
+        self.binary, self.python, self.started, self.locks = binary, python, {}, {}
+        self.lock = threading.Lock()
 
     def of(self, kind):
+        kind = "class" if kind == "student" else kind
         with self.lock:
-            classroom = kind != "broker"
-            if classroom not in self.started:
-                self.started[classroom] = Broker(self.binary, classroom)
-            return self.started[classroom]
+            own = self.locks.setdefault(kind, threading.Lock())
+        # Apache Kafka takes its time; the other pages do not wait for it.
+        with own:
+            if kind not in self.started:
+                self.started[kind] = self.made(kind)
+            return self.started[kind]
+
+    def made(self, kind):
+        if kind == "kafka":
+            return clusters.ApacheKafka(self.python)
+        return clusters.Pair(self.binary, self.python) if kind == "pair" else Broker(self.binary, kind == "class")
 
     def close(self):
         for broker in self.started.values():
@@ -136,7 +152,7 @@ class Folder:
             # pip keeps what it fetched where it always does, not in the page's folder
             "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip")),
         }
-        self.student = None
+        self.student, self.ports = None, {}
 
     def run(self, block):
         """None, or what went wrong."""
@@ -147,12 +163,17 @@ class Folder:
             text = broker.placed(text)
             environment["HEADWATER_HTTP"] = f"127.0.0.1:{broker.http}"
             environment["HEADWATER_INSTRUCTOR_SECRET"] = SECRET
+            if kind == "kafka":
+                broker.furnish(self.path)
             if kind == "student":
                 self.join(broker)
                 environment.update(self.student)
         else:
-            # Whatever listens, listens on this machine only, at a free port.
-            text = re.sub(r"\b(?:127\.0\.0\.1|0\.0\.0\.0):\d+", "127.0.0.1:0", text)
+            # Whatever listens, listens on this machine only, at a free port: at one that the block knows, or at any.
+            if "ports" in block.named:
+                text = re.sub(r"\b127\.0\.0\.1:(\d+)", lambda found: f"127.0.0.1:{self.free_port(found[1])}", text)
+            else:
+                text = re.sub(r"\b(?:127\.0\.0\.1|0\.0\.0\.0):\d+", "127.0.0.1:0", text)
             if "--listener" in text:
                 del environment["HEADWATER_LISTEN"]
         runner = RUNNERS.get(block.language)
@@ -163,6 +184,11 @@ class Folder:
         if runner is None:
             return None if "file" in block.named else f"nothing here can run {block.language}"
         return finished([*runner(self), name], self.path, environment, block.named)
+
+    def free_port(self, named):
+        if named not in self.ports:
+            self.ports[named] = random.choice(sorted(set(free_ports(100)) - set(self.ports.values())))
+        return self.ports[named]
 
     def keep(self, block):
         """A block that is a file of the page and does not run."""

@@ -28,7 +28,7 @@ INDEX = ROOT / "docs" / "README.md"
 
 
 def pages():
-    return [ROOT / "README.md", ROOT / "docker" / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "templates").glob("*.md"))]
+    return [ROOT / "README.md", ROOT / "docker" / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "templates").glob("*.md")), *sorted((ROOT / "docs" / "examples").glob("*/README.md"))]
 
 
 def link_results(chosen):
@@ -70,7 +70,7 @@ def main():
     run, failed, skipped = own_tests()
     passed = run - failed - skipped
     marks = {}
-    brokers = places.Brokers(binary)
+    brokers = places.Brokers(binary, python)
     chosen = [page for page in pages() if wanted(page.relative_to(ROOT).as_posix())]
     try:
         with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -124,7 +124,7 @@ FOLDER = []
 class Executed(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        FOLDER.append(places.Folder(places.Brokers(commands.Program.binary), sys.executable))
+        FOLDER.append(places.Folder(places.Brokers(commands.Program.binary, sys.executable), sys.executable))
 
     @classmethod
     def tearDownClass(cls):
@@ -138,6 +138,11 @@ class Executed(unittest.TestCase):
         self.assertIn("ended with 1", self.told("sh executed", "false\ntrue\n"))
         self.assertIn("--lisen", self.told("sh executed", "headwater --lisen 127.0.0.1:9092\n"))
         self.assertIn("NameError", self.told("python executed", "print(x)\n"))
+
+    def test_ports_that_a_block_names_stay_the_same_within_it(self):
+        text = "a=127.0.0.1:9292 b=127.0.0.1:9292 c=127.0.0.1:8280\ntest $a = $b && test $a != $c && test $a != 127.0.0.1:0\n"
+        self.assertEqual("ok", self.told("sh executed ports=free", text))
+        self.assertIn("ended with 1", self.told("sh executed", text))
 
     def test_a_language_that_nothing_runs_cannot_be_executed(self):
         self.assertIn("nothing here can run", self.told("powershell executed", "ls\n"))

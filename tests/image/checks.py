@@ -37,12 +37,12 @@ OWN_TOPIC = "kept"
 
 
 class Readme:
-    """The lines of docker/README.md that are marked for this test. Each has to be run."""
+    """The lines of docker/README.md and docs/ci.md that are marked for this test. Each has to be run."""
 
     BLOCK = re.compile(r"^```(\w+) executed by=tests/image/run.py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
     def __init__(self):
-        blocks = self.BLOCK.findall((ROOT / "docker" / "README.md").read_text())
+        blocks = [block for page in ("docker/README.md", "docs/ci.md") for block in self.BLOCK.findall((ROOT / page).read_text())]
         self.lines = [line for kind, text in blocks if kind == "sh" for line in text.splitlines()]
         self.toml = [text for kind, text in blocks if kind == "toml"]
         self.left = set(self.lines)
@@ -303,11 +303,24 @@ class Checks:
         variables = " ".join(f"-e {name}='{value}'" for name, value in service["env"].items())
         self.engine.do(f"docker run -d --name class {ports} {variables} {IMAGE}")
         wait_for(lambda: self.engine.shell("podman healthcheck run class", ROOT)[2] == 0, 60, "a content health check")
+        self.taken_out(version)
         step = next(step for step in job["steps"] if step.get("shell") == "python")
         done = subprocess.run((sys.executable, "-c", step["run"]), capture_output=True, text=True, timeout=120, check=False)
         self.check(f"the step of the CI example passes: {done.stdout.strip()}", "" if done.returncode == 0 and "read 1000 purchases" in done.stdout else done.stdout + done.stderr)
         self.stopped("class")
         self.engine.do("docker rm -v class")
+
+    def taken_out(self, version):
+        """The program alone, as docs/ci.md gets it from the image."""
+        line = self.readme.line("docker create").replace("YOUR-ORGANIZATION", "some")
+        published = line.split()[-1]
+        self.engine.do(f"docker tag {IMAGE} {published}")
+        self.engine.do(line, self.desk)
+        self.typed("docker cp")
+        said = subprocess.run((self.desk / "headwater", "--version"), capture_output=True, text=True, check=False).stdout
+        self.check("the program can be taken out of the image", "" if said == f"headwater {version}\n" and published.endswith(f":{version}") else said or published)
+        self.engine.do("docker rm -v headwater")
+        self.engine.do(f"docker rmi {published}")
 
     def development_container(self):
         box = json.loads((ROOT / "docker" / "devcontainer" / "devcontainer.json").read_text())

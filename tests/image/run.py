@@ -1,4 +1,4 @@
-"""The container image: built, looked into, run as docker/README.md says, reached from another machine, started and killed over and over.
+"""The container image: built, looked into, run as docker/README.md and docs/ci.md say, reached from another machine, started and killed over and over.
 
 run.py --binary target/release/headwater [--starts 20]
 

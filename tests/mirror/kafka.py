@@ -30,7 +30,8 @@ def free_port():
 
 
 class Kafka:
-    def __init__(self):
+    def __init__(self, more=""):
+        """`more`: further lines of its properties."""
         jars = find_jars()
         port, controller = free_port(), free_port()
         self.address = f"127.0.0.1:{port}"
@@ -41,7 +42,7 @@ class Kafka:
             f"listeners=PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{controller}\nadvertised.listeners=PLAINTEXT://{self.address}\n"
             f"controller.listener.names=CONTROLLER\nlog.dirs={self.folder / 'log'}\ngroup.initial.rebalance.delay.ms=0\n"
             "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\ntransaction.state.log.replication.factor=1\n"
-            "log.cleaner.backoff.ms=3600000\ntransaction.state.log.min.isr=1\ntransaction.state.log.num.partitions=1\n"
+            f"log.cleaner.backoff.ms=3600000\ntransaction.state.log.min.isr=1\ntransaction.state.log.num.partitions=1\n{more}"
         )
         self.log = (self.folder / "kafka.txt").open("ab")
         java = [*JVM, "-cp", f"{jars}/*"]
