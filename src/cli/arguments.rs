@@ -265,10 +265,11 @@ mod tests {
         assert!(said(&["check", "C02", "c04"]).contains(r#"challenges: ["c02", "c04"]"#), "{}", said(&["check", "C02", "c04"]));
         let all = said(&["check", "--all", "--junit", "out.xml", "--student", "quiet-otter", "--http", "h:1"]);
         assert!(
-            all.contains("challenges: [], student: Some(\"quiet-otter\"), junit: Some(\"out.xml\"), path: None, ticket: None"),
+            all.contains("challenges: [], all: true, student: Some(\"quiet-otter\"), junit: Some(\"out.xml\"), path: None, ticket: None"),
             "{all}"
         );
-        for wrong in [&["check"][..], &["check", "--all", "c02"], &["check", "--all", "--path", "t"], &["check", "c05", "--ticket", "x"]] {
+        assert!(said(&["check", "--all", "C02"]).contains(r#"challenges: ["c02"], all: true"#));
+        for wrong in [&["check"][..], &["check", "--all", "--path", "t"], &["check", "c05", "--ticket", "x"]] {
             assert!(!said(wrong).contains("CheckCommand"), "{wrong:?}");
         }
         assert!(said(&["report", "--out", "there"]).contains(r#"folder: "there", student: None"#));

@@ -13,8 +13,10 @@ use crate::workshop::truth::receipt_of;
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckCommand {
     pages: Pages,
-    /// Empty: all of them.
+    /// They have to pass.
     challenges: Vec<String>,
+    /// The others too, where somebody has tried them.
+    all: bool,
     student: Option<String>,
     junit: Option<PathBuf>,
     /// Files of this computer that hold the answer.
@@ -35,7 +37,7 @@ pub(super) fn commands() -> Command {
         .about("Ask a running broker whether the answers to its challenges are right")
         .after_help(
             "Ends with 0 if all that were asked for pass, with 1 if not. Of --all, challenges that nobody has asked a ticket for \
-             are skipped; it fails if that is true of all.",
+             are skipped, but for those that are named; it fails if all are skipped.",
         )
         .args(arguments())
         .arg(
@@ -45,7 +47,7 @@ pub(super) fn commands() -> Command {
                 .required_unless_present("all")
                 .help("c01, c02, ...: they have to pass"),
         )
-        .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).conflicts_with("challenges").help("All that were tried"))
+        .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("All that were tried, and those that are named"))
         .arg(
             Arg::new("path")
                 .long("path")
@@ -70,6 +72,7 @@ pub(super) fn command(matches: &ArgMatches) -> Option<CheckCommand> {
     Some(CheckCommand {
         pages: Pages::of(matches)?,
         challenges,
+        all: matches.get_flag("all"),
         student: matches.get_one::<String>("student").cloned(),
         junit: matches.get_one::<PathBuf>("junit").cloned(),
         path: matches.get_one::<PathBuf>("path").cloned(),
@@ -78,8 +81,10 @@ pub(super) fn command(matches: &ArgMatches) -> Option<CheckCommand> {
 }
 
 pub(super) fn run(command: &CheckCommand, out: &mut impl Write) -> Result<Outcome, PagesError> {
-    let named = !command.challenges.is_empty();
-    let ids = if named { command.challenges.clone() } else { all(&command.pages)? };
+    let ids = if command.all { all(&command.pages)? } else { command.challenges.clone() };
+    if let Some(id) = command.challenges.iter().find(|id| !ids.contains(id)) {
+        return Err(PagesError::Refused(format!("there is no challenge {id}; there are {}", ids.join(", "))));
+    }
     let mut verdicts = Vec::new();
     for id in ids {
         let body = match &command.path {
@@ -87,7 +92,7 @@ pub(super) fn run(command: &CheckCommand, out: &mut impl Write) -> Result<Outcom
             None => json!({}),
         };
         let verdict = command.pages.ask("POST", &of_student("/api/check", &id, command.student.as_deref()), Some(&body))?;
-        let skipped = !named && verdict["ticket"].is_null();
+        let skipped = !command.challenges.contains(&id) && verdict["ticket"].is_null();
         if skipped {
             writeln!(out, "{}  not tried\n", id.to_uppercase())?;
         } else {

@@ -154,7 +154,7 @@ def a_solution_that_takes_no_ticket_fails(make):
         (folder / "solutions" / "c04.py").write_text("print('to do')\n")
 
     said = make(change=emptied).run(1)
-    assert "2 passed, 0 failed" in said and "there is no ticket for c04" in said, said[-800:]
+    assert "2 passed, 1 failed" in said and "there is no ticket for c04" in said, said[-800:]
 
 
 def one_that_crashes_or_hangs_is_named(make):

@@ -87,16 +87,10 @@ for id in $CHALLENGES; do
 done
 
 echo "== check"
-headwater check --all --junit "$results"
+# Those of the list have to pass; of the others, those that were tried.
+# shellcheck disable=SC2086 # one word a challenge
+headwater check --all --junit "$results" $CHALLENGES
 status=$?
 [ -f "$results" ] || give_up "there are no results in $results"
-# --all leaves out the challenges of which no ticket was taken. Those of the list have to pass.
-for id in $CHALLENGES; do
-    [ "$status" -eq 0 ] || break
-    headwater check "$id" >"$work/$id.txt" || {
-        cat "$work/$id.txt"
-        status=1
-    }
-done
 [ -z "$crashed" ] || status=1
 exit "$status"
