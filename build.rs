@@ -1,7 +1,11 @@
-//! Puts the built dashboard (web/dist) where the binary takes it from; without one the binary serves the plain page instead.
+//! Puts the built dashboard (web/dist) and the document of the HTTP interface where the binary takes them from, compressed; without a
+//! dashboard the binary serves the plain page instead.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
@@ -18,6 +22,10 @@ fn main() -> io::Result<()> {
         println!("cargo:rerun-if-changed=web/dist");
         copy(&dist, &out)?;
     }
+    println!("cargo:rerun-if-changed=docs/openapi.json");
+    let mut packed = GzEncoder::new(fs::File::create(out.join("openapi.json.gz"))?, Compression::best());
+    io::copy(&mut fs::File::open(root.join("docs/openapi.json"))?, &mut packed)?;
+    packed.finish()?;
     Ok(())
 }
 

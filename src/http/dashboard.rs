@@ -53,6 +53,12 @@ pub(super) fn is_built() -> bool {
     BUILT.get_file("index.html.gz").is_some()
 }
 
+/// A file that `build.rs` has put beside it.
+pub(super) fn built_in(name: &str, headers: &HeaderMap) -> Response {
+    let missing = || Refused::new(StatusCode::NOT_FOUND, "this program was built without it", "build it with make").into_response();
+    file(name, headers).unwrap_or_else(missing)
+}
+
 fn file(name: &str, asked: &HeaderMap) -> Option<Response> {
     let packed = BUILT.get_file(format!("{name}.gz"))?.contents();
     // The checksum of the content, as gzip keeps it near the end.

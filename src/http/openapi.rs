@@ -2,18 +2,16 @@
 //!
 //! A row names its types (`routes.rs`); what stands in a schema comes from them, the descriptions from the comments on their fields.
 
-use std::sync::LazyLock;
-
-use axum::http::header;
-use axum::response::IntoResponse;
-use bytes::Bytes;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::answer::ErrorAnswer;
 use super::caller::COOKIE;
-use super::routes::{ROUTES, Route};
+use super::dashboard;
+use super::routes::{ROUTES, Route, SHAPES, Shapes};
 use crate::workshop::Role;
 
 /// From a type to its schema.
@@ -66,18 +64,18 @@ impl<T: JsonSchema + 'static> Answer for Events<T> {
     const CONTENT: Content = Content::Events(if size_of::<T>() == 0 { None } else { Some(shape::<T>) });
 }
 
-pub(super) async fn document() -> impl IntoResponse {
-    static TEXT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(made().to_string()));
-    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], TEXT.clone())
+/// `docs/openapi.json`, which a test holds against `made`.
+pub(super) async fn document(headers: HeaderMap) -> Response {
+    dashboard::built_in("openapi.json", &headers)
 }
 
-/// The whole document.
+/// The whole document, as the code has it.
 pub fn made() -> Value {
     let settings = || SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
-    let mut shapes = Shapes { asked: settings().for_deserialize().into(), answered: settings().for_serialize().into() };
+    let mut schemas = Schemas { asked: settings().for_deserialize().into(), answered: settings().for_serialize().into() };
     let mut paths = Map::new();
-    for route in ROUTES {
-        let mut operation = shapes.operation(route);
+    for (route, shapes) in ROUTES.iter().zip(SHAPES) {
+        let mut operation = schemas.operation(route, shapes);
         // A handler of several rows has a number in the names of the later ones.
         let of_handler = ROUTES.iter().filter(|other| other.handler == route.handler);
         let before = of_handler.take_while(|other| other.path != route.path).count();
@@ -98,7 +96,7 @@ pub fn made() -> Value {
         },
         "paths": paths,
         "components": {
-            "schemas": shapes.schemas(),
+            "schemas": schemas.named(),
             "securitySchemes": {
                 "session": { "type": "apiKey", "in": "cookie", "name": COOKIE },
                 "token": { "type": "http", "scheme": "bearer" }
@@ -108,13 +106,13 @@ pub fn made() -> Value {
 }
 
 /// What is asked and what is answered: a field that may be left out of the one is always there in the other.
-struct Shapes {
+struct Schemas {
     asked: SchemaGenerator,
     answered: SchemaGenerator,
 }
 
-impl Shapes {
-    fn operation(&mut self, route: &Route) -> Value {
+impl Schemas {
+    fn operation(&mut self, route: &Route, shapes: &Shapes) -> Value {
         let error = shape::<ErrorAnswer>(&mut self.answered);
         let mut operation = json!({
             "operationId": route.handler,
@@ -125,12 +123,12 @@ impl Shapes {
                 _ => json!([{ "session": [] }, { "token": [] }]),
             },
             "responses": {
-                "200": { "description": "done", "content": self.content(route) },
+                "200": { "description": "done", "content": self.content(shapes) },
                 "default": { "description": "what happened, and what to do", "content": { "application/json": { "schema": error } } }
             }
         });
-        let parameters = in_path(route.path).map(path_parameter).chain(self.query(route)).collect::<Vec<_>>();
-        let body = route.body.iter().map(|body| self.body(*body)).next();
+        let parameters = in_path(route.path).map(path_parameter).chain(self.query(shapes)).collect::<Vec<_>>();
+        let body = shapes.body.iter().map(|body| self.body(*body)).next();
         if let Some(operation) = operation.as_object_mut() {
             if !parameters.is_empty() {
                 operation.insert("parameters".to_owned(), Value::Array(parameters));
@@ -142,7 +140,7 @@ impl Shapes {
         operation
     }
 
-    fn content(&mut self, route: &Route) -> Value {
+    fn content(&mut self, shapes: &Shapes) -> Value {
         let mut content = Map::new();
         let mut add = |kind: &str, schema: Value| {
             // Several of a kind are one or the other.
@@ -150,7 +148,7 @@ impl Shapes {
             let schema = before.map_or(schema.clone(), |before| json!({ "anyOf": [before, schema] }));
             content.insert(kind.to_owned(), json!({ "schema": schema }));
         };
-        for answer in route.answers {
+        for answer in shapes.answers {
             match answer {
                 Content::Json(shape) => add("application/json", shape(&mut self.answered).to_value()),
                 Content::Text => add("text/*", json!({ "type": "string" })),
@@ -162,8 +160,8 @@ impl Shapes {
         Value::Object(content)
     }
 
-    fn query(&mut self, route: &Route) -> Vec<Value> {
-        let Some(query) = route.query.first() else { return Vec::new() };
+    fn query(&mut self, shapes: &Shapes) -> Vec<Value> {
+        let Some(query) = shapes.query.first() else { return Vec::new() };
         let schema = query(&mut self.asked).to_value();
         let parameter = |(name, field): (&String, &Value)| {
             let mut field = not_null(field);
@@ -186,7 +184,7 @@ impl Shapes {
     }
 
     /// All that have names. One that is asked and answered in different shapes is there as it is answered; a test keeps that from happening.
-    fn schemas(&self) -> Map<String, Value> {
+    fn named(&self) -> Map<String, Value> {
         let asked = self.asked.definitions().iter().map(|(name, schema)| (name.clone(), with_plain_fields(schema, true)));
         let answered = self.answered.definitions().iter().map(|(name, schema)| (name.clone(), with_plain_fields(schema, false)));
         asked.chain(answered).collect()
@@ -254,10 +252,10 @@ mod tests {
         let numbered: Vec<_> = schemas.keys().filter(|name| name.ends_with(|last: char| last.is_ascii_digit())).collect();
         assert!(numbered.is_empty(), "name these types otherwise (#[schemars(rename)]): {numbered:?}");
         let settings = || SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
-        let mut shapes = Shapes { asked: settings().for_deserialize().into(), answered: settings().for_serialize().into() };
-        ROUTES.iter().for_each(|route| drop(shapes.operation(route)));
-        for (name, schema) in shapes.asked.definitions() {
-            let answered = shapes.answered.definitions().get(name);
+        let mut schemas = Schemas { asked: settings().for_deserialize().into(), answered: settings().for_serialize().into() };
+        ROUTES.iter().zip(SHAPES).for_each(|(route, shapes)| drop(schemas.operation(route, shapes)));
+        for (name, schema) in schemas.asked.definitions() {
+            let answered = schemas.answered.definitions().get(name);
             assert!(
                 answered.is_none_or(|answered| answered == schema),
                 "{name} is asked and answered in different shapes: make it two types"

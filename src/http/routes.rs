@@ -22,13 +22,17 @@ pub struct Route {
     pub about: &'static str,
     /// The function that answers, with its module: `checks.verdict`.
     pub handler: &'static str,
+    pub(super) endpoint: fn() -> MethodRouter<HttpState>,
+}
+
+/// What a route asks and answers. Only what makes the OpenAPI document needs it: apart from `Route`, so that no schema is part of the program.
+pub struct Shapes {
     /// None or one.
     pub query: &'static [Shape],
     /// None or one.
     pub body: &'static [Shape],
     /// More than one where `?format=` chooses.
     pub answers: &'static [Content],
-    pub(super) endpoint: fn() -> MethodRouter<HttpState>,
 }
 
 /// A row: `METHOD "PATH" ROLE module::handler (query: T) (body: T) -> T, "what it is for";`. Query and body may be left out. The answer is a
@@ -43,10 +47,16 @@ macro_rules! routes {
                 who: Role::$who,
                 about: $about,
                 handler: concat!(stringify!($module), ".", stringify!($handler)),
+                endpoint: || $method($module::$handler),
+            },)+
+        ];
+
+        /// Those of the routes, in the same order.
+        pub const SHAPES: &[Shapes] = &[
+            $(Shapes {
                 query: &[$(openapi::parameters::<$query>)?],
                 body: &[$(openapi::shape::<$body>)?],
                 answers: &[$($(<$answer as Answer>::CONTENT),+)?],
-                endpoint: || $method($module::$handler),
             },)+
         ];
     };
