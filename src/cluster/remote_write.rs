@@ -1,5 +1,7 @@
 //! Topics made and records written in another cluster.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -7,15 +9,20 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 
-use super::remote_client::{ANSWER_WITHIN, Talk, refused};
+use super::remote_client::{Talk, refused};
+use super::settling::{SETTLES_WITHIN, settled_later, unsettled};
 use super::{ClusterError, NewRecord, Produced};
 use crate::model::{Offset, PartitionId, Timestamp};
 
 /// A cluster that leaves little to its users still takes these.
 const ALWAYS_TAKEN: &[&str] = &["cleanup.policy", "retention.ms", "retention.bytes"];
 
+/// Longer than a question: a topic is made or gone on all brokers only after a while.
+const DONE_WITHIN: Duration = Duration::from_secs(4);
+
+/// Asked again, a cluster that has done it by then says so.
 pub(super) fn waiting() -> AdminOptions {
-    AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN)).request_timeout(Some(ANSWER_WITHIN))
+    AdminOptions::new().operation_timeout(Some(DONE_WITHIN)).request_timeout(Some(DONE_WITHIN))
 }
 
 /// Creates a topic with the cluster's own replication, unless there is one.
@@ -56,8 +63,8 @@ pub(super) async fn create_with(
 }
 
 async fn create_once(admin: &AdminClient<DefaultClientContext>, name: &str, topic: &NewTopic<'_>) -> Result<(), ClusterError> {
-    let answers = admin.create_topics([topic], &waiting()).await;
-    let answers = answers.map_err(|error| refused(&error, &format!("cannot create {name}")))?;
+    let answers = settled_later(SETTLES_WITHIN, || admin.create_topics([topic], &waiting())).await;
+    let answers = answers.map_err(|error| unsettled(&error, &format!("cannot create {name}")))?;
     match answers.into_iter().next() {
         Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
             Err(refused(&KafkaError::AdminOp(code), &format!("cannot create {name}")))

@@ -1,5 +1,6 @@
 //! What a page shows of a cluster: plain data.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::Range;
 
@@ -64,6 +65,33 @@ pub(super) fn size_of(key: &Option<Bytes>, value: &Option<Bytes>, headers: &[(St
     let bytes = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
     let each = headers.iter().map(|(name, value)| name.len().saturating_add(bytes(value)));
     each.fold(bytes(key).saturating_add(bytes(value)), usize::saturating_add)
+}
+
+/// Partitions of one group that its members say they read.
+const ASSIGNED_MAX: usize = 10_000;
+
+/// Adds partitions that members read and that nothing was committed of, and puts all into their order.
+pub(super) fn add_uncommitted(
+    assigned: impl Iterator<Item = (TopicName, Vec<PartitionId>)>,
+    offsets: &mut Vec<GroupOffset>,
+    end_of: impl Fn(&TopicName, PartitionId) -> Option<Offset>,
+) {
+    let mut known: HashSet<(TopicName, PartitionId)> = offsets.iter().map(|offset| (offset.topic.clone(), offset.partition)).collect();
+    let mut looked_at = 0_usize;
+    for (topic, partitions) in assigned {
+        // Clients write what they like.
+        looked_at = looked_at.saturating_add(partitions.len());
+        if looked_at > ASSIGNED_MAX {
+            break;
+        }
+        for partition in partitions {
+            let Some(end_offset) = end_of(&topic, partition) else { continue };
+            if known.insert((topic.clone(), partition)) {
+                offsets.push(GroupOffset { topic: topic.clone(), partition, committed: None, end_offset });
+            }
+        }
+    }
+    offsets.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
 }
 
 /// One group of consumers, with what it has committed.
