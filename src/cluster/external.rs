@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use rdkafka::admin::AdminClient;
-use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::producer::FutureProducer;
 
@@ -17,6 +15,7 @@ use super::external_users::KeptUsers;
 use super::external_watch::Watch;
 use super::remote_client::{Talk, refused};
 use super::remote_write::{create, send};
+use super::settling::Admin;
 use super::{
     Access, BoxFuture, Cluster, ClusterError, GroupMembers, GroupSummary, Kind, ListenerSummary, NewRecord, Remote, StoredRecord,
     TopicSummary, Topics,
@@ -35,7 +34,7 @@ pub struct External {
     students: Access,
     town: Arc<Remote>,
     pub(super) producer: FutureProducer<Talk>,
-    pub(super) admin: AdminClient<DefaultClientContext>,
+    pub(super) admin: Admin,
     pub(super) readers: Readers,
     pub(super) watch: Arc<Watch>,
     pub(super) known_groups: Groups,
@@ -56,7 +55,7 @@ impl External {
             students: students.clone(),
             town: Arc::new(town),
             producer: producing.create_with_context(Talk::default()).map_err(unusable)?,
-            admin: config.create().map_err(unusable)?,
+            admin: Arc::new(config.create().map_err(unusable)?),
             readers: Readers::new(&config),
             watch: Watch::begin(&config, access.bootstrap()).await?,
             known_groups: Groups::new(&config),

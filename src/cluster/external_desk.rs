@@ -6,7 +6,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::external::External;
 use super::remote_client::refused;
 use super::remote_write::{create_with, send, waiting};
-use super::settling::{SETTLES_WITHIN, settled_later, unsettled};
+use super::settling::{administered, unsettled};
 use super::{BoxFuture, Cluster, ClusterError, Desk, NewRecord, Produced, TopicSetting, TopicWish};
 use crate::config::topic_row;
 use crate::model::{ErrorCode, PartitionId, TopicName};
@@ -28,7 +28,7 @@ impl External {
 
     async fn drop_topic(&self, name: &TopicName) -> Result<(), ClusterError> {
         self.reachable()?;
-        let answers = settled_later(SETTLES_WITHIN, || self.admin.delete_topics(&[name.as_str()], &waiting())).await;
+        let answers = administered(&self.admin, || self.admin.delete_topics(&[name.as_str()], &waiting())).await;
         let answers = answers.map_err(|error| unsettled(&error, &format!("cannot delete {name}")))?;
         self.watch.gone(name.as_str()).await;
         match answers.into_iter().next() {
@@ -57,7 +57,7 @@ impl External {
         self.reachable()?;
         let failed = |error: &KafkaError| unsettled(error, &format!("cannot ask for the configs of {topic}"));
         let (asked, options) = ([ResourceSpecifier::Topic(topic)], waiting());
-        let answers = settled_later(SETTLES_WITHIN, || self.admin.describe_configs(&asked, &options)).await.map_err(|error| failed(&error))?;
+        let answers = administered(&self.admin, || self.admin.describe_configs(&asked, &options)).await.map_err(|error| failed(&error))?;
         let found = match answers.into_iter().next() {
             Some(Ok(found)) => found,
             Some(Err(code)) => return Err(failed(&KafkaError::AdminOp(code))),

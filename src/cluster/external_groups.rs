@@ -13,7 +13,7 @@ use super::external::External;
 use super::external_watch::View;
 use super::remote_client::{Talk, blocking, reading, refused};
 use super::remote_write::waiting;
-use super::settling::{ANSWERED_WITHIN, SETTLES_WITHIN, settled_later, unsettled};
+use super::settling::{ANSWERED_WITHIN, administered, unsettled};
 use super::summary::add_uncommitted;
 use super::{ClusterError, GroupMember, GroupMembers, GroupOffset, GroupSummary};
 use crate::coordinator::group::assignment;
@@ -185,7 +185,7 @@ impl External {
 
     pub(super) async fn drop_group(&self, group: &str) -> Result<(), ClusterError> {
         self.reachable()?;
-        let answers = settled_later(SETTLES_WITHIN, || self.admin.delete_groups(&[group], &waiting())).await;
+        let answers = administered(&self.admin, || self.admin.delete_groups(&[group], &waiting())).await;
         let answers = answers.map_err(|error| unsettled(&error, &format!("cannot delete the group {group}")))?;
         self.known_groups.forget(group);
         match answers.into_iter().next() {

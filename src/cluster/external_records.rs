@@ -89,7 +89,9 @@ impl External {
     async fn read_on(&self, topic: &TopicName, id: PartitionId, from: Offset, bytes: usize) -> Result<Vec<StoredRecord>, ClusterError> {
         let patience = self.patience(topic, id)?;
         let name = topic.to_string();
-        self.readers.lend(topic, patience, format!("cannot read {topic}-{id}"), move |reader| read_from(reader, &name, id, from, bytes)).await
+        self.readers
+            .lend(topic, patience, format!("cannot read {topic}-{id}"), move |reader| read_from(reader, &name, id, from, bytes))
+            .await
     }
 
     async fn find_time(&self, topic: &TopicName, id: PartitionId, time: Timestamp) -> Result<Offset, ClusterError> {

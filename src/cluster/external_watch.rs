@@ -145,9 +145,8 @@ impl Watch {
 
     /// Until no broker knows a topic any more, so that one of the same name can be made.
     pub async fn gone(&self, name: &str) {
-        let look = |asker: &BaseConsumer<Talk>, name: &str| {
-            again(GONE_WITHIN, || partition_count(asker, name), |found| matches!(found, Ok(None)))
-        };
+        let look =
+            |asker: &BaseConsumer<Talk>, name: &str| again(GONE_WITHIN, || partition_count(asker, name), |found| matches!(found, Ok(None)));
         if matches!(self.ask(name, look).await, Ok(None)) {
             self.put(name, None);
         }

@@ -6,8 +6,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rdkafka::admin::AdminClient;
-use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
@@ -16,7 +14,7 @@ use rdkafka::producer::{FutureProducer, Producer};
 use super::remote_client::{CONNECT_WITHIN, Talk, blocking, reading, refused, unanswered};
 use super::remote_read::read_tail;
 use super::remote_write::{create, send};
-use super::settling::{SETTLES_WITHIN, appears, partition_count, settled};
+use super::settling::{Admin, SETTLES_WITHIN, appears, partition_count, settled};
 use super::{Access, BoxFuture, ClusterError, Desk, NewRecord, StoredRecord, Topics, Users};
 use crate::model::{ErrorCode, Offset, PartitionId, TopicName};
 
@@ -27,7 +25,7 @@ pub struct Remote {
     address: String,
     prefix: String,
     producer: FutureProducer<Talk>,
-    admin: AdminClient<DefaultClientContext>,
+    admin: Admin,
     /// Reads one partition at a time.
     reader: Arc<Mutex<BaseConsumer<Talk>>>,
 }
@@ -46,7 +44,7 @@ impl Remote {
             address: address.to_owned(),
             prefix: prefix.to_owned(),
             producer: producing.create_with_context(talk.clone()).map_err(unusable)?,
-            admin: config.create().map_err(unusable)?,
+            admin: Arc::new(config.create().map_err(unusable)?),
             reader: Arc::new(Mutex::new(reading(&config).create_with_context(talk.clone()).map_err(unusable)?)),
         };
         let producer = remote.producer.clone();

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 
 use super::remote_client::{Talk, refused};
-use super::settling::{SETTLES_WITHIN, settled_later, unsettled};
+use super::settling::{Admin, administered, unsettled};
 use super::{ClusterError, NewRecord, Produced};
 use crate::model::{Offset, PartitionId, Timestamp};
 
@@ -26,12 +25,7 @@ pub(super) fn waiting() -> AdminOptions {
 }
 
 /// Creates a topic with the cluster's own replication, unless there is one.
-pub(super) async fn create(
-    admin: &AdminClient<DefaultClientContext>,
-    name: &str,
-    partitions: i32,
-    configs: &[(&str, String)],
-) -> Result<(), ClusterError> {
+pub(super) async fn create(admin: &Admin, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), ClusterError> {
     // That a record is on a disk is for the replicas to promise.
     let wanted: Vec<(&str, &str)> =
         configs.iter().map(|(key, value)| (*key, value.as_str())).filter(|(key, _)| *key != "flush.messages").collect();
@@ -51,19 +45,14 @@ pub(super) async fn create(
 }
 
 /// The same with these configs and no others. That there is one already is an error.
-pub(super) async fn create_with(
-    admin: &AdminClient<DefaultClientContext>,
-    name: &str,
-    partitions: i32,
-    configs: &[(&str, &str)],
-) -> Result<(), ClusterError> {
+pub(super) async fn create_with(admin: &Admin, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<(), ClusterError> {
     let plain = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
     let topic = configs.iter().fold(plain, |topic, (key, value)| topic.set(key, value));
     create_once(admin, name, &topic).await
 }
 
-async fn create_once(admin: &AdminClient<DefaultClientContext>, name: &str, topic: &NewTopic<'_>) -> Result<(), ClusterError> {
-    let answers = settled_later(SETTLES_WITHIN, || admin.create_topics([topic], &waiting())).await;
+async fn create_once(admin: &Admin, name: &str, topic: &NewTopic<'_>) -> Result<(), ClusterError> {
+    let answers = administered(admin, || admin.create_topics([topic], &waiting())).await;
     let answers = answers.map_err(|error| unsettled(&error, &format!("cannot create {name}")))?;
     match answers.into_iter().next() {
         Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {

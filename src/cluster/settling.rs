@@ -1,12 +1,15 @@
 //! What another cluster needs a moment for: a topic that was just made, a broker that has just gone or come back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::ClusterError;
-use super::remote_client::{ANSWER_WITHIN, refused};
+use super::remote_client::{ANSWER_WITHIN, blocking, code_of, refused};
 
 /// Somebody else leads a broker's partitions within this, also where brokers take nine seconds to find out that it has gone.
 pub(super) const SETTLES_WITHIN: Duration = Duration::from_secs(13);
@@ -34,18 +37,22 @@ pub(super) fn settled<T>(within: Duration, ask: impl FnMut() -> Result<T, KafkaE
     again(within, ask, |answer| !answer.as_ref().is_err_and(passes))
 }
 
-/// The same for what does not need a thread to wait on.
-pub(super) async fn settled_later<T, F>(within: Duration, ask: impl Fn() -> F) -> Result<T, KafkaError>
+/// An administrator's client, which everybody may use.
+pub(super) type Admin = Arc<AdminClient<DefaultClientContext>>;
+
+/// The same for what an administrator asks. Its client learns only from a list of the brokers that the one it asks has gone.
+pub(super) async fn administered<T, F>(admin: &Admin, ask: impl Fn() -> F) -> Result<T, KafkaError>
 where
     F: Future<Output = Result<T, KafkaError>>,
 {
-    let mut patience = Patience::new(within);
+    let mut patience = Patience::new(SETTLES_WITHIN);
     loop {
         let answer = ask().await;
-        match patience.pause().filter(|_| answer.as_ref().is_err_and(passes)) {
-            Some(pause) => tokio::time::sleep(pause).await,
-            None => return answer,
-        }
+        let Some(pause) = patience.pause().filter(|_| answer.as_ref().is_err_and(passes)) else { return answer };
+        let listing = Arc::clone(admin);
+        // Who does not answer now may do so at the next attempt.
+        let _ = blocking(move || listing.inner().fetch_metadata(None, ANSWERED_WITHIN).map(|_| ())).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -111,14 +118,14 @@ pub(super) fn passes(error: &KafkaError) -> bool {
         Code::UnknownTopicOrPartition,
         Code::WaitingForCoordinator,
     ];
-    error.rdkafka_error_code().is_some_and(|code| passing.contains(&code))
+    code_of(error).is_some_and(|code| passing.contains(&code))
 }
 
 /// What is told of a question that was asked again for so long.
 pub(super) fn unsettled(error: &KafkaError, what: &str) -> ClusterError {
     let plain = refused(error, what);
     let gone = [RDKafkaErrorCode::UnknownPartition, RDKafkaErrorCode::UnknownTopicOrPartition];
-    if passes(error) && !error.rdkafka_error_code().is_some_and(|code| gone.contains(&code)) {
+    if passes(error) && !code_of(error).is_some_and(|code| gone.contains(&code)) {
         let message = format!("{}; a broker of the cluster may have just gone: try again in a few seconds", plain.message);
         return ClusterError { message, ..plain };
     }
@@ -147,6 +154,7 @@ mod tests {
         assert_eq!(asked(RDKafkaErrorCode::NotLeaderForPartition), (Some(3), 3));
         assert_eq!(asked(RDKafkaErrorCode::OperationTimedOut), (Some(3), 3));
         assert_eq!(asked(RDKafkaErrorCode::TopicAuthorizationFailed), (None, 1));
+        assert!(passes(&KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut)));
     }
 
     #[test]
@@ -168,7 +176,10 @@ mod tests {
     fn who_waited_in_vain_hears_that_a_broker_may_have_gone() {
         let told = unsettled(&failed(RDKafkaErrorCode::OperationTimedOut), "cannot read a-0");
         assert_eq!(told.code, ErrorCode::RequestTimedOut);
-        assert!(told.message.starts_with("cannot read a-0: ") && told.message.contains("a broker of the cluster may have just gone"), "{told}");
+        assert!(
+            told.message.starts_with("cannot read a-0: ") && told.message.contains("a broker of the cluster may have just gone"),
+            "{told}"
+        );
         let told = unsettled(&failed(RDKafkaErrorCode::UnknownTopicOrPartition), "cannot read a-0");
         assert_eq!(told.code, ErrorCode::UnknownTopicOrPartition);
         assert!(!told.message.contains("try again"), "{told}");

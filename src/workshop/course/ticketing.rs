@@ -143,7 +143,8 @@ impl Issue<'_> {
     ) -> Result<(Range<Offset>, i64), ClusterError> {
         let (name, id, end) = (&topic.name, partition.partition, partition.end_offset);
         let rate_since = span.present.plus_ms(-RATE_OVER_MS);
-        let (start, rate_from) = try_join(self.cluster.offset_at(name, id, span.from), self.cluster.offset_at(name, id, rate_since)).await?;
+        let (start, rate_from) =
+            try_join(self.cluster.offset_at(name, id, span.from), self.cluster.offset_at(name, id, rate_since)).await?;
         let (start, rate_from) = (start.max(partition.start_offset).min(end), rate_from.max(partition.start_offset));
         let lately = if span.moves { end.0.saturating_sub(rate_from.0).max(0) } else { 0 };
         let awaited = lately.saturating_mul(live_ms.max(0)).div_euclid(RATE_OVER_MS).min(LIVE_MAX);
