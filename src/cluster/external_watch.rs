@@ -307,3 +307,51 @@ fn summary(topic: &MetadataTopic, ends: &Ends, before: Option<&TopicSummary>) ->
         partitions,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ago(time: Duration) -> Instant {
+        Instant::now().checked_sub(time).unwrap()
+    }
+
+    #[test]
+    fn a_partition_is_waited_for_until_nobody_has_led_it_for_long() {
+        let key = |partition| ("a".to_owned(), partition);
+        let leaderless = HashMap::from([(key(1), ago(Duration::from_secs(5))), (key(2), ago(SETTLES_WITHIN))]);
+        let view = View { leaderless, ..View::default() };
+        let patience = |partition| view.patience("a", PartitionId(partition));
+        assert_eq!(patience(0), Some(SETTLES_WITHIN));
+        assert!(patience(1).is_some_and(|left| left <= SETTLES_WITHIN - Duration::from_secs(5)));
+        assert_eq!(patience(2), None);
+        assert_eq!(view.patience("b", PartitionId(2)), Some(SETTLES_WITHIN));
+    }
+
+    #[test]
+    fn a_cluster_is_away_when_it_has_said_nothing_for_a_while() {
+        let talk = Talk::default();
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", "127.0.0.1:1");
+        let watch = Watch {
+            address: "127.0.0.1:1".to_owned(),
+            cluster_id: String::new(),
+            asker: Arc::new(reading(&config).create_with_context(talk.clone()).unwrap()),
+            talk,
+            view: RwLock::default(),
+            problem: Mutex::default(),
+            answered: Mutex::new(Instant::now()),
+            remark: Mutex::default(),
+        };
+        let silent = || Err(KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut));
+        watch.take(silent());
+        assert_eq!(watch.problem(), None, "one broker may have gone");
+        *watch.answered.lock().unwrap() = ago(AWAY_AFTER);
+        watch.take(silent());
+        assert!(watch.problem().is_some_and(|problem| problem.contains("does not answer")), "{:?}", watch.problem());
+        watch.take(Ok(View::default()));
+        assert_eq!(watch.problem(), None);
+        watch.take(silent());
+        assert_eq!(watch.problem(), None, "it has just answered");
+    }
+}

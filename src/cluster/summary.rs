@@ -154,3 +154,25 @@ pub struct ListenerSummary {
     /// The SASL mechanisms it takes, by Kafka's names.
     pub mechanisms: Vec<&'static str>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_and_not_committed_stands_beside_what_is() {
+        let known = GroupOffset { topic: "b".into(), partition: PartitionId(0), committed: Some(Offset(3)), end_offset: Offset(9) };
+        let mut offsets = vec![known.clone()];
+        let assigned = vec![("b".into(), vec![PartitionId(0), PartitionId(1)]), ("a".into(), vec![PartitionId(7), PartitionId(8)])];
+        // Nobody knows a-8.
+        let end = |topic: &TopicName, partition: PartitionId| (topic.as_str() != "a" || partition.0 == 7).then_some(Offset(5));
+        add_uncommitted(assigned.into_iter(), &mut offsets, end);
+        let added = |topic: &str, partition| GroupOffset {
+            topic: topic.into(),
+            partition: PartitionId(partition),
+            committed: None,
+            end_offset: Offset(5),
+        };
+        assert_eq!(offsets, [added("a", 7), known, added("b", 1)]);
+    }
+}
