@@ -11,7 +11,7 @@ use rdkafka::{ClientConfig, Offset as At, TopicPartitionList};
 
 use super::external_groups::Described;
 use super::remote_client::{CONNECT_WITHIN, Talk, advice, blocking, reading, refused, unanswered};
-use super::settling::{ANSWERED_WITHIN, SETTLES_WITHIN, again, appears, partition_count, settled, unsettled};
+use super::settling::{ANSWERED_WITHIN, SETTLES_WITHIN, again, partition_count, passes, settled, unsettled};
 use super::{ClusterError, PartitionSummary, TopicSummary};
 use crate::model::{ErrorCode, Offset, PartitionId, TopicId, TopicName};
 
@@ -20,6 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_WITHIN: Duration = ANSWERED_WITHIN;
 /// A cluster that says for so long nothing of what it has is away.
 const AWAY_AFTER: Duration = Duration::from_secs(8);
+/// A topic that was known and that a broker does not know.
+const FORGOTTEN_WITHIN: Duration = Duration::from_secs(1);
 /// A topic that is deleted.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 /// Names that begin so are the cluster's own. What begins with one `_` is hidden like Headwater's own records.
@@ -118,29 +120,36 @@ impl Watch {
     /// stays.
     pub async fn look_at(&self, name: &str) -> Result<Option<TopicSummary>, ClusterError> {
         let before = self.view();
+        // One that was just made is not known to every broker yet.
+        let within = if before.topics.contains_key(name) { FORGOTTEN_WITHIN } else { Duration::ZERO };
         let look = move |asker: &BaseConsumer<Talk>, name: &str| {
-            settled(SETTLES_WITHIN, || {
-                let metadata = asker.fetch_metadata(Some(name), LOOK_WITHIN)?;
-                let (mut view, unknown) = view_of(asker, &metadata, &before);
-                let silent = KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable);
-                if unknown == 0 { Ok(view.topics.remove(name)) } else { Err(silent) }
-            })
+            again(within, || settled(SETTLES_WITHIN, || look_whole(asker, name, &before)), |found| !matches!(found, Ok(None)))
         };
         let found = self.ask(name, look).await?;
         self.put(name, found.clone());
         Ok(found)
     }
 
-    pub async fn is_there(&self, name: &str) -> Result<bool, ClusterError> {
-        self.ask(name, |asker, name| settled(SETTLES_WITHIN, || partition_count(asker, name))).await.map(|found| found.is_some())
-    }
-
     /// A topic that was just made, as soon as it can be used.
     pub async fn appeared(&self, name: &str) -> Result<TopicSummary, ClusterError> {
-        let missing =
-            || ClusterError { code: ErrorCode::UnknownTopicOrPartition, message: format!("{name} was created and did not appear") };
-        self.ask(name, appears).await?.ok_or_else(missing)?;
-        self.look_at(name).await?.ok_or_else(missing)
+        let before = self.view();
+        let look = move |asker: &BaseConsumer<Talk>, name: &str| {
+            let is_final = |found: &Result<Option<TopicSummary>, KafkaError>| match found {
+                Ok(found) => found.is_some(),
+                Err(error) => !passes(error),
+            };
+            again(SETTLES_WITHIN, || look_whole(asker, name, &before), is_final)
+        };
+        let found = self.ask(name, look).await?.ok_or_else(|| {
+            let message = format!("{name} was created and did not appear");
+            ClusterError { code: ErrorCode::UnknownTopicOrPartition, message }
+        })?;
+        self.put(name, Some(found.clone()));
+        Ok(found)
+    }
+
+    pub async fn is_there(&self, name: &str) -> Result<bool, ClusterError> {
+        self.ask(name, |asker, name| settled(SETTLES_WITHIN, || partition_count(asker, name))).await.map(|found| found.is_some())
     }
 
     /// Until no broker knows a topic any more, so that one of the same name can be made.
@@ -221,6 +230,14 @@ async fn keep_looking(watch: Weak<Watch>) {
 fn look(asker: &BaseConsumer<Talk>, before: &View) -> Result<View, KafkaError> {
     let metadata = asker.fetch_metadata(None, LOOK_WITHIN)?;
     Ok(view_of(asker, &metadata, before).0)
+}
+
+/// One topic with all that its partitions have.
+fn look_whole(asker: &BaseConsumer<Talk>, name: &str, before: &View) -> Result<Option<TopicSummary>, KafkaError> {
+    let metadata = asker.fetch_metadata(Some(name), LOOK_WITHIN)?;
+    let (mut view, unknown) = view_of(asker, &metadata, before);
+    let silent = KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable);
+    if unknown == 0 { Ok(view.topics.remove(name)) } else { Err(silent) }
 }
 
 /// Of a partition that cannot be asked at the moment, what was known before stays. Also tells how many these are.
