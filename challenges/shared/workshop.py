@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 USUAL_SERVER = "http://127.0.0.1:8080"
-# A check waits for records that do not exist yet when it is asked; all else is answered at once, or not at all.
-PATIENCE, ANSWER = 120, 15
+# A check waits for records that do not exist yet when it is asked. All else is answered at once, or, while a broker of a cluster is being
+# replaced, after some seconds.
+PATIENCE, ANSWER = 120, 30
 # Which listener to take where there are several: one in clear needs no certificate.
 PREFER_TLS = False
 

@@ -37,12 +37,13 @@ pub(super) fn serve(settings: &Settings) -> Result<(), StartError> {
     }
     // The data folder holds what signs sessions, and everybody's records: nobody else on this machine may read them.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    // One network thread: on two cores it has the best latency and the least CPU.
-    let runtime =
-        Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build().map_err(StartError::Runtime)?;
     match &settings.cluster {
-        Some(cluster) => runtime.block_on(serve_cluster::run(settings, cluster)),
-        None => runtime.block_on(run(settings)),
+        Some(cluster) => serve_cluster::serve(settings, cluster),
+        None => {
+            // One network thread: on two cores it has the best latency and the least CPU.
+            let threads = Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
+            threads.map_err(StartError::Runtime)?.block_on(run(settings))
+        }
     }
 }
 

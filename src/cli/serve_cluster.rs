@@ -2,9 +2,12 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,8 +24,58 @@ use crate::http::{HttpState, StudentLogin};
 use crate::security::certificate::fingerprint_of_pem;
 use crate::server::Certificates;
 
-pub(super) async fn run(settings: &Settings, setting: &ClusterSetting) -> Result<(), StartError> {
+/// Threads for questions to the cluster, each of which is waited for.
+const BLOCKING_THREADS_MAX: usize = 64;
+/// Each step of the end: the group of those who feed the streams is left, questions that are under way are answered, the clients are
+/// closed. A broker that does not answer holds up none of them any longer; all three together take less than three seconds.
+const STEP_WITHIN: Duration = Duration::from_millis(800);
+
+/// Returns when it was told to stop, or could not start.
+pub(super) fn serve(settings: &Settings, setting: &ClusterSetting) -> Result<(), StartError> {
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
+    let runtime = runtime.map_err(StartError::Runtime)?;
+    let external = runtime.block_on(run(settings, setting))?;
+    runtime.shutdown_timeout(STEP_WITHIN);
+    let (closed, is_closed) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(external);
+        // Nobody may wait for it any more.
+        let _ = closed.send(());
+    });
+    let _ = is_closed.recv_timeout(STEP_WITHIN);
+    Ok(())
+}
+
+/// What is at work until it is told to stop.
+struct Started {
+    external: Arc<External>,
+    pages: Vec<JoinHandle<()>>,
+    feeding: Option<JoinHandle<()>>,
+}
+
+async fn run(settings: &Settings, setting: &ClusterSetting) -> Result<Option<Arc<External>>, StartError> {
     let mut stop = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
+    let ending = watch::Sender::new(false);
+    let mut told_to_stop = pin!(async {
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(StartError::Runtime),
+            _ = stop.recv() => Ok(()),
+        }
+    });
+    let started = tokio::select! {
+        started = start(settings, setting, &ending) => started?,
+        stopped = &mut told_to_stop => return stopped.map(|()| None),
+    };
+    told_to_stop.await?;
+    ending.send_replace(true);
+    started.pages.iter().for_each(JoinHandle::abort);
+    if let Some(feeding) = started.feeding {
+        let _ = tokio::time::timeout(STEP_WITHIN, feeding).await;
+    }
+    Ok(Some(started.external))
+}
+
+async fn start(settings: &Settings, setting: &ClusterSetting, ending: &watch::Sender<bool>) -> Result<Started, StartError> {
     let around = Surroundings::look();
     let challenges = challenges(settings)?;
     let (access, students) = accesses(setting).map_err(StartError::Cluster)?;
@@ -65,7 +118,6 @@ pub(super) async fn run(settings: &Settings, setting: &ClusterSetting) -> Result
         container: around.container,
         own: around.own.map_or_else(|| "127.0.0.1".to_owned(), |own| own.to_string()),
     };
-    let ending = watch::Sender::new(false);
     let stopped = || {
         let mut ended = ending.subscribe();
         async move {
@@ -77,22 +129,24 @@ pub(super) async fn run(settings: &Settings, setting: &ClusterSetting) -> Result
     // A closed terminal is no reason to stop.
     let _ = std::io::stdout().write_all(banner.text().as_bytes());
     let feeding = generators.map(|runner| {
-        let external = Arc::clone(&external);
-        tokio::spawn(async move {
-            let _turn = external.turn_to_feed().await;
-            runner.run().await;
-        })
+        let (external, ended) = (Arc::clone(&external), stopped());
+        tokio::spawn(feed(external, runner, ended))
     });
+    Ok(Started { external, pages, feeding })
+}
+
+/// Feeds the streams when it is its turn, and leaves it to the next at the end.
+async fn feed(external: Arc<External>, runner: Arc<Runner>, ended: impl Future<Output = ()>) {
+    let mut ended = pin!(ended);
+    let turn = tokio::select! {
+        turn = external.turn_to_feed() => turn,
+        () = &mut ended => return,
+    };
     tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(StartError::Runtime)?,
-        _ = stop.recv() => {}
+        () = runner.run() => {}
+        () = ended => {}
     }
-    if let Some(feeding) = feeding {
-        feeding.abort();
-    }
-    ending.send_replace(true);
-    pages.iter().for_each(JoinHandle::abort);
-    Ok(())
+    turn.leave().await;
 }
 
 /// What Headwater logs in by, and what students are shown: the same address and protocol where no file says otherwise, without a login.

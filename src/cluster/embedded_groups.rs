@@ -1,10 +1,9 @@
 //! Groups of the broker in this process.
 
-use std::collections::{BTreeMap, HashSet};
-
-use bytes::Bytes;
+use std::collections::BTreeMap;
 
 use super::embedded::Embedded;
+use super::summary::add_uncommitted;
 use super::{ClusterError, GroupMember, GroupMembers, GroupOffset, GroupSummary};
 use crate::coordinator::group::assignment;
 use crate::coordinator::group::reply::{DescribedMember, SurveyedGroup};
@@ -15,8 +14,6 @@ use crate::model::{ErrorCode, LeaderEpoch, Offset, PartitionId, TopicName};
 /// From this version on an unknown group is an error.
 const DESCRIBE_VERSION: i16 = 6;
 const COMMIT_VERSION: i16 = 9;
-/// Partitions of one group that its members say they read.
-const ASSIGNED_MAX: usize = 10_000;
 
 impl Embedded {
     /// One question to each shard, however many groups there are. Ends are read after what was committed: nobody has committed what is
@@ -41,7 +38,9 @@ impl Embedded {
                 offsets.push(GroupOffset { topic: name.clone(), partition: *partition, committed: Some(*committed), end_offset });
             }
         }
-        self.add_uncommitted(&surveyed.assignments, &mut offsets);
+        let assigned = surveyed.assignments.iter().filter_map(|bytes| assignment::decode(bytes)).flatten();
+        let end = |topic: &TopicName, id| Some(self.broker.catalog.get(topic.as_str())?.partition(id)?.view().end_offset());
+        add_uncommitted(assigned, &mut offsets, end);
         GroupSummary {
             id: surveyed.group.to_string(),
             protocol: surveyed.group_type.to_owned(),
@@ -49,27 +48,6 @@ impl Embedded {
             members: surveyed.members,
             offsets,
         }
-    }
-
-    /// Partitions that members read and that nothing was committed of.
-    fn add_uncommitted(&self, assignments: &[Bytes], offsets: &mut Vec<GroupOffset>) {
-        let mut known: HashSet<(TopicName, PartitionId)> = offsets.iter().map(|offset| (offset.topic.clone(), offset.partition)).collect();
-        let mut looked_at = 0_usize;
-        for (name, partitions) in assignments.iter().filter_map(|bytes| assignment::decode(bytes)).flatten() {
-            // Clients write what they like.
-            looked_at = looked_at.saturating_add(partitions.len());
-            if looked_at > ASSIGNED_MAX {
-                break;
-            }
-            let Some(topic) = self.broker.catalog.get(name.as_str()) else { continue };
-            for id in partitions {
-                let Some(end_offset) = topic.partition(id).map(|partition| partition.view().end_offset()) else { continue };
-                if known.insert((name.clone(), id)) {
-                    offsets.push(GroupOffset { topic: name.clone(), partition: id, committed: None, end_offset });
-                }
-            }
-        }
-        offsets.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
     }
 
     pub(super) async fn members(&self, group: &str) -> Option<GroupMembers> {

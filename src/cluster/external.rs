@@ -1,13 +1,11 @@
 //! Any other Kafka cluster as the workshop's: what the pages, the checks and the generators ask it goes through librdkafka.
 //!
 //! Topics and their offsets are looked at once a second by one task (`external_watch.rs`); whoever must know at once asks for one topic.
-//! The generators have a producer of their own, which waits through an outage (`remote.rs`); that of everybody else gives up after ten
-//! seconds and says so. What only a broker sees of its clients is not to be had here.
+//! The generators have a producer of their own, which waits through an outage (`remote.rs`); that of everybody else gives up after
+//! fifteen seconds and says so. What only a broker sees of its clients is not to be had here.
 
 use std::sync::Arc;
 
-use rdkafka::admin::AdminClient;
-use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::producer::FutureProducer;
 
@@ -17,6 +15,7 @@ use super::external_users::KeptUsers;
 use super::external_watch::Watch;
 use super::remote_client::{Talk, refused};
 use super::remote_write::{create, send};
+use super::settling::Admin;
 use super::{
     Access, BoxFuture, Cluster, ClusterError, GroupMembers, GroupSummary, Kind, ListenerSummary, NewRecord, Remote, StoredRecord,
     TopicSummary, Topics,
@@ -27,7 +26,7 @@ use crate::model::{ErrorCode, Offset, PartitionId, TopicName};
 use crate::security::Mechanism;
 
 /// How long a record that is no generator's waits to be written.
-const WRITTEN_WITHIN_MS: &str = "10000";
+const WRITTEN_WITHIN_MS: &str = "15000";
 
 pub struct External {
     pub(super) access: Access,
@@ -35,7 +34,7 @@ pub struct External {
     students: Access,
     town: Arc<Remote>,
     pub(super) producer: FutureProducer<Talk>,
-    pub(super) admin: AdminClient<DefaultClientContext>,
+    pub(super) admin: Admin,
     pub(super) readers: Readers,
     pub(super) watch: Arc<Watch>,
     pub(super) known_groups: Groups,
@@ -56,7 +55,7 @@ impl External {
             students: students.clone(),
             town: Arc::new(town),
             producer: producing.create_with_context(Talk::default()).map_err(unusable)?,
-            admin: config.create().map_err(unusable)?,
+            admin: Arc::new(config.create().map_err(unusable)?),
             readers: Readers::new(&config),
             watch: Watch::begin(&config, access.bootstrap()).await?,
             known_groups: Groups::new(&config),
@@ -74,22 +73,10 @@ impl External {
             return Ok(());
         }
         self.reachable()?;
-        if self.watch.look_at(name.as_str()).await?.is_none() {
+        if !self.watch.is_there(name.as_str()).await? {
             create(&self.admin, name.as_str(), partitions, configs).await?;
-            self.appeared(name).await?;
         }
-        Ok(())
-    }
-
-    /// Every broker has to hear of a new topic before it can be used.
-    pub(super) async fn appeared(&self, name: &TopicName) -> Result<TopicSummary, ClusterError> {
-        for _ in 0..100 {
-            if let Ok(Some(topic)) = self.watch.look_at(name.as_str()).await {
-                return Ok(topic);
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        Err(ClusterError { code: ErrorCode::UnknownTopicOrPartition, message: format!("{name} was created and did not appear") })
+        self.watch.appeared(name.as_str()).await.map(|_| ())
     }
 
     /// Nobody waits half a minute for a cluster that is known to be away.

@@ -1,13 +1,12 @@
 //! What pages change in another cluster. Its own limits count; Headwater has none there.
 
-use std::time::Duration;
-
 use rdkafka::admin::{ConfigEntry, ConfigSource, ResourceSpecifier};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::external::External;
 use super::remote_client::refused;
 use super::remote_write::{create_with, send, waiting};
+use super::settling::{administered, unsettled};
 use super::{BoxFuture, Cluster, ClusterError, Desk, NewRecord, Produced, TopicSetting, TopicWish};
 use crate::config::topic_row;
 use crate::model::{ErrorCode, PartitionId, TopicName};
@@ -16,35 +15,25 @@ impl External {
     async fn make_topic(&self, wish: TopicWish) -> Result<i32, ClusterError> {
         self.reachable()?;
         let name = wish.name.as_str();
-        if self.watch.look_at(name).await?.is_some() {
+        if self.watch.is_there(name).await? {
             let message = format!("there is a topic {name} already");
             return Err(ClusterError { code: ErrorCode::TopicAlreadyExists, message });
         }
         let configs: Vec<(&str, &str)> = wish.configs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         // -1: as many as the cluster gives a new topic.
         create_with(&self.admin, name, wish.partitions.unwrap_or(-1), &configs).await?;
-        let made = self.appeared(&wish.name).await?;
+        let made = self.watch.appeared(name).await?;
         Ok(i32::try_from(made.partitions.len()).unwrap_or(i32::MAX))
     }
 
     async fn drop_topic(&self, name: &TopicName) -> Result<(), ClusterError> {
         self.reachable()?;
-        let answers = self.admin.delete_topics(&[name.as_str()], &waiting()).await;
-        let answers = answers.map_err(|error| refused(&error, &format!("cannot delete {name}")))?;
-        self.gone(name).await;
+        let answers = administered(&self.admin, || self.admin.delete_topics(&[name.as_str()], &waiting())).await;
+        let answers = answers.map_err(|error| unsettled(&error, &format!("cannot delete {name}")))?;
+        self.watch.gone(name.as_str()).await;
         match answers.into_iter().next() {
             Some(Err((_, code))) => Err(refused(&KafkaError::AdminOp(code), &format!("cannot delete {name}"))),
             _ => Ok(()),
-        }
-    }
-
-    /// Until no broker knows it any more, so that one of the same name can be made.
-    async fn gone(&self, name: &TopicName) {
-        for _ in 0..100 {
-            if matches!(self.watch.look_at(name.as_str()).await, Ok(None)) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
@@ -66,8 +55,9 @@ impl External {
 
     async fn settings_of(&self, topic: &str) -> Result<Vec<TopicSetting>, ClusterError> {
         self.reachable()?;
-        let failed = |error: &KafkaError| refused(error, &format!("cannot ask for the configs of {topic}"));
-        let answers = self.admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &waiting()).await.map_err(|error| failed(&error))?;
+        let failed = |error: &KafkaError| unsettled(error, &format!("cannot ask for the configs of {topic}"));
+        let (asked, options) = ([ResourceSpecifier::Topic(topic)], waiting());
+        let answers = administered(&self.admin, || self.admin.describe_configs(&asked, &options)).await.map_err(|error| failed(&error))?;
         let found = match answers.into_iter().next() {
             Some(Ok(found)) => found,
             Some(Err(code)) => return Err(failed(&KafkaError::AdminOp(code))),
@@ -120,7 +110,10 @@ impl Desk for External {
             }
             let produced = send(&self.producer, topic.as_str(), partition, &records).await?;
             // Whoever sent them looks for them next.
-            self.watch.look_at(topic.as_str()).await.map(|_| produced)
+            if let Err(error) = self.watch.look_at(topic.as_str()).await {
+                tracing::debug!(%error, "a topic that was just written to");
+            }
+            Ok(produced)
         })
     }
 

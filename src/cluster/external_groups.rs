@@ -13,11 +13,16 @@ use super::external::External;
 use super::external_watch::View;
 use super::remote_client::{Talk, blocking, reading, refused};
 use super::remote_write::waiting;
+use super::settling::{ANSWERED_WITHIN, administered, unsettled};
+use super::summary::add_uncommitted;
 use super::{ClusterError, GroupMember, GroupMembers, GroupOffset, GroupSummary};
 use crate::coordinator::group::assignment;
 use crate::model::{ErrorCode, Offset, PartitionId, TopicName};
 
-const ASK_WITHIN: Duration = Duration::from_secs(5);
+/// Those of a coordinator that has just gone are shown as they were last known.
+const ASK_WITHIN: Duration = ANSWERED_WITHIN;
+/// All questions for one look at the groups. What is not known by then is asked at the next.
+const LOOK_WITHIN: Duration = Duration::from_secs(3);
 /// What was committed is asked again after this: consumers commit every five seconds, and nobody commits for an empty group.
 const FRESH: Duration = Duration::from_secs(3);
 const FRESH_WHEN_EMPTY: Duration = Duration::from_secs(15);
@@ -49,6 +54,8 @@ struct Listed {
     protocol: String,
     state: String,
     members: usize,
+    /// What its members read.
+    assigned: Vec<(TopicName, Vec<PartitionId>)>,
 }
 
 impl Groups {
@@ -97,7 +104,8 @@ impl External {
         }
         let listed = self.list().await;
         let unknown: Vec<&Listed> = listed.iter().filter(|group| self.known_groups.known(group).is_none()).collect();
-        for some in unknown.chunks(ASKED_AT_ONCE) {
+        let began = Instant::now();
+        for some in unknown.chunks(ASKED_AT_ONCE).take_while(|_| began.elapsed() < LOOK_WITHIN) {
             let asking: Vec<_> = some.iter().map(|group| (group.id.clone(), self.ask_committed(&group.id))).collect();
             for (group, committed) in asking {
                 match committed.await {
@@ -111,12 +119,14 @@ impl External {
         let kept = self.known_groups.kept();
         let summary = |group: &Listed| {
             let committed = kept.committed.get(&group.id).map(|(_, committed)| committed.as_slice()).unwrap_or_default();
+            let mut offsets = committed.iter().filter_map(|one| group_offset(one, &view)).collect();
+            add_uncommitted(group.assigned.iter().cloned(), &mut offsets, |topic, partition| view.end(topic.as_str(), partition));
             GroupSummary {
                 id: group.id.clone(),
                 protocol: group.protocol.clone(),
                 state: group.state.clone(),
                 members: group.members,
-                offsets: committed.iter().filter_map(|one| group_offset(one, &view)).collect(),
+                offsets,
             }
         };
         listed.iter().map(summary).collect()
@@ -175,8 +185,8 @@ impl External {
 
     pub(super) async fn drop_group(&self, group: &str) -> Result<(), ClusterError> {
         self.reachable()?;
-        let answers = self.admin.delete_groups(&[group], &waiting()).await;
-        let answers = answers.map_err(|error| refused(&error, &format!("cannot delete the group {group}")))?;
+        let answers = administered(&self.admin, || self.admin.delete_groups(&[group], &waiting())).await;
+        let answers = answers.map_err(|error| unsettled(&error, &format!("cannot delete the group {group}")))?;
         self.known_groups.forget(group);
         match answers.into_iter().next() {
             Some(Err((_, RDKafkaErrorCode::NonEmptyGroup))) => Err(has_members(ErrorCode::NonEmptyGroup, group)),
@@ -210,7 +220,9 @@ impl Described {
     fn listed(self) -> Listed {
         let is_new = self.protocol_type.is_empty() && self.members.is_empty() && self.state != "Empty";
         let protocol = if is_new { "consumer" } else { "classic" };
-        Listed { id: self.id, protocol: protocol.to_owned(), state: self.state, members: self.members.len() }
+        let members = self.members.len();
+        let assigned = self.members.into_iter().flat_map(|member| member.assignment).collect();
+        Listed { id: self.id, protocol: protocol.to_owned(), state: self.state, members, assigned }
     }
 }
 
@@ -241,8 +253,8 @@ fn committed(client: &BaseConsumer<Talk>, view: &View) -> Result<Committed, Kafk
 }
 
 fn group_offset((topic, partition, committed): &(TopicName, PartitionId, Offset), view: &View) -> Option<GroupOffset> {
-    let found = view.topics.get(topic.as_str())?.partitions.iter().find(|one| one.partition == *partition)?;
-    Some(GroupOffset { topic: topic.clone(), partition: *partition, committed: Some(*committed), end_offset: found.end_offset })
+    let end_offset = view.end(topic.as_str(), *partition)?;
+    Some(GroupOffset { topic: topic.clone(), partition: *partition, committed: Some(*committed), end_offset })
 }
 
 fn has_members(code: ErrorCode, group: &str) -> ClusterError {

@@ -1,25 +1,23 @@
 //! Records of another cluster: a few consumers, each for one question at a time.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset as At, TopicPartitionList};
 use tokio::sync::Semaphore;
 
 use super::external::External;
-use super::remote_client::{ANSWER_WITHIN, Talk, blocking, reading, refused};
+use super::remote_client::{Talk, blocking, reading};
 use super::remote_read::{read_from, read_tail};
+use super::settling::{ANSWERED_WITHIN, passes, settled, unsettled};
 use super::{BoxFuture, ClusterError, Records, StoredRecord};
 use crate::model::{ErrorCode, Offset, PartitionId, Timestamp, TopicName};
 
 /// Questions at a time. Each waits on a thread of its own.
 const READERS: usize = 6;
-/// A new topic is known to every broker, and a partition has a leader again.
-const SETTLES_WITHIN: Duration = Duration::from_secs(6);
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 pub(super) struct Readers {
     config: ClientConfig,
@@ -45,6 +43,7 @@ impl Readers {
     async fn lend<T: Send + 'static>(
         &self,
         topic: &TopicName,
+        patience: Duration,
         what: String,
         ask: impl Fn(&BaseConsumer<Talk>) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, ClusterError> {
@@ -55,64 +54,61 @@ impl Readers {
             let _turn = turn;
             let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let reader = kept.map_or_else(|| config.create_with_context(Talk::default()), Ok)?;
-            let began = Instant::now();
-            let answer = loop {
-                match ask(&reader) {
-                    Err(error) if passes(&error) && began.elapsed() < SETTLES_WITHIN => {
-                        std::thread::sleep(AGAIN_AFTER);
-                        // What this client knows of the topic is old.
-                        reader.fetch_metadata(Some(&topic), SETTLES_WITHIN)?;
-                    }
-                    answered => break answered?,
+            let answer = settled(patience, || {
+                let answer = ask(&reader);
+                if answer.as_ref().is_err_and(passes) {
+                    // What this client knows of the topic is old.
+                    let _ = reader.fetch_metadata(Some(&topic), ANSWERED_WITHIN);
                 }
-            };
+                answer
+            })?;
             if reader.unassign().is_ok() {
                 idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
             }
             Ok(answer)
         };
-        blocking(asking).await?.map_err(|error: KafkaError| refused(&error, &what))
+        blocking(asking).await?.map_err(|error: KafkaError| unsettled(&error, &what))
     }
-}
-
-/// What a moment mends.
-fn passes(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{
-        BrokerTransportFailure, DestroyBroker, LeaderNotAvailable, NotLeaderForPartition, UnknownPartition, UnknownTopicOrPartition,
-    };
-    let passing =
-        [DestroyBroker, UnknownPartition, UnknownTopicOrPartition, NotLeaderForPartition, LeaderNotAvailable, BrokerTransportFailure];
-    error.rdkafka_error_code().is_some_and(|code| passing.contains(&code))
 }
 
 impl External {
-    pub(super) async fn read_last(&self, topic: &TopicName, id: PartitionId, count: usize) -> Result<Vec<StoredRecord>, ClusterError> {
+    /// How long a partition is waited for. One that nobody has led for a while is not.
+    fn patience(&self, topic: &TopicName, id: PartitionId) -> Result<Duration, ClusterError> {
         self.reachable()?;
+        let left = self.watch.view().patience(topic.as_str(), id);
+        let message = || format!("no broker leads {topic}-{id}: nobody can read or write it until one that keeps it is back");
+        left.ok_or_else(|| ClusterError { code: ErrorCode::LeaderNotAvailable, message: message() })
+    }
+
+    pub(super) async fn read_last(&self, topic: &TopicName, id: PartitionId, count: usize) -> Result<Vec<StoredRecord>, ClusterError> {
+        let patience = self.patience(topic, id)?;
         let name = topic.to_string();
-        self.readers.lend(topic, format!("cannot read {topic}-{id}"), move |reader| read_tail(reader, &name, id, count)).await
+        self.readers.lend(topic, patience, format!("cannot read {topic}-{id}"), move |reader| read_tail(reader, &name, id, count)).await
     }
 
     async fn read_on(&self, topic: &TopicName, id: PartitionId, from: Offset, bytes: usize) -> Result<Vec<StoredRecord>, ClusterError> {
-        self.reachable()?;
+        let patience = self.patience(topic, id)?;
         let name = topic.to_string();
-        self.readers.lend(topic, format!("cannot read {topic}-{id}"), move |reader| read_from(reader, &name, id, from, bytes)).await
+        self.readers
+            .lend(topic, patience, format!("cannot read {topic}-{id}"), move |reader| read_from(reader, &name, id, from, bytes))
+            .await
     }
 
     async fn find_time(&self, topic: &TopicName, id: PartitionId, time: Timestamp) -> Result<Offset, ClusterError> {
-        self.reachable()?;
+        let patience = self.patience(topic, id)?;
         let name = topic.to_string();
         let find = move |reader: &BaseConsumer<Talk>| {
             let mut asked = TopicPartitionList::new();
             asked.add_partition_offset(&name, id.0, At::Offset(time.0.max(0)))?;
-            let found = reader.offsets_for_times(asked, ANSWER_WITHIN)?;
+            let found = reader.offsets_for_times(asked, ANSWERED_WITHIN)?;
             let found = found.find_partition(&name, id.0);
             found.as_ref().map_or(Ok(()), |found| found.error())?;
             match found.map(|found| found.offset()) {
                 Some(At::Offset(offset)) => Ok(offset),
-                _ => reader.fetch_watermarks(&name, id.0, ANSWER_WITHIN).map(|(_, end)| end),
+                _ => reader.fetch_watermarks(&name, id.0, ANSWERED_WITHIN).map(|(_, end)| end),
             }
         };
-        self.readers.lend(topic, format!("cannot look for a time in {topic}-{id}"), find).await.map(Offset)
+        self.readers.lend(topic, patience, format!("cannot look for a time in {topic}-{id}"), find).await.map(Offset)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use tokio::sync::oneshot;
 
 use super::external::External;
 use super::remote_client::{Talk, reading, refused};
@@ -17,7 +18,7 @@ const GROUP: &str = "headwater-town";
 const TOPIC: &str = "_headwater";
 /// The least that brokers take as they are: after a kill the next start waits as long.
 const SESSION_MS: &str = "6000";
-const POLL: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(200);
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// A group that is new settles within this.
 const SAID_AFTER: Duration = Duration::from_secs(10);
@@ -25,6 +26,19 @@ const SAID_AFTER: Duration = Duration::from_secs(10);
 /// Held for as long as it writes.
 pub struct Turn {
     keeping: Arc<AtomicBool>,
+    /// Told by the thread at its end.
+    left: Option<oneshot::Receiver<()>>,
+}
+
+impl Turn {
+    /// Lets the next one have it at once. Who is just gone keeps it for a while.
+    pub async fn leave(mut self) {
+        self.keeping.store(false, Ordering::Relaxed);
+        if let Some(left) = self.left.take() {
+            // Also a thread that died has left.
+            let _ = left.await;
+        }
+    }
 }
 
 impl Drop for Turn {
@@ -66,7 +80,8 @@ impl External {
         member.subscribe(&[TOPIC]).map_err(failed)?;
         let keeping = Arc::new(AtomicBool::new(true));
         let (mine, watch) = (Arc::clone(&keeping), Arc::clone(&self.watch));
-        let (told, has_it) = tokio::sync::oneshot::channel();
+        let (told, has_it) = oneshot::channel();
+        let (leaves, left) = oneshot::channel();
         // A consumer that is not polled loses its membership.
         std::thread::spawn(move || {
             let (began, mut told) = (Instant::now(), Some(told));
@@ -86,8 +101,11 @@ impl External {
                     ));
                 }
             }
+            drop(member);
+            // Nobody may wait for it.
+            let _ = leaves.send(());
         });
-        let turn = Turn { keeping };
+        let turn = Turn { keeping, left: Some(left) };
         let lost = |_| ClusterError { code: ErrorCode::UnknownServerError, message: "the group's member ended".to_owned() };
         has_it.await.map_err(lost).map(|()| turn)
     }

@@ -26,6 +26,7 @@ mod remote;
 mod remote_client;
 mod remote_read;
 mod remote_write;
+mod settling;
 mod summary;
 mod users;
 

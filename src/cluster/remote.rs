@@ -5,18 +5,16 @@
 //! in the queue, but librdkafka does not promise that: a crash may leave the first of its records without the others.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
-use rdkafka::admin::AdminClient;
-use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, Producer};
 
-use super::remote_client::{ANSWER_WITHIN, CONNECT_WITHIN, Talk, blocking, reading, refused, unanswered};
+use super::remote_client::{CONNECT_WITHIN, Talk, blocking, reading, refused, unanswered};
 use super::remote_read::read_tail;
 use super::remote_write::{create, send};
+use super::settling::{Admin, SETTLES_WITHIN, appears, partition_count, settled};
 use super::{Access, BoxFuture, ClusterError, Desk, NewRecord, StoredRecord, Topics, Users};
 use crate::model::{ErrorCode, Offset, PartitionId, TopicName};
 
@@ -27,7 +25,7 @@ pub struct Remote {
     address: String,
     prefix: String,
     producer: FutureProducer<Talk>,
-    admin: AdminClient<DefaultClientContext>,
+    admin: Admin,
     /// Reads one partition at a time.
     reader: Arc<Mutex<BaseConsumer<Talk>>>,
 }
@@ -46,7 +44,7 @@ impl Remote {
             address: address.to_owned(),
             prefix: prefix.to_owned(),
             producer: producing.create_with_context(talk.clone()).map_err(unusable)?,
-            admin: config.create().map_err(unusable)?,
+            admin: Arc::new(config.create().map_err(unusable)?),
             reader: Arc::new(Mutex::new(reading(&config).create_with_context(talk.clone()).map_err(unusable)?)),
         };
         let producer = remote.producer.clone();
@@ -59,35 +57,24 @@ impl Remote {
         format!("{}{topic}", self.prefix)
     }
 
-    /// How many partitions the topic has; none if it does not exist. Asked by the reader: a producer's question would create it.
-    async fn partition_count(&self, name: &str) -> Result<Option<usize>, ClusterError> {
+    /// Asks the reader about a topic.
+    async fn ask<T: Send + 'static>(
+        &self,
+        name: &str,
+        ask: impl FnOnce(&BaseConsumer<Talk>, &str) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T, ClusterError> {
         let (reader, asked) = (Arc::clone(&self.reader), name.to_owned());
-        let ask = move || {
-            let metadata = locked(&reader).fetch_metadata(Some(&asked), ANSWER_WITHIN)?;
-            let topic = metadata.topics().iter().find(|topic| topic.name() == asked);
-            match topic.map(|topic| (topic.error().map(RDKafkaErrorCode::from), topic.partitions().len())) {
-                None | Some((Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic), _)) => Ok(None),
-                Some((None, count)) => Ok(Some(count)),
-                // A leader is still being chosen.
-                Some((Some(RDKafkaErrorCode::LeaderNotAvailable), _)) => Ok(Some(0)),
-                Some((Some(code), _)) => Err(KafkaError::MetadataFetch(code)),
-            }
-        };
-        blocking(ask).await?.map_err(|error| refused(&error, &format!("cannot look at {name} at {}", self.address)))
+        let answer = blocking(move || ask(&locked(&reader), &asked)).await?;
+        answer.map_err(|error| refused(&error, &format!("cannot look at {name} at {}", self.address)))
     }
 
     async fn ensure(&self, topic: &TopicName, partitions: i32, configs: &[(&str, String)]) -> Result<(), ClusterError> {
         let name = self.name(topic);
         let wanted = usize::try_from(partitions).unwrap_or(0);
-        let mut found = self.partition_count(&name).await?;
+        let mut found = self.ask(&name, partition_count).await?;
         if found.is_none() {
             create(&self.admin, &name, partitions, configs).await?;
-            // Every broker has to hear of it before it can be produced to.
-            let begun = Instant::now();
-            while found.is_none_or(|count| count == 0) && begun.elapsed() < ANSWER_WITHIN {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                found = self.partition_count(&name).await?;
-            }
+            found = self.ask(&name, appears).await?;
         }
         match found {
             Some(count) if count == wanted => Ok(()),
@@ -140,7 +127,8 @@ impl Topics for Remote {
         Box::pin(async move {
             let (reader, name) = (Arc::clone(&self.reader), self.name(topic));
             let read = move || {
-                let records = read_tail(&locked(&reader), &name, partition, count);
+                let reader = locked(&reader);
+                let records = settled(SETTLES_WITHIN, || read_tail(&reader, &name, partition, count));
                 records.map_err(|error| refused(&error, &format!("cannot read {name}-{partition}")))
             };
             blocking(read).await?

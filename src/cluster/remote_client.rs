@@ -76,9 +76,17 @@ pub(super) fn reading(config: &ClientConfig) -> ClientConfig {
     reading
 }
 
+/// Also of what an administrator's client was answered.
+pub(super) fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        other => other.rdkafka_error_code(),
+    }
+}
+
 /// Kafka's own codes keep their number; librdkafka's are below 0.
 pub(super) fn refused(error: &KafkaError, what: &str) -> ClusterError {
-    let code = error.rdkafka_error_code();
+    let code = code_of(error);
     let kafkas = code.and_then(|code| i16::try_from(code as i32).ok()).filter(|code| *code > 0);
     let code = match code {
         Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition) => ErrorCode::UnknownTopicOrPartition,
@@ -124,6 +132,14 @@ pub(super) async fn blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_administrator_was_answered_keeps_its_code() {
+        let told = |code| refused(&KafkaError::AdminOp(code), "cannot create a").code;
+        assert_eq!(told(RDKafkaErrorCode::InvalidConfig), ErrorCode::InvalidConfig);
+        assert_eq!(told(RDKafkaErrorCode::UnknownTopicOrPartition), ErrorCode::UnknownTopicOrPartition);
+        assert_eq!(told(RDKafkaErrorCode::OperationTimedOut), ErrorCode::RequestTimedOut);
+    }
 
     #[test]
     fn what_is_in_the_way_is_told_with_what_to_do() {

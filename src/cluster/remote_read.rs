@@ -9,12 +9,11 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset as ReadFrom, TopicPartitionList};
 
 use super::StoredRecord;
-use super::remote_client::{ANSWER_WITHIN, Talk};
+use super::remote_client::Talk;
+use super::settling::ANSWERED_WITHIN;
 use crate::model::{Offset, PartitionId, Timestamp};
 
 const POLL: Duration = Duration::from_millis(200);
-/// Whoever waits for a page or a verdict does not wait longer for the next record.
-const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// The last records of a partition. Compaction leaves fewer records than offsets, so it looks further back until there are enough.
 pub(super) fn read_tail(
@@ -23,7 +22,7 @@ pub(super) fn read_tail(
     partition: PartitionId,
     count: usize,
 ) -> Result<Vec<StoredRecord>, KafkaError> {
-    let (start, end) = reader.fetch_watermarks(name, partition.0, ANSWER_WITHIN)?;
+    let (start, end) = reader.fetch_watermarks(name, partition.0, ANSWERED_WITHIN)?;
     let mut reach = i64::try_from(count).unwrap_or(i64::MAX);
     loop {
         let from = end.saturating_sub(reach).max(start);
@@ -69,7 +68,7 @@ fn read_range(
             }
             Some(Err(KafkaError::PartitionEOF(_))) => break,
             Some(Err(error)) if is_about_this(&error) => return Err(error),
-            _ if heard.elapsed() > ANSWER_WITHIN => return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut)),
+            _ if heard.elapsed() > ANSWERED_WITHIN => return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut)),
             _ => {}
         }
     }
@@ -100,7 +99,7 @@ pub(super) fn read_from(
             }
             Some(Err(KafkaError::PartitionEOF(_))) => break,
             Some(Err(error)) if is_out_of_range(&error) => {
-                let (start, _) = reader.fetch_watermarks(name, partition.0, READ_WITHIN)?;
+                let (start, _) = reader.fetch_watermarks(name, partition.0, ANSWERED_WITHIN)?;
                 if at >= start {
                     break;
                 }
@@ -108,7 +107,7 @@ pub(super) fn read_from(
                 assign(reader, name, partition, at)?;
             }
             Some(Err(error)) if is_about_this(&error) => return Err(error),
-            _ if heard.elapsed() < READ_WITHIN => {}
+            _ if heard.elapsed() < ANSWERED_WITHIN => {}
             _ if records.is_empty() => return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut)),
             _ => break,
         }

@@ -1,30 +1,31 @@
 //! Topics made and records written in another cluster.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 
-use super::remote_client::{ANSWER_WITHIN, Talk, refused};
+use super::remote_client::{Talk, refused};
+use super::settling::{Admin, administered, unsettled};
 use super::{ClusterError, NewRecord, Produced};
 use crate::model::{Offset, PartitionId, Timestamp};
 
 /// A cluster that leaves little to its users still takes these.
 const ALWAYS_TAKEN: &[&str] = &["cleanup.policy", "retention.ms", "retention.bytes"];
 
+/// Longer than a question: a topic is made or gone on all brokers only after a while.
+const DONE_WITHIN: Duration = Duration::from_secs(4);
+
+/// Asked again, a cluster that has done it by then says so.
 pub(super) fn waiting() -> AdminOptions {
-    AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN)).request_timeout(Some(ANSWER_WITHIN))
+    AdminOptions::new().operation_timeout(Some(DONE_WITHIN)).request_timeout(Some(DONE_WITHIN))
 }
 
 /// Creates a topic with the cluster's own replication, unless there is one.
-pub(super) async fn create(
-    admin: &AdminClient<DefaultClientContext>,
-    name: &str,
-    partitions: i32,
-    configs: &[(&str, String)],
-) -> Result<(), ClusterError> {
+pub(super) async fn create(admin: &Admin, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), ClusterError> {
     // That a record is on a disk is for the replicas to promise.
     let wanted: Vec<(&str, &str)> =
         configs.iter().map(|(key, value)| (*key, value.as_str())).filter(|(key, _)| *key != "flush.messages").collect();
@@ -44,20 +45,15 @@ pub(super) async fn create(
 }
 
 /// The same with these configs and no others. That there is one already is an error.
-pub(super) async fn create_with(
-    admin: &AdminClient<DefaultClientContext>,
-    name: &str,
-    partitions: i32,
-    configs: &[(&str, &str)],
-) -> Result<(), ClusterError> {
+pub(super) async fn create_with(admin: &Admin, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<(), ClusterError> {
     let plain = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
     let topic = configs.iter().fold(plain, |topic, (key, value)| topic.set(key, value));
     create_once(admin, name, &topic).await
 }
 
-async fn create_once(admin: &AdminClient<DefaultClientContext>, name: &str, topic: &NewTopic<'_>) -> Result<(), ClusterError> {
-    let answers = admin.create_topics([topic], &waiting()).await;
-    let answers = answers.map_err(|error| refused(&error, &format!("cannot create {name}")))?;
+async fn create_once(admin: &Admin, name: &str, topic: &NewTopic<'_>) -> Result<(), ClusterError> {
+    let answers = administered(admin, || admin.create_topics([topic], &waiting())).await;
+    let answers = answers.map_err(|error| unsettled(&error, &format!("cannot create {name}")))?;
     match answers.into_iter().next() {
         Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
             Err(refused(&KafkaError::AdminOp(code), &format!("cannot create {name}")))

@@ -1,5 +1,6 @@
 //! What a page shows of a cluster: plain data.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::Range;
 
@@ -66,6 +67,33 @@ pub(super) fn size_of(key: &Option<Bytes>, value: &Option<Bytes>, headers: &[(St
     each.fold(bytes(key).saturating_add(bytes(value)), usize::saturating_add)
 }
 
+/// Partitions of one group that its members say they read.
+const ASSIGNED_MAX: usize = 10_000;
+
+/// Adds partitions that members read and that nothing was committed of, and puts all into their order.
+pub(super) fn add_uncommitted(
+    assigned: impl Iterator<Item = (TopicName, Vec<PartitionId>)>,
+    offsets: &mut Vec<GroupOffset>,
+    end_of: impl Fn(&TopicName, PartitionId) -> Option<Offset>,
+) {
+    let mut known: HashSet<(TopicName, PartitionId)> = offsets.iter().map(|offset| (offset.topic.clone(), offset.partition)).collect();
+    let mut looked_at = 0_usize;
+    for (topic, partitions) in assigned {
+        // Clients write what they like.
+        looked_at = looked_at.saturating_add(partitions.len());
+        if looked_at > ASSIGNED_MAX {
+            break;
+        }
+        for partition in partitions {
+            let Some(end_offset) = end_of(&topic, partition) else { continue };
+            if known.insert((topic.clone(), partition)) {
+                offsets.push(GroupOffset { topic: topic.clone(), partition, committed: None, end_offset });
+            }
+        }
+    }
+    offsets.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+}
+
 /// One group of consumers, with what it has committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupSummary {
@@ -125,4 +153,26 @@ pub struct ListenerSummary {
     pub advertise: Advertise,
     /// The SASL mechanisms it takes, by Kafka's names.
     pub mechanisms: Vec<&'static str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_and_not_committed_stands_beside_what_is() {
+        let known = GroupOffset { topic: "b".into(), partition: PartitionId(0), committed: Some(Offset(3)), end_offset: Offset(9) };
+        let mut offsets = vec![known.clone()];
+        let assigned = vec![("b".into(), vec![PartitionId(0), PartitionId(1)]), ("a".into(), vec![PartitionId(7), PartitionId(8)])];
+        // Nobody knows a-8.
+        let end = |topic: &TopicName, partition: PartitionId| (topic.as_str() != "a" || partition.0 == 7).then_some(Offset(5));
+        add_uncommitted(assigned.into_iter(), &mut offsets, end);
+        let added = |topic: &str, partition| GroupOffset {
+            topic: topic.into(),
+            partition: PartitionId(partition),
+            committed: None,
+            end_offset: Offset(5),
+        };
+        assert_eq!(offsets, [added("a", 7), known, added("b", 1)]);
+    }
 }

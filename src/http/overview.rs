@@ -31,6 +31,8 @@ const PARTITIONS_READ: usize = 16;
 const TOPICS_READ: usize = 24;
 /// For all of them: those who come wait for it.
 const READ_WITHIN: Duration = Duration::from_secs(1);
+/// For the streams. In another cluster, what a broker led that has just gone cannot be read for some seconds.
+const STREAMS_WITHIN: Duration = Duration::from_secs(4);
 /// Damaged parts that are listed.
 const DAMAGE_SHOWN: usize = 20;
 /// Bytes shown of a key or value.
@@ -225,13 +227,15 @@ fn damage(topic: &TopicSummary) -> Vec<Damage> {
 /// The newest records of a topic, newest first. A partition that cannot be read is left out.
 async fn last_records(state: &HttpState, topic: &TopicSummary, begun: Instant) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
+    let within = if is_stream(topic.name.as_str()) { STREAMS_WITHIN } else { READ_WITHIN };
     for partition in topic.partitions.iter().filter(|p| p.end_offset > p.start_offset).take(PARTITIONS_READ) {
-        if !is_stream(topic.name.as_str()) && begun.elapsed() >= READ_WITHIN {
+        let left = within.saturating_sub(begun.elapsed()).min(READ_WITHIN);
+        if left.is_zero() {
             break;
         }
-        let read = state.cluster.tail(&topic.name, partition.partition, LAST_RECORDS).await;
+        let read = tokio::time::timeout(left, state.cluster.tail(&topic.name, partition.partition, LAST_RECORDS)).await;
         // Only what is shown is kept: a few compressed bytes may be a very long record.
-        records.extend(read.unwrap_or_default().into_iter().map(record));
+        records.extend(read.ok().and_then(Result::ok).unwrap_or_default().into_iter().map(record));
     }
     records.sort_by_key(|r| std::cmp::Reverse((r.timestamp, r.offset)));
     records.truncate(LAST_RECORDS);

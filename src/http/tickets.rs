@@ -1,6 +1,7 @@
 //! `/api/ticket/{id}` and `/api/tickets/{id}`: which records to work on.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -14,6 +15,9 @@ use crate::generators::{Phase, Runner};
 use crate::workshop::course::Handed;
 use crate::workshop::{Student, Ticket};
 
+const PRESENT_WITHIN: Duration = Duration::from_secs(8);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 pub(super) async fn issue(
     State(state): State<HttpState>,
     about: About,
@@ -24,12 +28,24 @@ pub(super) async fn issue(
 }
 
 pub(super) async fn issued(state: &HttpState, student: &Student, id: &str) -> Result<Handed, Refused> {
-    let past = |runner: &Arc<Runner>| runner.status().phase != Phase::Live;
-    if state.generators.as_ref().is_some_and(past) {
+    if !is_present(state.generators.as_ref()).await {
         let wait = "the town's history is still being written; try again in a few seconds";
         return Err(Refused::new(StatusCode::CONFLICT, "the streams have not reached the present yet", wait));
     }
     Ok(course(state)?.ticket(student, id).await?)
+}
+
+/// Whether the streams are at the present, waited for a while: after an outage of the cluster they catch up within a few seconds.
+async fn is_present(generators: Option<&Arc<Runner>>) -> bool {
+    let past = || generators.is_some_and(|runner| runner.status().phase != Phase::Live);
+    let began = Instant::now();
+    while past() {
+        if began.elapsed() > PRESENT_WITHIN {
+            return false;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    true
 }
 
 pub(super) async fn list(State(state): State<HttpState>, about: About, InPath(id): InPath) -> Result<Json<Vec<Ticket>>, Refused> {

@@ -11,7 +11,7 @@ from headwater.http import Answer, HttpError, Server, plain
 from headwater.scram import ScramError
 from headwater.steps import Fault, Skip
 from headwater.target import Target, join_address, listeners_of
-from headwater.wire import Connection, Refused, Silent, WireError, clean, dial
+from headwater.wire import LEADER_NOT_AVAILABLE, Connection, Refused, Silent, WireError, clean, dial
 
 TIMEOUT = 5.0
 SKEW = 60.0
@@ -286,8 +286,8 @@ class Network:
         except (Refused, WireError, ScramError):
             raise Fault("wrong-password", told) from None
 
-    def _login(self, user, password):
-        asked = self.connect()
+    def _login(self, user, password, host=None, port=None):
+        asked = self.connect(host, port)
         asked.socket.settimeout(self.timeout * 3)  # a failed login is answered late on purpose
         try:
             asked.log_in(self.target.mechanism, user, password)
@@ -297,8 +297,31 @@ class Network:
         asked.socket.settimeout(self.timeout)
         return asked
 
-    def open(self) -> Connection:
-        return self._login(self.target.user, self.target.password) if self.target.login else self.connect()
+    def open(self, host=None, port=None) -> Connection:
+        target = self.target
+        return self._login(target.user, target.password, host, port) if target.login else self.connect(host, port)
+
+    def open_leader(self, topic: str, partition: int) -> Connection:
+        """The broker that has this partition. Of a single one it is clear who that is."""
+        with self.open() as asked:
+            found = asked.metadata([topic])
+        if len(found.brokers) < 2:
+            return self.open()
+        node = next((row.leaders.get(partition, -1) for row in found.topics if row.name == topic), -1)
+        leader = next((broker for broker in found.brokers if broker.node == node), None)
+        if leader is None:
+            raise Refused(LEADER_NOT_AVAILABLE)
+        return self.open(leader.host, leader.port)
+
+    def open_coordinator(self, group: str) -> Connection:
+        """The broker that has this group."""
+        if not self.metadata or len(self.metadata.brokers) < 2:
+            return self.open()
+        with self.open() as asked:
+            error, host, port = asked.coordinator(group)
+        if error:
+            raise Refused(error)
+        return self.open(host, port)
 
     # --- metadata, advertised address
 

@@ -45,7 +45,7 @@ class Records:
         if error not in (0, TOPIC_EXISTS):
             raise Fault("not-written", f"{self.topic} was not created: {error_name(error)}", given=error_name(error))
         for _ in range(TRIES):
-            error, offset = asked.produce(self.topic, 0, batch(b"doctor", self.value, int(time.time() * 1000)))
+            error, offset = self._at_leader(lambda leader: leader.produce(self.topic, 0, batch(b"doctor", self.value, int(time.time() * 1000))))
             if error == 0:
                 self.offset = offset
                 return f"{self.topic}, offset {offset}"
@@ -56,18 +56,26 @@ class Records:
             raise Fault("topic-not-yours", f"{self.topic}: {error_name(error)}", topic=self.topic)
         raise Fault("not-written", f"{self.topic}: {error_name(error)}", given=error_name(error))
 
+    def _at_leader(self, ask):
+        """What the broker that has the student's topic answers, or the error of who looks for it."""
+        try:
+            with self.network.open_leader(self.topic, 0) as leader:
+                return ask(leader)
+        except Refused as reason:
+            return reason.code, None
+
     def fetch(self) -> str:
         try:
             with self.network.open() as asked:
-                told = [self._read_back(asked)] if self.offset is not None else []
+                told = [self._read_back()] if self.offset is not None else []
                 told += self._look_at_topic(asked)
                 return ", ".join(part for part in told if part)
         except (WireError, Refused, OSError) as reason:
             raise Fault("not-read", f"{self.topic}: {reason}", given=str(reason)) from reason
 
-    def _read_back(self, asked):
+    def _read_back(self):
         for _ in range(TRIES):
-            error, data = asked.fetch(self.topic, 0, self.offset)
+            error, data = self._at_leader(lambda leader: leader.fetch(self.topic, 0, self.offset))
             if error == 0 and any(value == self.value for _, _, value in records(data)):
                 return "the record came back"
             if error not in RETRIED | {0}:
@@ -95,7 +103,8 @@ class Records:
             return []
         first = last = 0
         for partition in names[shown].partitions:
-            bounds = asked.offset(shown, partition, -2), asked.offset(shown, partition, -1)
+            with self.network.open_leader(shown, partition) as leader:
+                bounds = leader.offset(shown, partition, -2), leader.offset(shown, partition, -1)
             if any(error for error, _ in bounds):
                 code = next(error for error, _ in bounds if error)
                 raise Fault(
@@ -124,7 +133,7 @@ class Records:
         if not self.target.is_own_group(group):
             raise Fault("foreign-group", f"{group} does not begin with {self.target.group_prefix}")
         try:
-            with self.network.open() as asked:
+            with self.network.open_coordinator(group) as asked:
                 error, state, members = self._describe(asked, group)
                 if error == GROUP_DENIED:
                     raise Fault("foreign-group", f"{group}: {error_name(error)}")
@@ -161,6 +170,9 @@ class Records:
         if not found:
             return False
         committed = asked.committed(group, topic, found.partitions)
-        ends = {index: asked.offset(topic, index, -1)[1] for index in found.partitions}
+        ends = {}
+        for index in found.partitions:
+            with self.network.open_leader(topic, index) as leader:
+                ends[index] = leader.offset(topic, index, -1)[1]
         filled = [index for index, end in ends.items() if end > 0]
         return bool(filled) and all(committed.get(index, -1) >= ends[index] for index in filled)

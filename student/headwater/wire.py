@@ -13,7 +13,7 @@ from headwater.scram import MECHANISMS, Scram
 SOFTWARE = "headwater-doctor"
 LARGEST_ANSWER = 32 * 1024 * 1024
 
-UNKNOWN_TOPIC = 3
+UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE = 3, 5
 TOPIC_DENIED, GROUP_DENIED, CLUSTER_DENIED = 29, 30, 31
 UNSUPPORTED_MECHANISM, ILLEGAL_SASL_STATE, UNSUPPORTED_VERSION, TOPIC_EXISTS, LOGIN_FAILED = 33, 34, 35, 36, 58
 
@@ -83,6 +83,8 @@ class Topic(NamedTuple):
     error: int
     name: str
     partitions: list
+    leaders: dict
+    """The node that leads each partition."""
 
 
 class Metadata(NamedTuple):
@@ -274,13 +276,15 @@ class Connection:
         def topic(r):
             error, name = r.number("h"), clean(r.string() or "")
             r.number("?")
-            return Topic(error, name, sorted(index for _, index, _ in r.array(partition)))
+            leaders = {index: leader for _, index, leader in r.array(partition)}
+            return Topic(error, name, sorted(leaders), leaders)
 
         return Metadata([Broker(*found[:3]) for found in brokers], cluster, answer.array(topic))
 
     def create_topic(self, name: str, partitions: int = 1) -> int:
-        body = array([string(name) + struct.pack(">ih", partitions, 1) + array([]) + array([])]) + struct.pack(">i?", 5000, False)
-        answer = self.call(19, 2, body)
+        """With as many copies as the cluster gives a new topic."""
+        body = array([string(name) + struct.pack(">ih", partitions, -1) + array([]) + array([])]) + struct.pack(">i?", 5000, False)
+        answer = self.call(19, 4, body)
         answer.number("i")
         return _first(answer.array(lambda r: (r.string(), r.number("h"), r.string())), 1)
 
@@ -318,6 +322,12 @@ class Connection:
             return error, r.bytes()
 
         return _only(_first(answer.array(lambda r: (r.string(), r.array(one))), 1))
+
+    def coordinator(self, group: str) -> tuple:
+        """(error, host, port)"""
+        answer = self.call(10, 0, string(group))
+        error, _, host, port = answer.number("h"), answer.number("i"), clean(answer.string() or ""), answer.number("i")
+        return error, host, port
 
     def group(self, name: str) -> tuple:
         """(error, state, members)"""

@@ -136,6 +136,15 @@ class Kafka3:
         self.processes[node].send_signal(signal.SIGKILL)
         self.processes[node].wait()
 
+    def freeze(self):
+        """All of them are there, and none says a word."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        for process in self.processes.values():
+            process.send_signal(signal.SIGCONT)
+
     def wait(self, nodes=NODES):
         """Until each of them takes connections."""
         end = time.monotonic() + READY_LIMIT

@@ -9,6 +9,7 @@ duplicate; TLS with a login works; what cannot work says why.
 import argparse
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,9 +23,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "challenges"), str(HERE.parent / "clients")]
+sys.path.append(str(HERE.parent / "student"))
 
 import importlib.util  # noqa: E402  (the paths must be known first)
 
+import certificates  # noqa: E402
 from broker import free_ports  # noqa: E402
 from environments import Missing, only_one_installs, python_with  # noqa: E402
 from folders import CHALLENGES  # noqa: E402
@@ -37,6 +40,10 @@ VICTIM = 2
 # The class is at work before the broker dies, and goes on while it is away.
 DIES_AFTER, COMES_BACK_AFTER = 12, 20
 WRONG_OF_EACH = 2
+# The student's scripts wait so long for a ticket.
+WAITS_AT_MOST = 30
+# SIGTERM, to the end of the process.
+ENDS_WITHIN = 3
 # What is wrong with these only a broker sees.
 WITNESSED = ("not-closed", "new-consumer-per-rerun", "acks-ignored")
 
@@ -111,23 +118,75 @@ def refused(binary, *words):
     return lines[0]
 
 
+class Watchers:
+    """Ask for tickets, verdicts and pages over and over, each for itself, while a broker dies: they wait for another one to take over, and
+    are not refused."""
+
+    def __init__(self, room):
+        self.room, self.over, self.lock, self.asked = room, threading.Event(), threading.Lock(), {}
+        students, token = [room.student() for _ in range(3)], room.instructor()
+        self.questions = {f"ticket {id}": (student, f"/api/ticket/{id}", {}) for student, id in zip(students, ("c02", "c03", "c09"))}
+        self.questions["check c01"] = (students[0], "/api/check/c01", {})
+        self.pages = ["/api/overview", "/api/groups", "/api/topics/ecommerce-events", "/api/challenges"]
+        asks = [threading.Thread(target=self.keep_asking, args=(name, who.ask, path, body)) for name, (who, path, body) in self.questions.items()]
+        asks += [threading.Thread(target=self.keep_asking, args=(path, lambda path, _: room.ask(path, None, token), path, None)) for path in self.pages]
+        self.threads = asks
+
+    def keep_asking(self, name, ask, path, body):
+        while not self.over.is_set():
+            begin = time.monotonic()
+            try:
+                found = ask(path, body)
+                why = found.get("error") if isinstance(found, dict) else None
+            except (OSError, ValueError) as reason:
+                why = repr(reason)
+            with self.lock:
+                self.asked.setdefault(name, []).append((time.monotonic() - begin, why))
+            self.over.wait(2)
+
+    def during(self, act):
+        for thread in self.threads:
+            thread.start()
+        try:
+            act()
+        finally:
+            self.over.set()
+            for thread in self.threads:
+                thread.join()
+
+    def judge(self):
+        for name in (*self.questions, *self.pages):
+            refused = [why for _, why in self.asked[name] if why]
+            slowest = max(seconds for seconds, _ in self.asked[name])
+            assert not refused, f"{name}: {refused[0]} ({len(refused)} of {len(self.asked[name])})"
+            assert slowest < WAITS_AT_MOST, f"{name} took {slowest:.1f} s"
+            print(f"      {name}: {len(self.asked[name])} times, the slowest {slowest:.1f} s", flush=True)
+
+
 class Class:
     """The challenges, while a broker dies and comes back."""
 
     def __init__(self, kafka, room, results):
         self.kafka, self.room, self.results, self.trouble = kafka, room, results, None
+        self.watchers = Watchers(room)
 
     def power_cut(self):
         try:
             time.sleep(DIES_AFTER)
-            self.kafka.kill(VICTIM)
-            print(f"broker {VICTIM} is killed", flush=True)
-            time.sleep(COMES_BACK_AFTER)
-            self.kafka.start(VICTIM)
-            self.kafka.wait([VICTIM])
-            print(f"broker {VICTIM} is back", flush=True)
+            self.watchers.during(self.dies)
         except Exception as reason:  # told by the main thread
             self.trouble = reason
+
+    def dies(self):
+        self.kafka.kill(VICTIM)
+        print(f"broker {VICTIM} is killed", flush=True)
+        time.sleep(COMES_BACK_AFTER)
+        self.comes_back()
+
+    def comes_back(self):
+        self.kafka.start(VICTIM)
+        self.kafka.wait([VICTIM])
+        print(f"broker {VICTIM} is back", flush=True)
 
     def at_work(self, pythons):
         run = challenge_cases()
@@ -141,6 +200,7 @@ class Class:
         cut.join()
         assert self.trouble is None, self.trouble
         assert chosen, "there is no case"
+        self.results.check("tickets, verdicts and pages wait for the next leader", self.watchers.judge)
 
 
 def evidence_is_named(room, python):
@@ -190,6 +250,33 @@ def groups_are_known(room, python, kafka):
     finally:
         reading.communicate("\n", timeout=60)
     until("the group's end", 30, lambda: answer(room.base, "/api/groups/watched/offsets", token, reset)[0] == 200 or "refused")
+
+
+def assigned_is_shown(room, python, kafka):
+    """Who reads and has committed nothing yet: its partitions are there, and what it lags behind is not counted."""
+    source = (
+        "import sys\nfrom confluent_kafka import Consumer\n"
+        "c = Consumer({'bootstrap.servers': sys.argv[1], 'group.id': 'uncommitted', 'enable.auto.commit': False})\n"
+        "c.subscribe(['social-media-feed'])\n"
+        "while len(c.assignment()) < 3:\n    c.poll(0.2)\n"
+        "print('has them', flush=True)\nsys.stdin.readline()\nc.close()\n"
+    )
+    token = room.instructor()
+    reading = subprocess.Popen([python, "-c", source, kafka.plain], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert reading.stdout.readline().strip() == "has them"
+
+        def seen():
+            _, text = answer(room.base, "/api/groups/uncommitted", token)
+            group = json.loads(text)
+            parts = group.get("partitions") or []
+            empty = [(part["topic"], part["partition"]) for part in parts if part["committed"] is None and part["lag"] is None and part["owner"]]
+            wanted = [("social-media-feed", partition) for partition in range(3)]
+            return empty == wanted and group["lag"] is None and group["uncounted"] == 3 or text[:600]
+
+        until("its partitions", 30, seen)
+    finally:
+        reading.communicate("\n", timeout=60)
 
 
 COMPARE = """
@@ -274,17 +361,30 @@ def streams_are_whole(binary, kafka, python):
     assert int(done.stdout) > 100_000, done.stdout
 
 
+def doctor_is_sensible(room):
+    """Where the cluster has no logins, every step up to the first record works."""
+    said = room.student().tool("doctor", may_fail=True)
+    assert "the record came back" in said and "ecommerce-events has" in said, said
+    assert "FAIL" not in said and "Traceback" not in said, said
+
+
 def with_a_login(binary, kafka, python):
-    """TLS and SCRAM for Headwater and for students, who get a login of their own."""
-    (http,) = free_ports(1)
+    """TLS and SCRAM for Headwater and for students, who get a login of their own. The pages have a certificate of the class's own."""
+    http, https = free_ports(2)
     base = f"http://127.0.0.1:{http}"
+    authority = certificates.Authority(kafka.folder, "pages")
+    certificate, key = authority.certificate("pages", "IP:127.0.0.1")
     files = [kafka.properties(*HEADWATER, "headwater.properties"), kafka.properties(*STUDENT, "students.properties")]
     command = [binary, "serve", "--cluster", f"kafka://{kafka.sasl}", "--cluster-config", files[0], "--cluster-student-config", files[1]]
     command += ["--generators", "off", "--http", f"127.0.0.1:{http}"]
+    command += ["--https", f"127.0.0.1:{https}", "--tls-cert", certificate, "--tls-key", key]
     with tempfile.TemporaryFile() as out:
         serving = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         try:
             until("the page", 60, lambda: reachable(base) or serving.poll() or "not yet")
+            trusted = ssl.create_default_context(cafile=authority.pem)
+            with urllib.request.urlopen(f"https://127.0.0.1:{https}/healthz", timeout=10, context=trusted) as found:
+                assert found.status == 200
             _, text = answer(base, "/api/topics")
             assert {topic["name"] for topic in json.loads(text)["topics"]} >= {"ecommerce-events", "iot-sensor-data"}, text[:300]
             status, program = answer(base, "/api/settings?client=confluent-kafka")
@@ -295,8 +395,16 @@ def with_a_login(binary, kafka, python):
             done = subprocess.run([python, "first.py"], cwd=folder, capture_output=True, text=True, timeout=90, check=False)
             assert done.returncode == 0 and done.stdout.count("event_id") == 5, done.stdout + done.stderr
         finally:
-            serving.terminate()
-            serving.wait(30)
+            ended(serving)
+
+
+def ended(process):
+    """Told to end, it does so in time."""
+    process.terminate()
+    begin = time.monotonic()
+    process.wait(30)
+    took = time.monotonic() - begin
+    assert took < ENDS_WITHIN, f"it ended {took:.2f} s after SIGTERM"
 
 
 def reachable(base):
@@ -331,9 +439,18 @@ def second_one_waits(binary, kafka):
                 return warning.startswith("another Headwater feeds this cluster") or warning
 
             until("the warning", 40, warned)
+            # Brokers that are there and say nothing.
+            kafka.freeze()
+            try:
+                for _ in range(3):
+                    threading.Thread(target=answer, args=(base, "/api/overview"), daemon=True).start()
+                time.sleep(1)
+                ended(serving)
+            finally:
+                kafka.thaw()
         finally:
-            serving.terminate()
-            serving.wait(30)
+            serving.kill()
+            serving.wait()
 
 
 def outage_is_told(room, kafka):
@@ -347,7 +464,7 @@ def outage_is_told(room, kafka):
 
     until("503", 45, told)
     begin = time.monotonic()
-    said = room.student_of_before.ask("/api/ticket/c02")
+    said = room.student_of_before.ask("/api/ticket/c02", {})
     assert "error" in said and time.monotonic() - begin < 20, said
     for node in (1, 2, 3):
         kafka.start(node)
@@ -360,7 +477,12 @@ def outage_is_told(room, kafka):
         return streams.get("trouble") is None and all(one["events_per_s"] > 0 for one in streams["streams"]) or streams.get("trouble")
 
     until("events", 60, goes_on)
-    until("a ticket", 60, lambda: any(room.student_of_before.ask("/api/ticket/c02").get("live", {}).values()) or "none")
+
+    def has_a_ticket():
+        found = room.student_of_before.ask("/api/ticket/c02", {})
+        return any(found.get("live", {}).values()) or str(found)[:600]
+
+    until("a ticket", 60, has_a_ticket)
     assert room.problem() is None, room.problem()
 
 
@@ -389,9 +511,11 @@ def main():
         results.check("the class went through the death of a broker", Class(kafka, room, results).at_work, pythons)
         results.check("what is not seen is named", evidence_is_named, room, python)
         results.check("groups: members, lag, offsets", groups_are_known, room, python, kafka)
-        results.check("a second one waits", second_one_waits, binary, kafka)
-        results.check("TLS and a login", with_a_login, binary, kafka, python)
+        results.check("groups: what was assigned and not committed", assigned_is_shown, room, python, kafka)
+        results.check("the student's doctor", doctor_is_sensible, room)
+        results.check("TLS and a login, and pages by HTTPS", with_a_login, binary, kafka, python)
         results.check("what cannot work says why", says_what_is_wrong, binary, kafka)
+        results.check("a second one waits, and ends when told to", second_one_waits, binary, kafka)
         results.check("the cluster goes away and comes back", outage_is_told, room, kafka)
         results.check("the streams have no gap and no duplicate", streams_are_whole, binary, kafka, python)
         if room.problem():

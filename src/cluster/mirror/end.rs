@@ -1,7 +1,7 @@
 //! One of the two clusters, with the clients that it takes.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::AdminClient;
@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::MirrorError;
 use crate::cluster::Access;
+use crate::cluster::settling::{ANSWERED_WITHIN, appears, partition_count, settled};
 
 /// The cluster has to show up within this.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -189,28 +190,18 @@ impl End {
 
     /// How many partitions the topic has; none if it does not exist.
     pub fn partition_count(&self, topic: &str) -> Result<Option<usize>, MirrorError> {
-        let metadata = self.ends.fetch_metadata(Some(topic), ANSWER_WITHIN);
-        let metadata = metadata.map_err(|error| self.failed(&format!("cannot look at {topic}"), &error))?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic);
-        match found.map(|found| (found.error().map(RDKafkaErrorCode::from), found.partitions().len())) {
-            None | Some((Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic), _)) => Ok(None),
-            // A leader is still being chosen.
-            Some((Some(RDKafkaErrorCode::LeaderNotAvailable), _)) => Ok(Some(0)),
-            Some((Some(code), _)) => Err(self.failed(&format!("cannot look at {topic}"), &KafkaError::MetadataFetch(code))),
-            Some((None, count)) => Ok(Some(count)),
-        }
+        partition_count(&self.ends, topic).map_err(|error| self.failed(&format!("cannot look at {topic}"), &error))
+    }
+
+    /// Waits for a topic that was just made.
+    pub fn appears(&self, topic: &str) -> Result<bool, MirrorError> {
+        let found = appears(&self.ends, topic).map_err(|error| self.failed(&format!("cannot look at {topic}"), &error))?;
+        Ok(found.is_some_and(|count| count > 0))
     }
 
     /// First offset and end of a partition.
     pub fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64), MirrorError> {
-        let begun = Instant::now();
-        let answer = loop {
-            match self.ends.fetch_watermarks(topic, partition, ANSWER_WITHIN) {
-                // A topic that was just made, or a broker that just came back.
-                Err(error) if passes(&error) && begun.elapsed() < ANSWER_WITHIN => std::thread::sleep(Duration::from_millis(100)),
-                other => break other,
-            }
-        };
+        let answer = settled(ANSWER_WITHIN, || self.ends.fetch_watermarks(topic, partition, ANSWERED_WITHIN));
         answer.map_err(|error| self.failed(&format!("cannot ask where {topic}-{partition} begins and ends"), &error))
     }
 
@@ -256,16 +247,6 @@ fn consumer_config(access: &Access, group: &str) -> ClientConfig {
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.wait.max.ms", "50");
     config
-}
-
-/// Errors that waiting does mend.
-fn passes(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{
-        AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NotLeaderForPartition, OperationTimedOut, UnknownTopicOrPartition,
-    };
-    let codes =
-        [AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NotLeaderForPartition, OperationTimedOut, UnknownTopicOrPartition];
-    error.rdkafka_error_code().is_some_and(|code| codes.contains(&code))
 }
 
 /// Errors that waiting does not mend.

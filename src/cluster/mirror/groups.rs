@@ -11,9 +11,10 @@ use super::end::{ANSWER_WITHIN, End, OWN_GROUP, Talk};
 use super::journal::{Commit, Commits, Journal, Lane};
 use super::topics::is_wanted;
 use super::{MirrorError, Pulse, Wishes};
+use crate::cluster::settling::settled;
 
-/// A coordinator that has just started says so for a while.
-const ATTEMPTS: u32 = 20;
+/// One question. A coordinator that has just started says so for a while, and is asked again.
+const COORDINATOR_WITHIN: Duration = Duration::from_secs(5);
 
 /// What became of the groups.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -44,25 +45,12 @@ fn committed(end: &End, client: &BaseConsumer<Talk>, group: &str, lanes: &BTreeM
     for (topic, partition) in lanes.keys() {
         asked.add_partition(topic, *partition);
     }
-    let mut attempt = 0;
-    let answer = loop {
-        attempt += 1;
-        match client.committed_offsets(asked.clone(), ANSWER_WITHIN) {
-            Err(error) if attempt < ATTEMPTS && passes(&error) => std::thread::sleep(Duration::from_millis(250)),
-            other => break other.map_err(failed)?,
-        }
-    };
+    let answer = settled(ANSWER_WITHIN, || client.committed_offsets(asked.clone(), COORDINATOR_WITHIN)).map_err(failed)?;
     let known = answer.elements().into_iter().filter_map(|one| {
         let offset = one.offset().to_raw().filter(|offset| *offset >= 0)?;
         Some(((one.topic().to_owned(), one.partition()), (offset, one.metadata().to_owned())))
     });
     Ok(known.collect())
-}
-
-fn passes(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator, WaitingForCoordinator};
-    let codes = [CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator, WaitingForCoordinator];
-    error.rdkafka_error_code().is_some_and(|code| codes.contains(&code))
 }
 
 pub(super) struct Groups<'a> {
@@ -144,17 +132,12 @@ impl Groups<'_> {
     /// Why the group is left alone, if it is.
     fn commit(&self, client: &BaseConsumer<Talk>, group: &str, offsets: &TopicPartitionList) -> Result<Option<String>, MirrorError> {
         use RDKafkaErrorCode::{IllegalGeneration, NonEmptyGroup, RebalanceInProgress, StaleMemberEpoch, UnknownMemberId};
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let Err(error) = client.commit(offsets, CommitMode::Sync) else { return Ok(None) };
-            match error.rdkafka_error_code() {
-                Some(UnknownMemberId | IllegalGeneration | RebalanceInProgress | NonEmptyGroup | StaleMemberEpoch) => {
-                    return Ok(Some("it has members there; stop them and run this again".to_owned()));
-                }
-                _ if attempt < ATTEMPTS && passes(&error) => std::thread::sleep(Duration::from_millis(250)),
-                _ => return Err(self.to.failed(&format!("cannot commit for group {group}"), &error)),
+        let Err(error) = settled(ANSWER_WITHIN, || client.commit(offsets, CommitMode::Sync)) else { return Ok(None) };
+        match error.rdkafka_error_code() {
+            Some(UnknownMemberId | IllegalGeneration | RebalanceInProgress | NonEmptyGroup | StaleMemberEpoch) => {
+                Ok(Some("it has members there; stop them and run this again".to_owned()))
             }
+            _ => Err(self.to.failed(&format!("cannot commit for group {group}"), &error)),
         }
     }
 }

@@ -24,6 +24,7 @@ mod work;
 mod written;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -32,7 +33,7 @@ use tokio::sync::broadcast;
 
 use crate::cluster::{Cluster, ClusterError, INSTRUCTOR, NewRecord};
 use crate::model::evidence::Evidence;
-use crate::model::{PartitionId, Timestamp, TopicName};
+use crate::model::{ErrorCode, PartitionId, Timestamp, TopicName};
 
 use super::verdict::Verdict;
 use super::{Challenge, Challenges, Noticeboard, Random, Roster, Ticket, Workshop};
@@ -54,6 +55,8 @@ pub use written::{HandedIn, Saved};
 
 /// What a student may write about being stuck.
 const NOTE_LETTERS_MAX: usize = 500;
+/// How long a ticket's topics are looked at. Less than whoever asks for it waits.
+const TICKET_WITHIN: Duration = Duration::from_secs(16);
 /// New verdicts that one who follows them may be behind.
 const VERDICTS_FOLLOWED: usize = 64;
 
@@ -184,7 +187,7 @@ impl Course {
         let now = (self.now)();
         self.turns.ticket(&student.id, now).map_err(|wait| CourseError::Busy { what: "too many tickets in a short time", wait })?;
         let issue = Issue { cluster: self.cluster.as_ref(), random: &self.random, student, challenge, now };
-        let made = issue.ticket().await?;
+        let made = tokio::time::timeout(TICKET_WITHIN, issue.ticket()).await.unwrap_or_else(|_| Err(slow()))?;
         let ticket = made.issued.ticket.clone();
         self.progress.keep_ticket(made.issued).await?;
         // Made now, so that the first verdict does not have to wait for it.
@@ -294,6 +297,11 @@ impl Course {
         self.noticeboard.show_leaderboard(self.progress.board().on);
         Ok(records)
     }
+}
+
+fn slow() -> ClusterError {
+    let message = format!("the cluster has not said within {} s what its topics hold", TICKET_WITHIN.as_secs());
+    ClusterError { code: ErrorCode::RequestTimedOut, message }
 }
 
 fn hint(challenge: &Challenge, n: usize) -> Option<Hint> {

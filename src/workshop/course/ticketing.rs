@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use futures_util::future::{try_join, try_join_all};
+
 use super::student::Student;
 use super::work::Issued;
 use crate::cluster::{Cluster, ClusterError, PartitionSummary, TopicSummary};
@@ -67,17 +69,18 @@ impl Issue<'_> {
             None => None,
         };
         let from = answers_to.iter().flat_map(|topic| &topic.partitions).map(|p| (p.partition, p.end_offset)).collect();
-        let mut topics = Vec::with_capacity(wish.topics.len());
-        for name in &wish.topics {
-            topics.push(self.known(name).await?);
-        }
+        let topics = try_join_all(wish.topics.iter().map(|name| self.known(name))).await?;
         let span = self.span(&wish, &topics).await?;
         let (mut ranges, mut live) = (BTreeMap::new(), BTreeMap::new());
-        for topic in &topics {
+        // All at the same time: another cluster takes a while to answer for each.
+        let each = topics.iter().map(|topic| {
+            let ranges = topic.partitions.iter().map(|partition| self.range(topic, partition, &span, wish.live_ms));
+            try_join_all(ranges)
+        });
+        for (topic, found) in topics.iter().zip(try_join_all(each).await?) {
             let mut of_topic = BTreeMap::new();
             let mut to_come = 0_u64;
-            for partition in &topic.partitions {
-                let (range, awaited) = self.range(topic, partition, &span, wish.live_ms).await?;
+            for (partition, (range, awaited)) in topic.partitions.iter().zip(found) {
                 to_come = to_come.saturating_add(u64::try_from(awaited).unwrap_or(0));
                 of_topic.insert(partition.partition, (range.start, range.end));
             }
@@ -107,17 +110,17 @@ impl Issue<'_> {
 
     /// From when on the ticket reaches, drawn.
     async fn span(&self, wish: &TicketWish, topics: &[TopicSummary]) -> Result<Span, ClusterError> {
-        let (mut newest, mut oldest, mut loses) = (None, None, false);
-        for topic in topics {
-            for partition in topic.partitions.iter().filter(|p| p.end_offset > p.start_offset) {
-                let last = self.cluster.tail(&topic.name, partition.partition, 1).await?;
-                newest = newest.max(last.last().map(|record| record.timestamp));
-                let first = self.cluster.read(&topic.name, partition.partition, partition.start_offset, 1).await?;
-                let first = first.first().map(|record| record.timestamp);
-                oldest = [oldest, first].into_iter().flatten().min();
-                loses |= partition.start_offset > Offset::ZERO;
-            }
-        }
+        let filled = topics.iter().flat_map(|topic| topic.partitions.iter().map(move |partition| (&topic.name, partition)));
+        let filled: Vec<_> = filled.filter(|(_, partition)| partition.end_offset > partition.start_offset).collect();
+        let ends = filled.iter().map(|(name, partition)| async move {
+            let last = self.cluster.tail(name, partition.partition, 1).await?;
+            let first = self.cluster.read(name, partition.partition, partition.start_offset, 1).await?;
+            Ok::<_, ClusterError>((first.first().map(|record| record.timestamp), last.last().map(|record| record.timestamp)))
+        });
+        let ends = try_join_all(ends).await?;
+        let oldest = ends.iter().filter_map(|(first, _)| *first).min();
+        let newest = ends.iter().filter_map(|(_, last)| *last).max();
+        let loses = filled.iter().any(|(_, partition)| partition.start_offset > Offset::ZERO);
         // A clock of the generators' own, or a pause: the present is where the records end.
         let present = newest.unwrap_or(self.now).min(self.now);
         let there_are = present.since(oldest.unwrap_or(present)).max(0);
@@ -139,8 +142,10 @@ impl Issue<'_> {
         live_ms: i64,
     ) -> Result<(Range<Offset>, i64), ClusterError> {
         let (name, id, end) = (&topic.name, partition.partition, partition.end_offset);
-        let start = self.cluster.offset_at(name, id, span.from).await?.max(partition.start_offset).min(end);
-        let rate_from = self.cluster.offset_at(name, id, span.present.plus_ms(-RATE_OVER_MS)).await?.max(partition.start_offset);
+        let rate_since = span.present.plus_ms(-RATE_OVER_MS);
+        let (start, rate_from) =
+            try_join(self.cluster.offset_at(name, id, span.from), self.cluster.offset_at(name, id, rate_since)).await?;
+        let (start, rate_from) = (start.max(partition.start_offset).min(end), rate_from.max(partition.start_offset));
         let lately = if span.moves { end.0.saturating_sub(rate_from.0).max(0) } else { 0 };
         let awaited = lately.saturating_mul(live_ms.max(0)).div_euclid(RATE_OVER_MS).min(LIVE_MAX);
         Ok((start..end.plus(awaited), awaited))
@@ -177,14 +182,17 @@ pub(super) async fn still_to_come(
     let (mut missing, mut wait_ms) = (0_i64, Some(0_i64));
     for (name, ranges) in &ticket.ranges {
         let Some(topic) = cluster.topic_now(name.as_str()).await? else { continue };
-        for partition in &topic.partitions {
-            let Some((_, end)) = ranges.get(&partition.partition) else { continue };
+        let left = topic.partitions.iter().filter_map(|partition| {
+            let (_, end) = ranges.get(&partition.partition)?;
             let left = end.0.saturating_sub(partition.end_offset.0);
-            if left <= 0 {
-                continue;
-            }
-            missing = missing.saturating_add(left);
+            (left > 0).then_some((partition, left))
+        });
+        let rates = left.map(|(partition, left)| async move {
             let lately = lately(cluster, name, partition.partition, partition.end_offset, now).await?;
+            Ok::<_, ClusterError>((left, lately))
+        });
+        for (left, lately) in try_join_all(rates).await? {
+            missing = missing.saturating_add(left);
             let takes = if lately == 0 { None } else { Some(left.saturating_mul(RATE_OVER_MS) / lately) };
             wait_ms = wait_ms.zip(takes).map(|(a, b)| a.max(b));
         }
