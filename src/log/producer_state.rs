@@ -252,7 +252,16 @@ impl ProducerStates {
         coordinator_epoch: i32,
         current_txn_first_offset: Option<Offset>,
     ) -> ProducerEntry {
-        ProducerEntry { producer_id, epoch, batches, last_timestamp, coordinator_epoch, current_txn_first_offset, touched: 0, idle_since: None }
+        ProducerEntry {
+            producer_id,
+            epoch,
+            batches,
+            last_timestamp,
+            coordinator_epoch,
+            current_txn_first_offset,
+            touched: 0,
+            idle_since: None,
+        }
     }
 }
 
