@@ -54,12 +54,12 @@ pub fn commands() -> Command {
 }
 
 pub fn command(matches: &ArgMatches, variables: &[(String, String)]) -> Result<MirrorCommand, SettingError> {
-    let end = |flag: &str, config: &str, variable: &str| {
+    let end = |flag: &str, config: &str, variable: &'static str| {
         let address = matches.get_one::<String>(flag).cloned().unwrap_or_default();
         let file = matches.get_one::<PathBuf>(config).map(PathBuf::as_path);
         let password = variables.iter().find(|(name, _)| name == variable).map(|(_, password)| password.clone());
         let access = Access::parse(&address).map_err(|message| wrong(flag, &message))?;
-        access.with_file(file, password).map_err(|message| wrong(config, &message))
+        access.with_variable(variable).with_file(file, password).map_err(|message| wrong(config, &message))
     };
     let list = |name: &str| -> Vec<String> {
         let given = matches.get_many::<String>(name).into_iter().flatten();
@@ -176,12 +176,16 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let login = folder.path().join("login.properties").display().to_string();
+        std::fs::write(&login, "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.username=ann\n").unwrap();
         for (words, said) in [
             (&["--from", "a:1"][..], "--to"),
             (&["--from", "a", "--to", "b:1"], "--from: \"a\" is not accepted"),
             (&["--from", "a:1", "--to", "b:1", "--to-config", "nowhere.properties"], "--to-config: cannot read nowhere.properties"),
             (&["--from", "a:1", "--to", "b:1", "--follow", "--dry-run"], "--dry-run"),
             (&["--from", "a:1", "--to", "b:1", "--groups", "g", "--no-groups"], "--no-groups"),
+            (&["--from", "a:1", "--to", "b:1", "--from-config", &login], "(or HEADWATER_FROM_PASSWORD)"),
         ] {
             let error = given(words).unwrap_err();
             assert!(error.contains(said), "{error}");

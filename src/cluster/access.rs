@@ -71,6 +71,8 @@ const PASSED_OVER: &[&str] = &[
 pub struct Access {
     bootstrap: String,
     properties: Vec<(&'static str, String)>,
+    /// Which variable may hold the password.
+    variable: &'static str,
 }
 
 impl std::fmt::Debug for Access {
@@ -95,7 +97,12 @@ impl Access {
         if !bootstrap.split(',').all(|one| port(one).is_some_and(|port| port != 0)) {
             return Err(format!("\"{address}\" is not accepted; give kafka://HOST:PORT, or several HOST:PORT with commas between them"));
         }
-        Ok(Access { bootstrap: bootstrap.to_owned(), properties: Vec::new() })
+        Ok(Access { bootstrap: bootstrap.to_owned(), properties: Vec::new(), variable: PASSWORD_VARIABLE })
+    }
+
+    /// The same where another variable may hold the password.
+    pub fn with_variable(self, variable: &'static str) -> Access {
+        Access { variable, ..self }
     }
 
     /// The same with a properties file (`security.protocol=SASL_SSL` and so on, of librdkafka or of Java), and the password of the
@@ -123,7 +130,8 @@ impl Access {
                 return Err(format!("line {at}: give NAME=VALUE"));
             };
             if let Some((_, own)) = TAKEN.iter().find(|(known, _)| *known == name) {
-                self.set(own, value.replace("\\n", "\n"));
+                // A PEM stands on one line, with \n for its line ends. A password may have such a pair of its own.
+                self.set(own, if own.ends_with(".pem") { value.replace("\\n", "\n") } else { value.to_owned() });
             } else if name == JAAS {
                 for (key, own) in [("username", "sasl.username"), ("password", PASSWORD)] {
                     let found = jaas_option(value, key).ok_or_else(|| format!("line {at}: {JAAS} has no {key}=\"...\""))?;
@@ -163,7 +171,7 @@ impl Access {
             return Err(format!("there is a login, but security.protocol is {protocol}; give SASL_SSL or SASL_PLAINTEXT"));
         }
         if sasl && (user.is_none() || self.get(PASSWORD).is_none()) {
-            return Err(format!("security.protocol {protocol} needs sasl.username and sasl.password (or {PASSWORD_VARIABLE})"));
+            return Err(format!("security.protocol {protocol} needs sasl.username and sasl.password (or {})", self.variable));
         }
         if sasl && self.get("sasl.mechanism").is_none() {
             return Err("a login needs sasl.mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512".to_owned());
@@ -211,7 +219,7 @@ impl Access {
     pub fn without_login(&self) -> Access {
         let theirs = |name: &str| name != "sasl.username" && !name.ends_with("password") && !name.starts_with("ssl.key");
         let properties = self.properties.iter().filter(|(name, _)| theirs(name)).cloned().collect();
-        Access { bootstrap: self.bootstrap.clone(), properties }
+        Access { bootstrap: self.bootstrap.clone(), properties, variable: self.variable }
     }
 
     /// With the address of a file's `bootstrap.servers`, if it has one: students may have to come in by another listener.
@@ -312,6 +320,13 @@ mod tests {
         assert_eq!(sorted(&java), sorted(&other));
         assert_eq!(java.client().get("sasl.password"), Some("x=\"y"));
         assert!(!format!("{java:?}").contains("ann"), "secrets are not shown");
+    }
+
+    #[test]
+    fn only_a_pem_has_line_ends_written_as_two_signs() {
+        let given = given("security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.username=a\nsasl.password=pw\\name\nssl.ca.pem=A\\nB\n");
+        let client = given.unwrap().client();
+        assert_eq!((client.get("sasl.password"), client.get("ssl.ca.pem")), (Some("pw\\name"), Some("A\nB")));
     }
 
     #[test]

@@ -6,7 +6,7 @@ import random
 import time
 
 from confluent_kafka import OFFSET_INVALID, Consumer, ConsumerGroupTopicPartitions, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 LIMIT = 60
@@ -14,7 +14,8 @@ LIMIT = 60
 
 @functools.cache
 def admin(address):
-    return AdminClient({"bootstrap.servers": address})
+    # It outlives the broker, and would tell of it.
+    return AdminClient({"bootstrap.servers": address, "log_level": 0})
 
 
 def create(address, name, partitions, configs=None):
@@ -35,7 +36,7 @@ def topics_of(address):
 
 def produce(address, topic, partition, records, **settings):
     """`records`: key, value, time, headers."""
-    producer = Producer({"bootstrap.servers": address, "linger.ms": 20, "batch.size": 100_000, **settings})
+    producer = Producer({"bootstrap.servers": address, "linger.ms": 20, "batch.size": 100_000, "log_level": 0, **settings})
     problems = []
     for key, value, stamp, headers in records:
         while True:
@@ -120,6 +121,12 @@ def overrides(address, topic):
     entries = next(iter(admin(address).describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]).values())).result()
     # 1: set on the topic itself
     return {name: entry.value for name, entry in entries.items() if int(entry.source) == 1}
+
+
+def alter(address, topic, name, value):
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+    next(iter(admin(address).incremental_alter_configs([resource]).values())).result()
 
 
 def ends(address, topic):

@@ -9,8 +9,9 @@ use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Message};
 use rdkafka::producer::BaseRecord;
 
 use super::end::{Delivered, End, Polled, Reports, Sender, answers};
-use super::journal::{Journal, Lane, Lanes, Mark};
-use super::map::OffsetMap;
+use super::journal::Journal;
+use super::stand::crc;
+use super::told::{Lane, Mark};
 use super::topics::Topic;
 use super::{Counts, MirrorError, Pulse};
 
@@ -18,76 +19,8 @@ use super::{Counts, MirrorError, Pulse};
 const ROUND_RECORDS: usize = 10_000;
 const ROUND_BYTES: usize = 4 << 20;
 
-/// A plan of an earlier run that came through in part: whether the rest is still on its way shows within this time.
-const SETTLES_WITHIN: Duration = Duration::from_secs(3);
-
 /// How long the source may have nothing to say before what it said so far is written.
 const PATIENCE: Duration = Duration::from_millis(200);
-
-/// Where each partition of a topic stands at the target, by the two journals and by where the partition ends.
-pub(super) struct Stand<'a> {
-    pub own: &'a Lanes,
-    /// Of the mirror that went the other way.
-    pub other: &'a Lanes,
-}
-
-impl Stand<'_> {
-    /// The lane, and whether the journal has to learn of it. `opened`: since when no other mirror makes plans there; without it nothing
-    /// is waited for.
-    pub fn lane(&self, from: &End, to: &End, topic: &Topic, partition: i32, opened: Option<Instant>) -> Result<(Lane, bool), MirrorError> {
-        let id = (topic.name.clone(), partition);
-        let (start, source_end) = from.bounds(&topic.name, partition)?;
-        let (first, mut end) = if topic.exists { to.bounds(&topic.name, partition)? } else { (0, 0) };
-        let own = self.own.get(&id);
-        let back = self.other.get(&id).map(|lane| lane.map.inverse());
-        let newer = own.map_or(-1, |own| own.map.target_next);
-        let (mut lane, mut changed) = match (own, back) {
-            // The way back has moved more of it, or this way was never gone.
-            (_, Some(back)) if end > newer && back.target_next >= end => {
-                let mut lane = own.cloned().unwrap_or_default();
-                (lane.map, lane.mark) = (back, None);
-                (lane, true)
-            }
-            (Some(own), _) if end <= newer => (own.clone(), false),
-            (None, _) if first == end => (Lane::new(OffsetMap::new(start, end)), false),
-            _ => {
-                let name = format!("{}-{partition}", topic.name);
-                return Err(to.wrong(&format!(
-                    "{name} holds records that no mirror brought there; delete {} there, or leave it out by --topics",
-                    topic.name
-                )));
-            }
-        };
-        if let Some(opened) = opened.filter(|_| topic.exists && end < lane.map.target_next) {
-            end = settled(to, &topic.name, partition, lane.map.target_next, end, opened)?;
-        }
-        changed |= lane.map.cut(end);
-        if lane.map.runs.is_empty() && first == end {
-            // The copy begins anew, maybe of another topic of the same name.
-            (lane.map, lane.mark) = (OffsetMap::new(start, end), None);
-        }
-        if source_end < lane.map.source_next {
-            return Err(from.wrong(&format!(
-                "{}-{partition} ends at {source_end}, but was copied up to {}: the topic was deleted and made anew, or lost records; \
-                 delete it at the target to copy it from the beginning",
-                topic.name, lane.map.source_next
-            )));
-        }
-        Ok((lane, changed))
-    }
-}
-
-/// Where the partition ends when what a killed mirror had sent has arrived.
-fn settled(to: &End, topic: &str, partition: i32, planned: i64, mut end: i64, mut since: Instant) -> Result<i64, MirrorError> {
-    while end < planned && since.elapsed() < SETTLES_WITHIN {
-        std::thread::sleep(Duration::from_millis(200));
-        let (_, now) = to.bounds(topic, partition)?;
-        if now != end {
-            (end, since) = (now, Instant::now());
-        }
-    }
-    Ok(end)
-}
 
 /// Copies one topic.
 pub(super) struct Copier<'a> {
@@ -121,6 +54,9 @@ impl Copier<'_> {
         counts.lag = ends.iter().map(|(partition, end)| end - self.lanes.get(partition).map_or(0, |lane| lane.map.source_next)).sum();
         self.from.read_from(name, &begins)?;
         let mut open: BTreeMap<i32, i64> = ends.clone();
+        // Where the reader stands, and whose end was early, as `Walk` says.
+        let mut stands: BTreeMap<i32, i64> = begins.into_iter().collect();
+        let (mut early, mut asked) = (BTreeSet::new(), BTreeSet::new());
         let from = self.from;
         let mut round = Round::default();
         let mut heard = Instant::now();
@@ -131,6 +67,8 @@ impl Copier<'_> {
                     heard = Instant::now();
                     let (partition, offset) = (message.partition(), message.offset());
                     let Some(end) = open.get(&partition).copied() else { continue };
+                    stands.insert(partition, offset + 1);
+                    asked.remove(&partition);
                     self.recognise(&message)?;
                     let known = self.lanes.get(&partition).is_none_or(|lane| offset < lane.map.source_next);
                     if offset < end && !known {
@@ -140,11 +78,25 @@ impl Copier<'_> {
                         open.remove(&partition);
                     }
                 }
-                Polled::EndOf(partition) => {
+                Polled::EndOf(partition) if asked.contains(&partition) => {
                     open.remove(&partition);
                 }
+                Polled::EndOf(partition) if open.contains_key(&partition) => {
+                    early.insert(partition);
+                }
+                Polled::EndOf(_) => {}
                 Polled::Nothing if heard.elapsed() > Duration::from_secs(1) && !self.pulse.waits(&from.name(), None) => break,
                 Polled::Nothing => {}
+            }
+            early.retain(|partition| open.contains_key(partition));
+            if !early.is_empty() && early.len() == open.len() {
+                let mut places = Vec::new();
+                for partition in std::mem::take(&mut early) {
+                    from.bounds(name, partition)?;
+                    places.push((partition, stands.get(&partition).copied().unwrap_or(0)));
+                    asked.insert(partition);
+                }
+                from.read_from(name, &places)?;
             }
             if round.is_full() || open.is_empty() || (!round.records.is_empty() && heard.elapsed() > PATIENCE) {
                 self.write(std::mem::take(&mut round), counts)?;
@@ -170,7 +122,7 @@ impl Copier<'_> {
     /// A record that was copied is still the one that it was, or the topic is another by now.
     fn recognise(&self, message: &BorrowedMessage<'_>) -> Result<(), MirrorError> {
         let mark = self.lanes.get(&message.partition()).and_then(|lane| lane.mark);
-        if mark.is_none_or(|mark| mark.source != message.offset() || mark.crc == crc(message)) {
+        if mark.is_none_or(|mark| mark.source != message.offset() || mark.crc == crc(message, time(message))) {
             return Ok(());
         }
         let name = &self.topic.name;
@@ -197,12 +149,15 @@ impl Copier<'_> {
         for (partition, offsets) in &offsets {
             let Some(lane) = self.lanes.get_mut(partition) else { continue };
             expected.insert(*partition, lane.plan(offsets));
-            lane.mark = marks.get(partition).map(|message| Mark { source: message.offset(), crc: crc(message) });
+            lane.mark = marks.get(partition).map(|message| Mark { source: message.offset(), crc: crc(message, time(message)) });
             plans.push(self.journal.plan_of(name, *partition, lane));
         }
         self.journal.write(self.to, &plans, self.pulse)?;
         for message in &round.records {
-            self.send(message)?;
+            self.journal.still_ours(self.to, self.pulse)?;
+            if !self.send(message)? {
+                break;
+            }
         }
         let waiting = |reason: Option<String>| self.pulse.waits(&self.to.name(), reason);
         let Some(delivered) = answers(self.to, self.sender, self.reports, round.records.len(), name, waiting)? else {
@@ -217,16 +172,18 @@ impl Copier<'_> {
         Ok(())
     }
 
-    fn send(&self, message: &BorrowedMessage<'_>) -> Result<(), MirrorError> {
+    /// False: the sender was ended by a record that it has already, whose answer says why.
+    fn send(&self, message: &BorrowedMessage<'_>) -> Result<bool, MirrorError> {
         let name = self.topic.name.as_str();
         loop {
             let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(name).partition(message.partition());
             record.key = message.key();
             record.payload = message.payload();
-            record.timestamp = Some(message.timestamp().to_millis().unwrap_or(-1));
+            record.timestamp = Some(time(message));
             record.headers = message.headers().map(BorrowedHeaders::detach);
             match self.sender.send(record) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::Fatal), _)) => return Ok(false),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => self.sender.poll(Duration::from_millis(50)),
                 Err((error, _)) => {
                     let at = format!("{name}-{} (offset {} of the source)", message.partition(), message.offset());
@@ -278,12 +235,6 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Of time, key and value.
-fn crc(message: &BorrowedMessage<'_>) -> u32 {
-    let time = message.timestamp().to_millis().unwrap_or(-1).to_be_bytes();
-    let parts = [message.key(), message.payload()];
-    parts.into_iter().fold(crc32c::crc32c(&time), |crc, part| {
-        let length = part.map_or(-1, |part| i64::try_from(part.len()).unwrap_or(i64::MAX)).to_be_bytes();
-        crc32c::crc32c_append(crc32c::crc32c_append(crc, &length), part.unwrap_or_default())
-    })
+fn time(message: &BorrowedMessage<'_>) -> i64 {
+    message.timestamp().to_millis().unwrap_or(-1)
 }

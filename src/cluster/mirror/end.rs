@@ -1,7 +1,8 @@
 //! One of the two clusters, with the clients that it takes.
 
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::AdminClient;
@@ -13,15 +14,19 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext};
 use tokio::runtime::{Builder, Runtime};
 
-use super::MirrorError;
+use super::{MirrorError, Pulse};
+use crate::cluster::remote_client::{self, code_of};
+use crate::cluster::settling::{ANSWERED_WITHIN, appears, partition_count, passes};
 use crate::cluster::Access;
-use crate::cluster::settling::{ANSWERED_WITHIN, appears, partition_count, settled};
 
 /// The cluster has to show up within this.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// One question to it.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// A producer that was ended says why within this.
+const REASON_WITHIN: Duration = Duration::from_secs(3);
 
 /// The consumers' group, of which nothing is committed.
 pub(super) const OWN_GROUP: &str = "headwater-mirror";
@@ -102,6 +107,7 @@ pub(super) type Sender = BaseProducer<Reports>;
 pub(super) struct End {
     flag: &'static str,
     access: Access,
+    pulse: Rc<Pulse>,
     pub cluster_id: String,
     /// Sees what a reader of committed records sees.
     pub reader: BaseConsumer<Talk>,
@@ -113,8 +119,8 @@ pub(super) struct End {
 
 impl End {
     /// `isolation`: up to where a partition goes, to its last stable offset (`read_committed`) or to its last record.
-    pub fn connect(flag: &'static str, access: &Access, isolation: &str) -> Result<End, MirrorError> {
-        let unusable = |error: KafkaError| MirrorError(format!("{flag} {}: cannot use this address: {error}", access.bootstrap()));
+    pub fn connect(flag: &'static str, access: &Access, isolation: &str, pulse: Rc<Pulse>) -> Result<End, MirrorError> {
+        let unusable = |error: KafkaError| MirrorError::new(format!("{flag} {}: cannot use this address: {error}", access.bootstrap()));
         let mut asking = consumer_config(access, OWN_GROUP);
         asking.set("isolation.level", isolation);
         let talk = Talk::default();
@@ -122,20 +128,25 @@ impl End {
         let answer = ends.fetch_metadata(None, CONNECT_WITHIN);
         answer.map_err(|error| {
             let reason = talk.last().unwrap_or_else(|| error.to_string());
-            MirrorError(format!("{flag} {}: no Kafka cluster answers within {} s: {reason}", access.bootstrap(), CONNECT_WITHIN.as_secs()))
+            let (within, advice) = (CONNECT_WITHIN.as_secs(), remote_client::advice(&reason));
+            MirrorError::new(format!("{flag} {}: no Kafka cluster answers within {within} s: {reason}; {advice}", access.bootstrap()))
         })?;
         let cluster_id = ends.client().fetch_cluster_id(ANSWER_WITHIN).filter(|id| !id.is_empty());
-        let cluster_id = cluster_id.ok_or_else(|| MirrorError(format!("{flag} {}: the cluster has no id", access.bootstrap())))?;
+        let cluster_id = cluster_id.ok_or_else(|| {
+            let what = "the cluster has no id, by which a mirror knows it again; give a cluster of Apache Kafka 0.10.1 or later";
+            MirrorError::new(format!("{flag} {}: {what}", access.bootstrap()))
+        })?;
         Ok(End {
             flag,
             access: access.clone(),
+            pulse,
             cluster_id,
             reader: consumer_config(access, OWN_GROUP).create_with_context(Talk::default()).map_err(unusable)?,
             ends,
             admin: access.client().create().map_err(unusable)?,
             runtime: Builder::new_current_thread()
                 .build()
-                .map_err(|error| MirrorError(format!("cannot start: {error}; try again with fewer programs running")))?,
+                .map_err(|error| MirrorError::new(format!("cannot start: {error}; try again with fewer programs running")))?,
         })
     }
 
@@ -146,12 +157,13 @@ impl End {
 
     /// This end, what was tried, what came of it, and what helps.
     pub fn failed(&self, what: &str, error: &KafkaError) -> MirrorError {
-        let advice = error.rdkafka_error_code().map_or("", advice);
-        MirrorError(format!("{}: {what}: {error}{advice}", self.name()))
+        let advice = code_of(error).map_or("", advice);
+        let text = format!("{}: {what}: {error}{advice}", self.name());
+        MirrorError { text, passes: passes(error) }
     }
 
     pub fn wrong(&self, what: &str) -> MirrorError {
-        MirrorError(format!("{}: {what}", self.name()))
+        MirrorError::new(format!("{}: {what}", self.name()))
     }
 
     pub fn wait_for<T>(&self, answer: impl Future<Output = T>) -> T {
@@ -164,14 +176,16 @@ impl End {
         made.map_err(|error| self.failed(&format!("cannot look at group {group}"), &error))
     }
 
-    /// Idempotent, and never gives up on a record by time. One batch at a time: the one that is sent again after an outage is then the
-    /// last that the target knows of, which any broker recognises.
+    /// Idempotent, and never gives up on a record by time. One that the target refuses ends it before any that follow: in a partition
+    /// there is never a gap. One batch at a time: the one that is sent again after an outage is then the last that the target knows of,
+    /// which any broker recognises.
     pub fn producer(&self, batch_bytes: i64) -> Result<(Sender, Reports), MirrorError> {
         let reports = Reports::default();
         let mut config = self.access.client();
         config.set_log_level(RDKafkaLogLevel::Info);
         config
             .set("enable.idempotence", "true")
+            .set("enable.gapless.guarantee", "true")
             .set("max.in.flight.requests.per.connection", "1")
             .set("message.timeout.ms", "0")
             .set("linger.ms", "5")
@@ -199,20 +213,46 @@ impl End {
         Ok(found.is_some_and(|count| count > 0))
     }
 
-    /// First offset and end of a partition.
+    /// First offset and end of a partition. With `--follow` an outage may last.
     pub fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64), MirrorError> {
-        let answer = settled(ANSWER_WITHIN, || self.ends.fetch_watermarks(topic, partition, ANSWERED_WITHIN));
+        let begun = Instant::now();
+        let answer = loop {
+            match self.ends.fetch_watermarks(topic, partition, ANSWERED_WITHIN) {
+                // A topic that was just made, or a broker that just came back.
+                Err(error) if passes(&error) && (begun.elapsed() < ANSWER_WITHIN || self.pulse.outlasts && is_outage(&error)) => {
+                    if !self.pulse.waits(&self.name(), Some(error.to_string())) {
+                        return Err(MirrorError::stopped());
+                    }
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                other => break other,
+            }
+        };
         answer.map_err(|error| self.failed(&format!("cannot ask where {topic}-{partition} begins and ends"), &error))
     }
 
-    /// Lets the reader read from these partitions, each from its offset on.
+    /// How many replicas a partition has, and how many of them are in sync.
+    pub fn replicas(&self, topic: &str, partition: i32) -> Result<(usize, usize), MirrorError> {
+        let metadata = self.ends.fetch_metadata(Some(topic), ANSWER_WITHIN);
+        let metadata = metadata.map_err(|error| self.failed(&format!("cannot look at {topic}"), &error))?;
+        let partitions = metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions);
+        let found = partitions.filter(|found| found.id() == partition).map(|found| (found.replicas().len(), found.isr().len()));
+        // Without an answer it counts as one of several that is being looked for.
+        Ok(found.last().unwrap_or((2, 1)))
+    }
+
+    /// Lets the own reader read from these partitions, each from its offset on.
     pub fn read_from(&self, topic: &str, partitions: &[(i32, i64)]) -> Result<(), MirrorError> {
+        self.assign(&self.reader, topic, partitions)
+    }
+
+    pub fn assign(&self, reader: &BaseConsumer<Talk>, topic: &str, partitions: &[(i32, i64)]) -> Result<(), MirrorError> {
         let failed = |error: KafkaError| self.failed(&format!("cannot read {topic}"), &error);
         let mut list = TopicPartitionList::new();
         for (partition, offset) in partitions {
             list.add_partition_offset(topic, *partition, rdkafka::Offset::Offset(*offset)).map_err(failed)?;
         }
-        self.reader.assign(&list).map_err(failed)
+        reader.assign(&list).map_err(failed)
     }
 }
 
@@ -249,6 +289,11 @@ fn consumer_config(access: &Access, group: &str) -> ClientConfig {
     config
 }
 
+/// Those of a cluster that is away. A topic that is not there may as well have been deleted.
+fn is_outage(error: &KafkaError) -> bool {
+    passes(error) && code_of(error) != Some(RDKafkaErrorCode::UnknownTopicOrPartition)
+}
+
 /// Errors that waiting does not mend.
 fn is_final(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
@@ -269,6 +314,7 @@ fn advice(code: RDKafkaErrorCode) -> &'static str {
         Code::InvalidTimestamp => "; raise message.timestamp.after.max.ms of the topic there, then run this again",
         Code::InvalidTopic => "; a Headwater broker writes its own topics itself: leave --workshop out",
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => "; it was deleted meanwhile: run this again",
+        Code::LeaderNotAvailable => "; run this again when the cluster is well",
         _ => "",
     }
 }
@@ -289,18 +335,56 @@ pub(super) fn answers(
     mut going_on: impl FnMut(Option<String>) -> bool,
 ) -> Result<Option<Vec<Delivered>>, MirrorError> {
     let mut delivered = Vec::with_capacity(sent);
+    let mut ended: Option<Instant> = None;
     while delivered.len() < sent {
         sender.poll(Duration::from_millis(100));
         delivered.extend(reports.take());
-        if let Some(error) = delivered.iter().find_map(|report| report.offset.as_ref().err()) {
+        let (own, other) = refusals(&delivered);
+        if let Some(error) = own {
             return Err(end.failed(&format!("cannot write to {what}"), error));
         }
         if let Some((code, reason)) = sender.client().fatal_error() {
-            return Err(end.wrong(&format!("cannot write to {what}: {reason} ({code}); run this again, it goes on where it stopped")));
+            // What the target said to a record comes a little later, and says what to do.
+            if ended.get_or_insert_with(Instant::now).elapsed() > REASON_WITHIN {
+                return Err(end.wrong(&format!("cannot write to {what}: {reason} ({code}); run this again, it goes on where it stopped")));
+            }
+        } else if let Some(error) = other {
+            return Err(end.failed(&format!("cannot write to {what}"), error));
         }
         if delivered.len() < sent && !going_on(reports.talk.last()) {
             return Ok(None);
         }
     }
     Ok(Some(delivered))
+}
+
+/// The first error that is a record's own, and the first that it has because of another one.
+fn refusals(delivered: &[Delivered]) -> (Option<&KafkaError>, Option<&KafkaError>) {
+    use RDKafkaErrorCode::{Fatal, GaplessGuarantee, PurgeInflight, PurgeQueue};
+    let of_another = |error: &&KafkaError| {
+        let code = error.rdkafka_error_code();
+        code.is_some_and(|code| [Fatal, GaplessGuarantee, PurgeInflight, PurgeQueue].contains(&code))
+    };
+    let errors = || delivered.iter().filter_map(|report| report.offset.as_ref().err());
+    (errors().find(|error| !of_another(error)), errors().find(of_another))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_that_was_refused_says_why_and_not_those_behind_it() {
+        let report = |offset| Delivered { partition: 0, offset };
+        let error = |code| Err(KafkaError::MessageProduction(code));
+        let fatal = || report(error(RDKafkaErrorCode::Fatal));
+        let codes = |all: &[Delivered]| {
+            let (own, other) = refusals(all);
+            (own.and_then(KafkaError::rdkafka_error_code), other.and_then(KafkaError::rdkafka_error_code))
+        };
+        let (large, gap) = (RDKafkaErrorCode::MessageSizeTooLarge, RDKafkaErrorCode::GaplessGuarantee);
+        assert_eq!(codes(&[report(Ok(3))]), (None, None));
+        assert_eq!(codes(&[report(Ok(3)), report(error(gap)), fatal()]), (None, Some(gap)));
+        assert_eq!(codes(&[fatal(), report(error(large)), fatal()]), (Some(large), Some(RDKafkaErrorCode::Fatal)));
+    }
 }

@@ -8,7 +8,8 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::end::{ANSWER_WITHIN, End, OWN_GROUP, Talk};
-use super::journal::{Commit, Commits, Journal, Lane};
+use super::journal::Journal;
+use super::told::{Commit, Commits, Lane};
 use super::topics::is_wanted;
 use super::{MirrorError, Pulse, Wishes};
 use crate::cluster::settling::settled;

@@ -1,8 +1,9 @@
 //! Moves topics, their configs and what groups have committed from one Kafka cluster to another, resumable and exactly counted.
 //!
-//! `map.rs` is the pure part: which offset a record has at the other end. `journal.rs` keeps that at the target and says how the copy
-//! is exact without transactions; `topics.rs` makes the topics, `copy.rs` copies one, `groups.rs` moves the offsets, `compare.rs` reads
-//! both ends and holds record against record. One thread does one thing after the other; only Kafka's clients have threads of their own.
+//! `map.rs` and `told.rs` are the pure parts: which offset a record has at the other end, and how that is written down. `journal.rs` keeps
+//! it at the target and says how the copy is exact without transactions; `topics.rs` makes the topics, `stand.rs` finds out where a copy
+//! stands, `copy.rs` goes on with it, `groups.rs` moves the offsets, `compare.rs` reads both ends and holds record against record. One
+//! thread does one thing after the other; only Kafka's clients have threads of their own.
 
 mod compare;
 mod copy;
@@ -10,10 +11,14 @@ mod end;
 mod groups;
 mod journal;
 mod map;
+mod stand;
+mod told;
 mod topics;
+mod walk;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,11 +26,13 @@ use std::time::{Duration, Instant};
 use crate::cluster::Access;
 
 pub use compare::Compared;
-use copy::{Copier, Stand};
+use copy::Copier;
 use end::{End, Reports, Sender};
 pub use groups::GroupReport;
 use groups::Groups;
-use journal::{Journal, Lane, Told};
+use journal::Journal;
+use stand::Stand;
+use told::{Lane, Told};
 use topics::Topic;
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
@@ -35,12 +42,20 @@ const FOLLOWS_EVERY: Duration = Duration::from_secs(1);
 
 /// Which end, what happened, and what to do next.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct MirrorError(String);
+#[error("{text}")]
+pub struct MirrorError {
+    text: String,
+    /// Waiting may mend it.
+    passes: bool,
+}
 
 impl MirrorError {
+    fn new(text: String) -> MirrorError {
+        MirrorError { text, passes: false }
+    }
+
     fn stopped() -> MirrorError {
-        MirrorError("stopped before all was copied; the same command goes on from there".to_owned())
+        MirrorError::new("stopped before all was copied; the same command goes on from there".to_owned())
     }
 }
 
@@ -88,6 +103,8 @@ pub(in crate::cluster) struct Pulse {
     say: Box<dyn Fn(&str)>,
     said: RefCell<Instant>,
     stopped_at: RefCell<Option<Instant>>,
+    /// An outage is waited for as long as it lasts.
+    outlasts: bool,
 }
 
 impl Pulse {
@@ -119,12 +136,36 @@ type Found = BTreeMap<(String, i32), (Lane, bool)>;
 /// By the size of their batches.
 type Producers = BTreeMap<i64, (Sender, Reports)>;
 
+/// What a move has come to.
+struct State {
+    journal: Journal,
+    /// By this way, and by the way back.
+    told: Told,
+    other: Told,
+    /// Since then no other mirror makes plans at the target.
+    opened: Instant,
+    lanes: BTreeMap<(String, i32), Lane>,
+    producers: Producers,
+    groups_at: Option<Instant>,
+    outcome: Outcome,
+}
+
+impl State {
+    /// Where the copies stand is to be found out again, as at a start.
+    fn forget(&mut self) {
+        self.told.lanes.extend(std::mem::take(&mut self.lanes));
+        // What they have not sent is not sent any more.
+        self.producers.clear();
+        self.opened = Instant::now();
+    }
+}
+
 /// A move, from the first look to the comparison.
 pub struct Mirror {
     from: End,
     to: End,
     wishes: Wishes,
-    pulse: Pulse,
+    pulse: Rc<Pulse>,
 }
 
 impl Mirror {
@@ -136,75 +177,110 @@ impl Mirror {
         stop: Arc<AtomicBool>,
         say: Box<dyn Fn(&str)>,
     ) -> Result<Mirror, MirrorError> {
-        let from = End::connect("--from", from, "read_committed")?;
-        let to = End::connect("--to", to, "read_uncommitted")?;
+        let (said, stopped_at) = (RefCell::new(Instant::now()), RefCell::new(None));
+        let pulse = Rc::new(Pulse { stop, say, said, stopped_at, outlasts: wishes.follow });
+        let from = End::connect("--from", from, "read_committed", Rc::clone(&pulse))?;
+        let to = End::connect("--to", to, "read_uncommitted", Rc::clone(&pulse))?;
         if from.cluster_id == to.cluster_id {
             return Err(to.wrong("this is the same cluster as --from; give another one"));
         }
-        let pulse = Pulse { stop, say, said: RefCell::new(Instant::now()), stopped_at: RefCell::new(None) };
         Ok(Mirror { from, to, wishes, pulse })
     }
 
     pub fn run(&self) -> Result<Outcome, MirrorError> {
         let mut topics = topics::find(&self.from, &self.to, &self.wishes)?;
-        let (other, _) = journal::read(&self.from, &self.to.cluster_id)?;
+        let other = journal::read(&self.from, &self.to.cluster_id, &self.pulse)?;
         if self.wishes.dry_run {
             return self.preview(&topics, &other);
         }
         // Before anything is made or written, all that stands in the way is known.
-        let (told, _) = journal::read(&self.to, &self.from.cluster_id)?;
+        let told = journal::read(&self.to, &self.from.cluster_id, &self.pulse)?;
         self.lanes(&topics, &told, &other, None)?;
-        let (mut journal, mut told) = Journal::open(&self.to, &self.from.cluster_id, &self.pulse)?;
-        let opened = Some(Instant::now());
-        let mut lanes = BTreeMap::new();
-        let mut outcome = Outcome::default();
-        let mut producers = Producers::new();
-        let mut groups_at: Option<Instant> = None;
+        let (journal, told) = Journal::open(&self.to, &self.from.cluster_id, &self.pulse)?;
+        let mut state = State {
+            journal,
+            told,
+            other,
+            opened: Instant::now(),
+            lanes: BTreeMap::new(),
+            producers: Producers::new(),
+            groups_at: None,
+            outcome: Outcome::default(),
+        };
+        let mut turns = 0_u64;
         loop {
-            self.make(&mut topics)?;
-            let new: Vec<Topic> = topics.iter().filter(|topic| !lanes.contains_key(&(topic.name.clone(), 0))).cloned().collect();
-            for ((name, partition), (mut lane, changed)) in self.lanes(&new, &told, &other, opened)? {
-                if changed {
-                    let entries = journal.anew(&name, partition, &mut lane);
-                    journal.write(&self.to, &entries, &self.pulse)?;
+            let looked = if turns == 0 { Ok(()) } else { self.look_again(&mut topics, &mut state) };
+            turns += 1;
+            match looked.and_then(|()| self.turn(&mut topics, &mut state)) {
+                Ok(()) if !self.wishes.follow || self.pulse.is_stopped() => break,
+                Ok(()) => {}
+                // An outage ends nothing: it goes on as a new run would.
+                Err(error) if self.wishes.follow && error.passes && self.pulse.waits("an answer", Some(error.to_string())) => {
+                    state.forget();
+                    std::thread::sleep(FOLLOWS_EVERY);
                 }
-                lanes.insert((name, partition), lane);
+                Err(error) => return Err(error),
             }
-            self.pass(&topics, &mut lanes, &mut journal, &mut producers, &mut outcome)?;
-            if !self.pulse.is_stopped() && groups_at.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
-                groups_at = Some(Instant::now());
-                let names = groups::names(&self.from, &self.wishes)?;
-                let (own, other) = (&mut told.commits, &other.commits);
-                let mut groups = Groups { from: &self.from, to: &self.to, pulse: &self.pulse, lanes: &lanes, own, other };
-                groups.run(&mut journal, &names, &mut outcome.groups)?;
-            }
-            if !self.wishes.follow {
-                break;
-            }
-            self.pulse.beat(|| {
-                let records: u64 = outcome.topics.values().map(|(counts, _)| counts.records).sum();
-                format!("{records} records copied, the target is up to date")
-            });
-            let begun = Instant::now();
-            while begun.elapsed() < FOLLOWS_EVERY && !self.pulse.is_stopped() {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            if self.pulse.is_stopped() {
-                return Ok(outcome);
-            }
-            let known = topics;
-            topics = topics::find(&self.from, &self.to, &self.wishes)?;
-            for topic in &mut topics {
-                if let Some(known) = known.iter().find(|known| known.name == topic.name) {
-                    topic.left_out.clone_from(&known.left_out);
-                }
-            }
+        }
+        if self.wishes.follow {
+            return Ok(state.outcome);
         }
         if self.pulse.is_stopped() {
             return Err(MirrorError::stopped());
         }
-        self.compare(&topics, &lanes, &mut outcome)?;
-        Ok(outcome)
+        self.compare(&topics, &state.lanes, &mut state.outcome)?;
+        Ok(state.outcome)
+    }
+
+    /// Brings the target up to where the source is, and then waits a little.
+    fn turn(&self, topics: &mut [Topic], state: &mut State) -> Result<(), MirrorError> {
+        self.make(topics)?;
+        let new: Vec<Topic> = topics.iter().filter(|topic| !state.lanes.contains_key(&(topic.name.clone(), 0))).cloned().collect();
+        for ((name, partition), (mut lane, changed)) in self.lanes(&new, &state.told, &state.other, Some(state.opened))? {
+            if changed {
+                let entries = state.journal.anew(&name, partition, &mut lane);
+                // Known even if only a part of it is written.
+                state.told.lanes.insert((name.clone(), partition), lane.clone());
+                state.journal.write(&self.to, &entries, &self.pulse)?;
+            }
+            state.lanes.insert((name, partition), lane);
+        }
+        self.pass(topics, state)?;
+        if !self.pulse.is_stopped() && state.groups_at.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
+            state.groups_at = Some(Instant::now());
+            let names = groups::names(&self.from, &self.wishes)?;
+            let (own, other) = (&mut state.told.commits, &state.other.commits);
+            let mut groups = Groups { from: &self.from, to: &self.to, pulse: &self.pulse, lanes: &state.lanes, own, other };
+            groups.run(&mut state.journal, &names, &mut state.outcome.groups)?;
+        }
+        if !self.wishes.follow {
+            return Ok(());
+        }
+        self.pulse.beat(|| {
+            let records: u64 = state.outcome.topics.values().map(|(counts, _)| counts.records).sum();
+            format!("{records} records copied, the target is up to date")
+        });
+        let begun = Instant::now();
+        while begun.elapsed() < FOLLOWS_EVERY && !self.pulse.is_stopped() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// Which topics there are by now, at either end.
+    fn look_again(&self, topics: &mut Vec<Topic>, state: &mut State) -> Result<(), MirrorError> {
+        let known = std::mem::replace(topics, topics::find(&self.from, &self.to, &self.wishes)?);
+        for topic in topics.iter_mut() {
+            if let Some(known) = known.iter().find(|known| known.name == topic.name) {
+                topic.left_out.clone_from(&known.left_out);
+            }
+            if topic.exists || !state.lanes.contains_key(&(topic.name.clone(), 0)) {
+                continue;
+            }
+            (self.pulse.say)(&format!("{} was deleted at {}: it is copied anew", topic.name, self.to.name()));
+            state.forget();
+        }
+        Ok(())
     }
 
     fn make(&self, topics: &mut [Topic]) -> Result<(), MirrorError> {
@@ -218,25 +294,20 @@ impl Mirror {
     }
 
     fn lanes(&self, topics: &[Topic], told: &Told, other: &Told, opened: Option<Instant>) -> Result<Found, MirrorError> {
-        let stand = Stand { own: &told.lanes, other: &other.lanes };
+        let stand = Stand { own: told, other };
         let mut lanes = BTreeMap::new();
         for topic in topics {
             for partition in 0..topic.partitions {
-                lanes.insert((topic.name.clone(), partition), stand.lane(&self.from, &self.to, topic, partition, opened)?);
+                let ends = (&self.from, &self.to);
+                lanes.insert((topic.name.clone(), partition), stand.lane(ends, &self.pulse, topic, partition, opened)?);
             }
         }
         Ok(lanes)
     }
 
     /// Every topic once, up to where it ends now.
-    fn pass(
-        &self,
-        topics: &[Topic],
-        lanes: &mut BTreeMap<(String, i32), Lane>,
-        journal: &mut Journal,
-        producers: &mut Producers,
-        outcome: &mut Outcome,
-    ) -> Result<(), MirrorError> {
+    fn pass(&self, topics: &[Topic], state: &mut State) -> Result<(), MirrorError> {
+        let State { journal, lanes, producers, outcome, .. } = state;
         for topic in topics {
             if self.pulse.is_stopped() {
                 return Ok(());
@@ -275,7 +346,7 @@ impl Mirror {
 
     /// What would be done. Nothing is written, not even the journal.
     fn preview(&self, topics: &[Topic], other: &Told) -> Result<Outcome, MirrorError> {
-        let (told, _) = journal::read(&self.to, &self.from.cluster_id)?;
+        let told = journal::read(&self.to, &self.from.cluster_id, &self.pulse)?;
         let lanes = self.lanes(topics, &told, other, None)?;
         let mut outcome = Outcome::default();
         for topic in topics {

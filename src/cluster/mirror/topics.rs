@@ -15,6 +15,7 @@ const WORKSHOP: [&str; 4] = ["_headwater", "_progress", "_truth", "_workshop"];
 const OF_REPLICATION: [&str; 3] =
     ["follower.replication.throttled.replicas", "leader.replication.throttled.replicas", "min.insync.replicas"];
 
+const COMPACT: (&str, &str) = ("cleanup.policy", "compact");
 const STAMPED: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
 
 /// A topic that is moved.
@@ -32,6 +33,8 @@ pub(super) struct Topic {
     pub compacted: bool,
     /// The largest batch that both ends take.
     pub batch_bytes: i64,
+    /// So many replicas have to be in sync there.
+    pub min_in_sync: usize,
 }
 
 /// `*` stands for anything.
@@ -52,7 +55,7 @@ pub(super) fn is_wanted(patterns: &[String], name: &str) -> bool {
 /// The topics that are wished for, sorted by name. An error names all that stand in the way.
 pub(super) fn find(from: &End, to: &End, wishes: &Wishes) -> Result<Vec<Topic>, MirrorError> {
     let mut all = from.partition_counts()?;
-    all.retain(|(name, count)| *count > 0 && !name.starts_with("__") && name != JOURNAL && !WORKSHOP.contains(&name.as_str()));
+    all.retain(|(name, _)| !name.starts_with("__") && name != JOURNAL && !WORKSHOP.contains(&name.as_str()));
     for hidden in WORKSHOP {
         let named = wishes.topics.iter().any(|pattern| pattern == hidden);
         if (wishes.workshop || named)
@@ -62,6 +65,10 @@ pub(super) fn find(from: &End, to: &End, wishes: &Wishes) -> Result<Vec<Topic>, 
         }
     }
     all.retain(|(name, _)| is_wanted(&wishes.topics, name) || wishes.workshop && WORKSHOP.contains(&name.as_str()));
+    for (name, count) in all.iter_mut().filter(|(_, count)| *count == 0) {
+        *count = partitions_of(from, name)?.unwrap_or(0);
+    }
+    all.retain(|(_, count)| *count > 0);
     all.sort();
     if let Some(missing) = wishes.topics.iter().find(|pattern| !all.iter().any(|(name, _)| matches(pattern, name))) {
         return Err(from.wrong(&format!("no topic is called {missing}; see its list of topics, and give --topics accordingly")));
@@ -78,6 +85,7 @@ pub(super) fn find(from: &End, to: &End, wishes: &Wishes) -> Result<Vec<Topic>, 
             exists: false,
             compacted: own.is_compacted(),
             batch_bytes: own.batch_bytes(),
+            min_in_sync: 1,
             name,
         };
         for (config, value) in own.overridden {
@@ -89,7 +97,7 @@ pub(super) fn find(from: &End, to: &End, wishes: &Wishes) -> Result<Vec<Topic>, 
                 topic.configs.push((config, value));
             }
         }
-        match to.partition_count(&topic.name)? {
+        match partitions_of(to, &topic.name)? {
             None => {}
             Some(count) if count == partitions => topic.exists = true,
             Some(count) => in_the_way.push(format!(
@@ -105,11 +113,27 @@ pub(super) fn find(from: &End, to: &End, wishes: &Wishes) -> Result<Vec<Topic>, 
         let Some(found) = theirs.get(&topic.name) else { continue };
         topic.compacted |= found.is_compacted();
         topic.batch_bytes = topic.batch_bytes.min(found.batch_bytes());
+        topic.min_in_sync = found.min_in_sync;
         if found.stamps {
             in_the_way.push(stamps(&topic.name));
         }
     }
     if in_the_way.is_empty() { Ok(topics) } else { Err(to.wrong(&in_the_way.join("; "))) }
+}
+
+/// How many partitions it has, once its leaders are chosen; none if it does not exist.
+fn partitions_of(end: &End, name: &str) -> Result<Option<usize>, MirrorError> {
+    let begun = Instant::now();
+    loop {
+        match end.partition_count(name)? {
+            Some(0) if begun.elapsed() < ANSWER_WITHIN => std::thread::sleep(Duration::from_millis(100)),
+            Some(0) => {
+                let leaderless = KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable);
+                return Err(end.failed(&format!("cannot look at {name}"), &leaderless));
+            }
+            count => return Ok(count),
+        }
+    }
 }
 
 fn stamps(name: &str) -> String {
@@ -125,6 +149,7 @@ struct Configs {
     cleanup: String,
     stamps: bool,
     message_bytes: Option<i64>,
+    min_in_sync: usize,
 }
 
 impl Configs {
@@ -152,6 +177,7 @@ fn configs(end: &End, names: &[&str]) -> Result<std::collections::HashMap<String
                 let Some(value) = entry.value else { continue };
                 match entry.name.as_str() {
                     "cleanup.policy" => configs.cleanup.clone_from(&value),
+                    "min.insync.replicas" => configs.min_in_sync = value.parse().unwrap_or(1),
                     "max.message.bytes" => configs.message_bytes = value.parse().ok(),
                     name if name == STAMPED.0 => configs.stamps = value == STAMPED.1,
                     _ => {}
@@ -208,7 +234,17 @@ fn accepts(to: &End, name: &str, partitions: i32, configs: &[(String, String)]) 
     !matches!(answers.ok().and_then(|answers| answers.into_iter().next()), Some(Err((_, RDKafkaErrorCode::InvalidConfig))))
 }
 
-pub(super) fn create(to: &End, name: &str, partitions: i32, configs: &[(String, String)]) -> Result<(), MirrorError> {
+/// It is read as a whole, and what was written over goes soon: without these configs Kafka would keep a gigabyte of it.
+pub(super) fn create_journal(to: &End) -> Result<(), MirrorError> {
+    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let mut configs: Vec<_> = [COMPACT, ("segment.bytes", "16777216"), ("min.cleanable.dirty.ratio", "0.1")].map(own).into();
+    if !accepts(to, JOURNAL, 1, &configs) {
+        configs.truncate(1);
+    }
+    create(to, JOURNAL, 1, &configs)
+}
+
+fn create(to: &End, name: &str, partitions: i32, configs: &[(String, String)]) -> Result<(), MirrorError> {
     let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN)).request_timeout(Some(ANSWER_WITHIN));
     let failed = |error: &KafkaError| to.failed(&format!("cannot create {name}"), error);
     let answers = to.wait_for(to.admin.create_topics([&new_topic(name, partitions, configs)], &options));
