@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::doors::{InstructorSecret, made_up_secret};
 use super::reach::Surroundings;
-use super::serve::{challenges, open_course, open_workshop, start_pages};
+use super::serve::{challenges, open_course, open_workshop, start_pages, wheelhouse};
 use super::startup::{Banner, StartError, bound, listen};
 use crate::broker::{CaInfo, clock};
 use crate::cluster::{Access, Cluster, External, INSTRUCTOR, PASSWORD_VARIABLE, Topics, UserChange};
@@ -25,6 +25,7 @@ pub(super) async fn run(settings: &Settings, setting: &ClusterSetting) -> Result
     let mut stop = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
     let around = Surroundings::look();
     let challenges = challenges(settings)?;
+    let wheelhouse = wheelhouse(settings)?;
     let (access, students) = accesses(setting).map_err(StartError::Cluster)?;
     let doors = &settings.doors;
     let tls = Certificates::given(&doors.tls)?;
@@ -51,6 +52,7 @@ pub(super) async fn run(settings: &Settings, setting: &ClusterSetting) -> Result
         .with_generators(generators.clone())
         .with_tls(authority, https_port)
         .with_student_login(login(&students))
+        .with_wheelhouse(wheelhouse)
         .with_host_names(&names);
     let banner = Banner {
         classroom: doors.classroom,
