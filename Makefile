@@ -2,7 +2,7 @@ TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/headwater
 NPM ?= $(shell command -v npm)
 
-.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs docs-check examples-check crowd challenges spark cluster mirror
+.PHONY: run test clients kill9 budget bench build soak fuzz full-disk bench-recovery bench-micro power-cut history cold-reads docs docs-check examples-check crowd challenges spark wheelhouse cluster mirror
 
 # The broker on 127.0.0.1:9092 with its four streams, the pages beside it. It prints where to go.
 run: build
@@ -94,6 +94,11 @@ mirror: build
 # Python with PySpark, and the jars of Kafka and Delta, below .cache, as the Spark challenges want them. A second time it costs seconds.
 spark:
 	python3 tests/spark/stack.py
+
+# The packages that students install, in the folder wheelhouse, for Windows, macOS and Linux: what serve --wheelhouse takes.
+# BOARD=1: also those of the dashboard of C3. SPARK=1: also Spark's. PYTHONS="3.12" in place of 3.11, 3.12 and 3.13.
+wheelhouse:
+	python3 student/wheelhouse.py --into wheelhouse $(if $(BOARD),--board) $(if $(SPARK),--spark) $(foreach version,$(PYTHONS),--python $(version))
 
 # Ten thousand connections over TLS and SCRAM, idle, and back after a kill -9.
 crowd:

@@ -34,6 +34,6 @@ export default defineConfig({
     host: "127.0.0.1",
     // The texts and pictures of docs/.
     fs: { allow: [".."] },
-    proxy: { "/api": passed, "/schemas": passed, "/ca.pem": passed, "/headwater.pyz": passed, "/healthz": passed },
+    proxy: { "/api": passed, "/schemas": passed, "/ca.pem": passed, "/headwater.pyz": passed, "/wheels": passed, "/healthz": passed },
   },
 });

@@ -22,7 +22,7 @@ use crate::cluster::{Cluster, Embedded, Topics};
 use crate::config::{Address, Advertise, Doors, Protocol, Settings};
 use crate::generators::{DirtLevel, Runner, STREAMS};
 use crate::handlers::APIS;
-use crate::http::{self, HttpState};
+use crate::http::{self, HttpState, Wheelhouse};
 use crate::server::{Limits, Server, TlsConfig};
 use crate::workshop::{Challenges, Course, CourseOptions, Random, Workshop, WorkshopOptions};
 
@@ -51,6 +51,7 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
     let mut stop = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
     let around = Surroundings::look();
     let challenges = challenges(settings)?;
+    let wheelhouse = wheelhouse(settings)?;
     let bound = doors::bind(&settings.doors).await?;
     let options = BrokerOptions {
         data_dir: settings.data_dir.clone(),
@@ -95,6 +96,7 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
         .with_course(Some(course))
         .with_generators(generators.clone())
         .with_tls(broker.node.authority(), broker.node.https().map(|bound| bound.port()))
+        .with_wheelhouse(wheelhouse)
         .with_host_names(&names);
     let stopped = || {
         let stopping = Arc::clone(&broker);
@@ -132,6 +134,14 @@ pub(super) fn challenges(settings: &Settings) -> Result<Challenges, StartError> 
         challenges.add_from(folder).map_err(StartError::Challenges)?;
     }
     Ok(challenges)
+}
+
+/// Packages for students, and a look at them now and then.
+pub(super) fn wheelhouse(settings: &Settings) -> Result<Option<Arc<Wheelhouse>>, StartError> {
+    let Some(folder) = &settings.wheelhouse else { return Ok(None) };
+    let wheelhouse = Wheelhouse::open(folder).map_err(StartError::Wheelhouse)?;
+    tokio::spawn(Arc::clone(&wheelhouse).keep());
+    Ok(Some(wheelhouse))
 }
 
 fn chance() -> [u8; 32] {

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::doors::{InstructorSecret, made_up_secret};
 use super::reach::Surroundings;
-use super::serve::{challenges, open_course, open_workshop, start_pages};
+use super::serve::{challenges, open_course, open_workshop, start_pages, wheelhouse};
 use super::startup::{Banner, StartError, bound, listen};
 use crate::broker::{CaInfo, clock};
 use crate::cluster::{Access, Cluster, External, INSTRUCTOR, PASSWORD_VARIABLE, Topics, UserChange};
@@ -78,6 +78,7 @@ async fn run(settings: &Settings, setting: &ClusterSetting) -> Result<Option<Arc
 async fn start(settings: &Settings, setting: &ClusterSetting, ending: &watch::Sender<bool>) -> Result<Started, StartError> {
     let around = Surroundings::look();
     let challenges = challenges(settings)?;
+    let wheelhouse = wheelhouse(settings)?;
     let (access, students) = accesses(setting).map_err(StartError::Cluster)?;
     let doors = &settings.doors;
     let tls = Certificates::given(&doors.tls)?;
@@ -104,6 +105,7 @@ async fn start(settings: &Settings, setting: &ClusterSetting, ending: &watch::Se
         .with_generators(generators.clone())
         .with_tls(authority, https_port)
         .with_student_login(login(&students))
+        .with_wheelhouse(wheelhouse)
         .with_host_names(&names);
     let banner = Banner {
         classroom: doors.classroom,

@@ -48,6 +48,7 @@ pub enum StartError {
     Cluster(String),
     Workshop(ClusterError),
     Challenges(String),
+    Wheelhouse(String),
     Runtime(io::Error),
 }
 
@@ -105,6 +106,7 @@ impl fmt::Display for StartError {
             StartError::Listeners(error) => write!(f, "cannot read which addresses clients are told: {error}"),
             StartError::Workshop(error) => write!(f, "cannot open the workshop in the data folder: {error}"),
             StartError::Challenges(error) => write!(f, "--challenges: {error}"),
+            StartError::Wheelhouse(error) => write!(f, "--wheelhouse: {error}"),
             StartError::Secret(error) => write!(f, "cannot keep the instructor's password in the data folder: {error}"),
         }
     }

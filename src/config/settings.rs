@@ -107,6 +107,7 @@ pub const SETTING_ROWS: &[SettingRow] = &[
     row("clock", "real|virtual", "real", Kind::Choice(CLOCKS), "Time of the generated data: the present, or one that begins on 5 January 2026, so that the seed alone decides about every byte"),
     row("speed", "NUMBER", "1", Kind::Speed, "How many times as fast as real time a virtual clock goes. 0: it stands still behind two hours of history"),
     row("challenges", "FOLDER", "", Kind::Path, "A folder of challenges beside those of this program. One with the id of another takes its place"),
+    row("wheelhouse", "FOLDER", "", Kind::Path, "A folder of Python packages, filled with pip download, that students install from at /wheels/"),
     row("cluster", "kafka://HOST:PORT[,...]", "", Kind::Text, "Hold the workshop on this Kafka cluster, in place of a broker of its own"),
     row("cluster-config", "FILE", "", Kind::Path, "What clients of that cluster need: a properties file with security.protocol, sasl.* and ssl.*"),
     row("cluster-student-config", "FILE", "", Kind::Path, "The same for students: bootstrap.servers, security.protocol and a login for all of them, shown in their settings"),
@@ -202,6 +203,8 @@ pub struct Settings {
     pub clock: ClockSetting,
     /// A folder of challenges beside our own.
     pub challenges: Option<PathBuf>,
+    /// A folder of Python packages.
+    pub wheelhouse: Option<PathBuf>,
     pub log_level: String,
     pub guards: Guards,
     /// Broker configs given at the start, own settings included as Kafka names them.
@@ -286,6 +289,7 @@ impl Settings {
         let levels =
             Levels([flag_level(&given.flags)?, variable_level(&given.variables, &mut warnings)?, file_level(given.file.as_ref())?]);
         let text = |name: &str| levels.text(name);
+        let folder = |name: &str| levels.given(name).map(|given| PathBuf::from(given.text)).filter(|folder| !folder.as_os_str().is_empty());
         let cluster = cluster(&levels)?;
         let mut doors = doors(&levels, &mut warnings)?;
         if cluster.is_some() {
@@ -319,7 +323,8 @@ impl Settings {
             seed: number(&text("seed"))?,
             dirt: dirt.text.parse().unwrap_or(1),
             clock: clock(&text("clock"), &text("speed"))?,
-            challenges: levels.given("challenges").map(|given| PathBuf::from(given.text)).filter(|folder| !folder.as_os_str().is_empty()),
+            challenges: folder("challenges"),
+            wheelhouse: folder("wheelhouse"),
             log_level: log_level.text,
             guards: guards(text)?,
             broker,

@@ -124,9 +124,9 @@ impl Drop for Place {
 
 /// A body whose pieces come one after the other. What ends before it is whole ends the connection, so that nobody takes half a file for a
 /// whole one.
-struct Pieces {
-    pieces: mpsc::Receiver<Bytes>,
-    is_whole: Arc<AtomicBool>,
+pub(super) struct Pieces {
+    pub pieces: mpsc::Receiver<Bytes>,
+    pub is_whole: Arc<AtomicBool>,
 }
 
 impl hyper::body::Body for Pieces {
@@ -239,7 +239,7 @@ async fn read_patiently(
 }
 
 /// In small parts, so that whoever takes little at a time is told from one who takes nothing.
-async fn hand_over(to: &mpsc::Sender<Bytes>, mut piece: Bytes, within: Duration, until: Instant) -> Result<(), &'static str> {
+pub(super) async fn hand_over(to: &mpsc::Sender<Bytes>, mut piece: Bytes, within: Duration, until: Instant) -> Result<(), &'static str> {
     while !piece.is_empty() {
         let part = piece.split_to(piece.len().min(TAKEN_BYTES));
         let left = until.saturating_duration_since(Instant::now());

@@ -20,6 +20,8 @@ pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
+const UP: &str = "1 if all is well: the broker serves, or with --cluster the cluster answers. 0 if not; /healthz says why.";
+
 fn render(metrics: &MetricsSnapshot, topics: &[TopicSummary], groups: &[&GroupSummary], healthy: bool) -> String {
     let mut page = Page::default();
     traffic(&mut page, metrics);
@@ -27,7 +29,7 @@ fn render(metrics: &MetricsSnapshot, topics: &[TopicSummary], groups: &[&GroupSu
     scrubber(&mut page, metrics);
     requests(&mut page, metrics);
     logs(&mut page, topics, groups);
-    page.family("headwater_up", "gauge", "1 if the broker serves, 0 if it has a problem.");
+    page.family("headwater_up", "gauge", UP);
     page.sample("headwater_up", &[], u8::from(healthy));
     disk(&mut page, metrics);
     process(&mut page, metrics);
@@ -39,7 +41,7 @@ fn of_another(topics: &[TopicSummary], groups: &[&GroupSummary], healthy: bool) 
     let mut page = Page::default();
     ends(&mut page, topics);
     of_groups(&mut page, groups);
-    page.family("headwater_up", "gauge", "1 if the cluster answers, 0 if it does not.");
+    page.family("headwater_up", "gauge", UP);
     page.sample("headwater_up", &[], u8::from(healthy));
     process(&mut page, &MetricsSnapshot::default());
     page.text
@@ -50,61 +52,93 @@ fn traffic(page: &mut Page, metrics: &MetricsSnapshot) {
     page.counter("headwater_network_transmit_bytes_total", "Bytes written to Kafka clients.", metrics.bytes_out);
     page.family("headwater_connections", "gauge", "Kafka connections open now.");
     page.sample("headwater_connections", &[], metrics.connections_open);
-    page.counter("headwater_connections_accepted_total", "Kafka connections accepted.", metrics.connections_accepted);
-    page.counter("headwater_connections_refused_total", "Kafka connections refused by a limit.", metrics.connections_refused);
-    page.counter("headwater_panics_total", "Tasks that ended by a panic.", metrics.panics);
+    page.counter("headwater_connections_accepted_total", "Kafka connections accepted since the start.", metrics.connections_accepted);
+    page.counter(
+        "headwater_connections_refused_total",
+        "Kafka connections closed at once because as many are open as may be (max.connections).",
+        metrics.connections_refused,
+    );
+    page.counter(
+        "headwater_panics_total",
+        "Tasks that ended by a bug, such as that of one connection. The rest goes on, and the log has the place.",
+        metrics.panics,
+    );
     page.family("headwater_topic_messages_in_total", "counter", "Records appended to a topic.");
     for topic in &metrics.topics {
         page.sample("headwater_topic_messages_in_total", &[("topic", topic.topic.as_str())], topic.messages_in);
     }
-    page.family("headwater_topic_bytes_in_total", "counter", "Bytes appended to a topic.");
+    page.family("headwater_topic_bytes_in_total", "counter", "Bytes of record batches appended to a topic, compressed as they came.");
     for topic in &metrics.topics {
         page.sample("headwater_topic_bytes_in_total", &[("topic", topic.topic.as_str())], topic.bytes_in);
     }
-    page.family("headwater_topic_bytes_out_total", "counter", "Bytes fetched from a topic.");
+    page.family("headwater_topic_bytes_out_total", "counter", "Bytes of record batches sent to the consumers of a topic.");
     for topic in &metrics.topics {
         page.sample("headwater_topic_bytes_out_total", &[("topic", topic.topic.as_str())], topic.bytes_out);
     }
 }
 
 fn cleaner(page: &mut Page, metrics: &MetricsSnapshot) {
-    page.counter("headwater_cleaner_runs_total", "Passes of compaction over a partition.", metrics.compactions);
+    page.counter("headwater_cleaner_runs_total", "Passes of compaction over a partition since the start.", metrics.compactions);
     let reclaimed = metrics.compaction_bytes_reclaimed;
-    page.counter("headwater_cleaner_reclaimed_bytes_total", "Bytes that compaction gave back.", reclaimed);
-    page.family("headwater_cleaner_uncleanable_partitions", "gauge", "Partitions that compaction cannot read and leaves alone.");
+    page.counter("headwater_cleaner_reclaimed_bytes_total", "Bytes of the disk that compaction gave back since the start.", reclaimed);
+    page.family(
+        "headwater_cleaner_uncleanable_partitions",
+        "gauge",
+        "Partitions that compaction cannot read and leaves alone until the next start.",
+    );
     page.sample("headwater_cleaner_uncleanable_partitions", &[], metrics.compactions_given_up);
 }
 
 fn scrubber(page: &mut Page, metrics: &MetricsSnapshot) {
-    page.counter("headwater_scrub_bytes_total", "Bytes of closed segments read again to find damage.", metrics.scrubbed_bytes);
-    page.counter("headwater_scrub_found_total", "Damaged parts that were found that way, before a reader came by.", metrics.scrub_found);
-    let help = "End of the last pass over all closed segments, in seconds since 1970; 0 before the first.";
+    page.counter(
+        "headwater_scrub_bytes_total",
+        "Bytes of closed segments of the log that were read again to find damage.",
+        metrics.scrubbed_bytes,
+    );
+    page.counter(
+        "headwater_scrub_found_total",
+        "Damaged parts of logs that were found by reading them again, before a client asked for them.",
+        metrics.scrub_found,
+    );
+    let help = "When the last reading of all closed segments ended, in seconds since 1970; 0 before the first.";
     page.gauge("headwater_scrub_last_pass_timestamp_seconds", help, metrics.scrub_pass_ended.map_or(0.0, |ended| ended.0 as f64 / 1000.0));
 }
 
 fn requests(page: &mut Page, metrics: &MetricsSnapshot) {
-    page.family("headwater_requests_total", "counter", "Requests answered, by API and version.");
+    page.family("headwater_requests_total", "counter", "Kafka requests answered, by API (its name in the protocol) and version.");
     for request in &metrics.requests {
         page.sample("headwater_requests_total", &[("api", &request.api), ("version", &request.version.to_string())], request.count);
     }
-    page.family("headwater_request_errors_total", "counter", "Error codes answered, by API.");
+    page.family(
+        "headwater_request_errors_total",
+        "counter",
+        "Error codes in answers to Kafka clients, by API and by the number of the code in the protocol.",
+    );
     for error in &metrics.errors {
         page.sample("headwater_request_errors_total", &[("api", &error.api), ("code", &error.code.to_string())], error.count);
     }
-    page.family("headwater_unsupported_requests_total", "counter", "Requests that are not served, by client software.");
+    page.family(
+        "headwater_unsupported_requests_total",
+        "counter",
+        "Requests for an API or version that is not served, by the name that the client gave itself; they end the connection.",
+    );
     for unsupported in &metrics.unsupported {
         let (key, version) = (unsupported.api_key.to_string(), unsupported.version.to_string());
         let labels = [("api_key", key.as_str()), ("version", &version), ("client", &unsupported.client)];
         page.sample("headwater_unsupported_requests_total", &labels, unsupported.count);
     }
-    page.histogram("headwater_produce_latency_seconds", "Time from a produce request to its answer.", &metrics.produce_latency);
-    page.histogram("headwater_fetch_latency_seconds", "Time from a fetch request to its answer, waiting included.", &metrics.fetch_latency);
+    page.histogram("headwater_produce_latency_seconds", "Seconds from a produce request to its answer.", &metrics.produce_latency);
+    page.histogram(
+        "headwater_fetch_latency_seconds",
+        "Seconds from a fetch request to its answer, with the time that it waits for records.",
+        &metrics.fetch_latency,
+    );
 }
 
 fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[&GroupSummary]) {
     let partitions = by_partition(topics);
     ends(page, topics);
-    page.family("headwater_log_size_bytes", "gauge", "Bytes of a partition on the disk.");
+    page.family("headwater_log_size_bytes", "gauge", "Bytes of a partition's log on the disk, without indexes.");
     for (topic, partition, summary) in &partitions {
         if let Some(size) = summary.size_bytes {
             page.sample("headwater_log_size_bytes", &[("topic", topic), ("partition", partition)], size);
@@ -118,7 +152,7 @@ fn logs(page: &mut Page, topics: &[TopicSummary], groups: &[&GroupSummary]) {
     for (topic, partition, summary) in &partitions {
         page.sample("headwater_log_damaged_ranges", &[("topic", topic), ("partition", partition)], summary.damaged.len());
     }
-    let help = "Segments whose index files were found missing or damaged and made anew from the batches.";
+    let help = "Segments of a partition whose index files were found missing or damaged since the start, and made anew from the records. Only partitions with any are listed.";
     page.family("headwater_log_indexes_rebuilt", "gauge", help);
     for (topic, partition, summary) in partitions.iter().filter(|(_, _, summary)| summary.indexes_rebuilt > 0) {
         page.sample("headwater_log_indexes_rebuilt", &[("topic", topic), ("partition", partition)], summary.indexes_rebuilt);
@@ -132,22 +166,22 @@ fn by_partition(topics: &[TopicSummary]) -> Vec<(&str, String, &PartitionSummary
 
 fn ends(page: &mut Page, topics: &[TopicSummary]) {
     let partitions = by_partition(topics);
-    page.family("headwater_log_start_offset", "gauge", "First offset of a partition.");
+    page.family("headwater_log_start_offset", "gauge", "Offset of the oldest record that a partition still has.");
     for (topic, partition, summary) in &partitions {
         page.sample("headwater_log_start_offset", &[("topic", topic), ("partition", partition)], summary.start_offset);
     }
-    page.family("headwater_log_end_offset", "gauge", "Next offset of a partition.");
+    page.family("headwater_log_end_offset", "gauge", "Offset that the next record of a partition gets.");
     for (topic, partition, summary) in &partitions {
         page.sample("headwater_log_end_offset", &[("topic", topic), ("partition", partition)], summary.end_offset);
     }
 }
 
 fn of_groups(page: &mut Page, groups: &[&GroupSummary]) {
-    page.family("headwater_group_members", "gauge", "Members of a group.");
+    page.family("headwater_group_members", "gauge", "Consumers that are members of a group, by group and its state.");
     for group in groups {
         page.sample("headwater_group_members", &[("group", &group.id), ("state", &group.state)], group.members);
     }
-    page.family("headwater_group_lag", "gauge", "Records between a group's committed offset and the end of the partition.");
+    page.family("headwater_group_lag", "gauge", "Records between the offset that a group has committed and the end of the partition.");
     for group in groups {
         for offset in &group.offsets {
             let partition = offset.partition.to_string();
@@ -160,21 +194,33 @@ fn of_groups(page: &mut Page, groups: &[&GroupSummary]) {
 }
 
 fn disk(page: &mut Page, metrics: &MetricsSnapshot) {
-    page.gauge("headwater_read_only", "1 if too many unclean starts in a row made this start read-only.", u8::from(metrics.read_only));
-    page.gauge("headwater_partitions_offline", "Partitions closed to writers because the disk failed.", metrics.partitions_offline);
+    page.gauge(
+        "headwater_read_only",
+        "1 if the broker takes no records because too many starts in a row had no clean stop before them, else 0.",
+        u8::from(metrics.read_only),
+    );
+    page.gauge(
+        "headwater_partitions_offline",
+        "Partitions closed to producers because the disk failed, until the next start.",
+        metrics.partitions_offline,
+    );
     page.gauge(
         "headwater_damaged_files",
-        "Files found damaged at the start: set aside, and restored where possible.",
+        "Files of settings and state found damaged at the start: set aside, and restored from their copies where possible.",
         metrics.files_damaged,
     );
     page.gauge("headwater_topics_closed", "Topics that could not be opened at the start. The log says why.", metrics.topics_closed);
     let Some(disk) = metrics.disk else { return };
-    page.gauge("headwater_disk_free_bytes", "Free bytes of the disk that the data folder lies on.", disk.free_bytes);
-    page.gauge("headwater_disk_total_bytes", "Size of that disk.", disk.total_bytes);
-    page.gauge("headwater_disk_warning_bytes", "Free bytes below which a warning is given.", disk.warning_bytes);
-    page.gauge("headwater_disk_floor_bytes", "Free bytes below which producers are refused.", disk.floor_bytes);
-    page.gauge("headwater_disk_full", "1 if producers are refused because of that.", u8::from(disk.full));
-    page.gauge("headwater_disk_ballast_bytes", "Bytes that are given up when the disk is full.", disk.ballast_bytes);
+    page.gauge("headwater_disk_free_bytes", "Free bytes of the disk with the data folder.", disk.free_bytes);
+    page.gauge("headwater_disk_total_bytes", "Size of the disk with the data folder, in bytes.", disk.total_bytes);
+    page.gauge("headwater_disk_warning_bytes", "Free bytes of the disk below which the log and the pages warn.", disk.warning_bytes);
+    page.gauge("headwater_disk_floor_bytes", "Free bytes of the disk below which producers are refused.", disk.floor_bytes);
+    page.gauge("headwater_disk_full", "1 if producers are refused because the disk is full, else 0.", u8::from(disk.full));
+    page.gauge(
+        "headwater_disk_ballast_bytes",
+        "Bytes of a file that is given up when the disk is full, so that commits and deletions still work.",
+        disk.ballast_bytes,
+    );
 }
 
 fn process(page: &mut Page, metrics: &MetricsSnapshot) {
@@ -183,11 +229,15 @@ fn process(page: &mut Page, metrics: &MetricsSnapshot) {
         page.sample("process_start_time_seconds", &[], started.0 as f64 / 1000.0);
     }
     if let Some(bytes) = resident_bytes() {
-        page.family("process_resident_memory_bytes", "gauge", "Memory in use, mapped files included.");
+        page.family(
+            "process_resident_memory_bytes",
+            "gauge",
+            "Bytes of memory in use by the process, with the parts of mapped log files that are in memory.",
+        );
         page.sample("process_resident_memory_bytes", &[], bytes);
     }
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
-        page.family("process_open_fds", "gauge", "Open files and sockets.");
+        page.family("process_open_fds", "gauge", "Files and sockets that the process has open.");
         page.sample("process_open_fds", &[], open.count());
     }
 }
@@ -271,3 +321,7 @@ mod tests {
         assert!(text.contains(wanted), "{text}");
     }
 }
+
+#[cfg(test)]
+#[path = "metrics_page.rs"]
+mod page;

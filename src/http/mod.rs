@@ -61,6 +61,8 @@ mod students;
 mod tickets;
 mod topic_page;
 mod topics;
+mod wheelhouse;
+mod wheels;
 mod whose;
 
 use std::sync::Arc;
@@ -80,6 +82,7 @@ use crate::workshop::{Course, Room, Workshop};
 use caller::Secure;
 
 pub use encrypted::serve_encrypted;
+pub use wheelhouse::Wheelhouse;
 
 /// Counters are read again for whoever asks when they were read longer ago.
 const SAMPLE_WITHIN: Duration = Duration::from_secs(1);
@@ -113,6 +116,8 @@ pub struct HttpState {
     https_port: Option<u16>,
     /// Of another cluster: by what students' clients log in.
     student_login: Option<Arc<StudentLogin>>,
+    /// Packages that students install.
+    wheelhouse: Option<Arc<Wheelhouse>>,
     /// Names that the pages answer to, in lower case, beside those that everybody has.
     host_names: Arc<Vec<String>>,
 }
@@ -154,6 +159,7 @@ impl HttpState {
             authority: None,
             https_port: None,
             student_login: None,
+            wheelhouse: None,
             host_names: Arc::new(guards::machine_names()),
         }
     }
@@ -182,6 +188,11 @@ impl HttpState {
     /// With the login that students' clients have at another cluster.
     pub fn with_student_login(self, login: StudentLogin) -> HttpState {
         HttpState { student_login: Some(Arc::new(login)), ..self }
+    }
+
+    /// With packages that students install from here.
+    pub fn with_wheelhouse(self, wheelhouse: Option<Arc<Wheelhouse>>) -> HttpState {
+        HttpState { wheelhouse, ..self }
     }
 
     /// With more names that these pages may be asked for by.

@@ -42,6 +42,12 @@ const EXPECTED: &[(&str, &str, &str, &str, [u16; 4])] = &[
     ("delete", "/api/topics/{name}",          "/api/topics/ws.ID.made",          "",                                     [401, 200, 403, 404]),
     ("get",    "/headwater.pyz",              "/headwater.pyz",                  "",                                     [200, 200, 200, 200]),
     ("get", "/headwater_student-0.1.0-py3-none-any.whl", "/headwater_student-0.1.0-py3-none-any.whl", "",             [200, 200, 200, 200]),
+    // There is none here.
+    ("get",    "/wheels",                     "/wheels",                         "",                                     [404, 404, 404, 404]),
+    ("get",    "/wheels/",                    "/wheels/",                        "",                                     [404, 404, 404, 404]),
+    ("get",    "/wheels/{project}",           "/wheels/kafka-python",            "",                                     [404, 404, 404, 404]),
+    ("get",    "/wheels/{project}/",          "/wheels/kafka-python/",           "",                                     [404, 404, 404, 404]),
+    ("get",    "/wheels/{project}/{file}",    "/wheels/kafka-python/x.whl",      "",                                     [404, 404, 404, 404]),
     ("post",   "/api/me/reset",               "/api/me/reset",                   "{}",                                   [401, 200, 200, 409]),
     ("post",   "/api/reset",                  "/api/reset",                      "{}",                                   [401, 403, 403, 200]),
     ("get",    "/api/seen",                   "/api/seen",                       "",                                     [401, 200, 200, 200]),

@@ -8,7 +8,7 @@ use super::openapi::{Answer, Content, Events, File, Shape, Text};
 use super::{
     HttpState, challenges, checks, class, console, content, dashboard, doctor, download, generators, groups_page, health, history,
     join_code, joining, live_events, live_page, medallion, metrics, openapi, overview, plain, produce, progress, records, report, requests,
-    reset, room, schemas, seen, server_info, settings, student_tool, students, tickets, topic_page, topics,
+    reset, room, schemas, seen, server_info, settings, student_tool, students, tickets, topic_page, topics, wheels,
 };
 use crate::generators::incidents::{Command, Wish};
 use crate::workshop::course::{ClassBoard, ExplainAnswer, Export, Handed, Hint, OwnProgress, Saved, Sheet, Told};
@@ -76,6 +76,11 @@ routes! {
     get    "/ca.pem"                      Nobody     server_info::ca_pem -> File, "the certificate that signed ours; 404 when there is none";
     get    "/headwater.pyz"               Nobody     student_tool::as_zipapp -> File, "the student's tool, one file for Python";
     get    "/headwater_student-0.1.0-py3-none-any.whl" Nobody student_tool::as_wheel -> File, "the same as a wheel";
+    get    "/wheels"                      Nobody     wheels::with_slash -> Text, "leads to the next";
+    get    "/wheels/"                     Nobody     wheels::projects -> Text, "packages of `--wheelhouse` for `pip install --index-url` (PEP 503); 404 without one";
+    get    "/wheels/{project}"            Nobody     wheels::with_slash -> Text, "leads to the next";
+    get    "/wheels/{project}/"           Nobody     wheels::project -> Text, "a project's files, with their SHA-256";
+    get    "/wheels/{project}/{file}"     Nobody     wheels::file -> File, "one of them";
     get    "/api/openapi.json"            Nobody     openapi::document -> Value, "all of this as OpenAPI 3.1";
     get    "/api/server"                  Nobody     server_info::server -> server_info::Server, "version, mode, listeners with the address to use";
     get    "/api/settings"                Nobody     settings::settings (query: settings::SettingsQuery) -> Text, "a first program for `?client=`, at `&listener=`";

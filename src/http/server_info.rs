@@ -28,6 +28,8 @@ pub(super) struct Server {
     ca_fingerprint: Option<String>,
     /// Where these pages are encrypted.
     https_port: Option<u16>,
+    /// Projects that can be installed from /wheels/; none without `--wheelhouse`.
+    wheelhouse: Vec<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -81,6 +83,7 @@ pub(super) async fn server(State(state): State<HttpState>, Extension(caller): Ex
         listeners: state.entrances(&headers).into_iter().map(listener).collect(),
         ca_fingerprint: state.authority.as_ref().map(|authority| authority.fingerprint.clone()),
         https_port: state.https_port,
+        wheelhouse: state.wheelhouse.as_ref().map(|house| house.projects()).unwrap_or_default(),
     })
 }
 

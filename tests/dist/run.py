@@ -6,6 +6,8 @@ run.py --binary target/release/headwater
 import argparse
 import hashlib
 import json
+import os
+import platform
 import re
 import shutil
 import signal
@@ -98,6 +100,35 @@ def wheel_gives_a_broker(dist, work, python):
     assert broker.returncode == 0, broker.returncode
 
 
+def wheelhouse_is_enough_to_install(_, work, binary):
+    """Packages come from the broker alone, and the client among them reads a record."""
+    house, begin = work / "wheelhouse", time.monotonic()
+    system = "linux-arm" if platform.machine() == "aarch64" else "linux"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    output(sys.executable, ROOT / "student" / "wheelhouse.py", "--into", house, "--for", system, "--python", version)
+    filled = time.monotonic()
+    output(sys.executable, "-m", "venv", work / "student")
+    python = work / "student" / "bin" / "python"
+    command = (binary, "serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data-dir", work / "class", "--wheelhouse", house)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as broker:
+        try:
+            address = next(found[1] for line in broker.stdout if (found := re.search(r"Kafka clients\s+(\S+:\d+)", line)))
+            page = next(found[1] for line in broker.stdout if (found := re.search(r"Web page\s+(\S+)", line)))
+            alone = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))} | {"PIP_CONFIG_FILE": os.devnull}
+            index = ("--index-url", f"{page}wheels/", "--trusted-host", "127.0.0.1")
+            said = output(python, "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check", *index, "confluent-kafka", "kafka-python", env=alone)
+            came = re.findall(r"Downloading (\S+)", said)
+            assert len(came) == 2 and all(url.startswith(f"{page}wheels/") for url in came), said
+            record = json.loads(output(python, "-c", FIRST_RECORD, address, str(READ_WITHIN_S)))
+            assert record["event_type"], record
+            refused = subprocess.run((python, "-m", "pip", "install", "--no-cache-dir", *index, "not-there"), env=alone, capture_output=True, text=True)
+            assert refused.returncode == 1 and "No matching distribution found for not-there" in refused.stderr, refused
+        finally:
+            broker.send_signal(signal.SIGTERM)
+    assert broker.returncode == 0, broker.returncode
+    print(f"  filled in {filled - begin:.0f} s, installed and read in {time.monotonic() - filled:.0f} s")
+
+
 def same_again(dist, work, binary):
     output(sys.executable, ROOT / "docker" / "dist.py", "--binary", binary, "--into", work / "again")
     for path in (one(dist, "*.tar.gz"), one(dist, "*.whl")):
@@ -119,6 +150,7 @@ def main():
             (archive_is_whole, work),
             (bill_names_what_is_inside, work),
             (wheel_gives_a_broker, work, python),
+            (wheelhouse_is_enough_to_install, work, binary),
             (same_again, work, binary),
         )
         for test, *more in tests:

@@ -6,6 +6,7 @@ import { Field } from "../../parts/form";
 import { Notice, Panel } from "../../parts/panel";
 import { isSingle, me, password } from "../../state/session";
 import { comeIn, python, student, WHY_LOGIN, type System } from "../start/terminal";
+import { fromHere } from "../start/wheels";
 
 const CLIENTS: Record<string, string> = { "confluent-kafka": "confluent-kafka", "kafka-python": "kafka-python", spark: "Spark notebook" };
 const SYSTEMS: [System, string][] = [["unix", "Linux, macOS, WSL"], ["windows", "Windows (PowerShell)"]];
@@ -20,12 +21,14 @@ function lines(starter: Starter, challenge: ChallengePage, system: System): stri
   const script = saved(starter.name, challenge.id);
   const set = (name: string, value: string) => (system === "windows" ? `$env:${name} = "${value}"` : `export ${name}='${value}'`);
   const requirements = starter.needs?.find((name) => /^requirements.*\.txt$/.test(name));
+  const isStreamlit = starter.needs?.includes("requirements.txt") && /streamlit/i.test(challenge.readme);
+  const largest = starter.client === SPARK ? "pyspark" : isStreamlit ? "streamlit" : starter.client;
   const user = me.value?.user;
   return [
     set("HEADWATER_SERVER", location.origin),
     ...(isSingle() || !user ? [] : [set("HEADWATER_USER", user), set("HEADWATER_PASSWORD", password.value ?? "YOUR-PASSWORD")]),
-    ...(requirements ? [`${python(system)} -m pip install -r ${requirements}`] : []),
-    starter.needs?.includes("requirements.txt") && /streamlit/i.test(challenge.readme) ? `streamlit run ${script}` : `${python(system)} ${script}`,
+    ...(requirements ? [fromHere(`${python(system)} -m pip install -r ${requirements}`, largest)] : []),
+    isStreamlit ? `streamlit run ${script}` : `${python(system)} ${script}`,
   ].join("\n");
 }
 

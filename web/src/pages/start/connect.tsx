@@ -7,6 +7,7 @@ import { Tabs } from "../../parts/tabs";
 import { keep } from "../../state/prefs";
 import { keepPassword, me, password, server } from "../../state/session";
 import { CLIENTS, fitting, listenerWords } from "./clients";
+import { fromHere } from "./wheels";
 
 interface Listener {
   name: string;
@@ -85,12 +86,18 @@ export function Program({ place }: { place: Place }) {
       {listener && /SSL/.test(listener.protocol) && <Certificate />}
       {wantsPassword && me.value?.role === "student" && !password.value && <PasswordField />}
       {wantsPassword && me.value?.role === "instructor" && !password.value && <p class="quiet small">Put the instructor's password in place of <code>{"{password}"}</code>.</p>}
-      {client.install && <Step words="Install it, once:"><Code text={client.install} label="Install line" /></Step>}
+      {client.install && <Install line={client.install} />}
       {problem && <Wrong problem={problem} />}
       {program && <Step words={`The program; it reads five records and ends. ${client.run ? `Save it as ${client.file}.` : ""}`}><Code text={text} file={client.file} label={`Program for ${client.name}`} /></Step>}
       {client.note && <p class="quiet small">{client.note}</p>}
     </>
   );
+}
+
+function Install({ line }: { line: string }) {
+  const here = fromHere(line);
+  const words = here === line ? "Install it, once:" : "Install it, once. It comes from this broker, not from the Internet:";
+  return <Step words={words}><Code text={here} label="Install line" /></Step>;
 }
 
 function Step({ words, children }: { words: string; children: preact.ComponentChildren }) {

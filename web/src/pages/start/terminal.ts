@@ -10,7 +10,7 @@ export const python = (system: System): string => (system === "windows" ? "pytho
 const curl = (system: System) => `${system === "windows" ? "curl.exe" : "curl"} ${location.protocol === "https:" ? "-k " : ""}-O`;
 
 /** This page came with the workshop's own certificate, which Python trusts only when it is given. */
-const isOurCertificate = () => location.protocol === "https:" && !!server.value?.ca_fingerprint && location.port === String(server.value.https_port);
+export const isOurCertificate = () => location.protocol === "https:" && !!server.value?.ca_fingerprint && location.port === String(server.value.https_port);
 
 /** The user that the tool logs in as: joining again would make somebody else. */
 export const student = (): string | null => (me.value?.role === "student" ? me.value.user : null);
