@@ -6,6 +6,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::end::{ANSWER_WITHIN, End};
 use super::journal::TOPIC as JOURNAL;
 use super::{MirrorError, Wishes};
+use crate::cluster::settling::again;
 
 /// What a Headwater broker keeps for itself: seed and orders, how far everybody is, the ledger, who has joined. Its lists of topics
 /// leave them out, and its producers are refused there.
@@ -123,16 +124,12 @@ pub(super) fn find(from: &End, to: &End, wishes: &Wishes) -> Result<Vec<Topic>, 
 
 /// How many partitions it has, once its leaders are chosen; none if it does not exist.
 fn partitions_of(end: &End, name: &str) -> Result<Option<usize>, MirrorError> {
-    let begun = Instant::now();
-    loop {
-        match end.partition_count(name)? {
-            Some(0) if begun.elapsed() < ANSWER_WITHIN => std::thread::sleep(Duration::from_millis(100)),
-            Some(0) => {
-                let leaderless = KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable);
-                return Err(end.failed(&format!("cannot look at {name}"), &leaderless));
-            }
-            count => return Ok(count),
+    match again(ANSWER_WITHIN, || end.partition_count(name), |found| !matches!(found, Ok(Some(0))))? {
+        Some(0) => {
+            let leaderless = KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable);
+            Err(end.failed(&format!("cannot look at {name}"), &leaderless))
         }
+        count => Ok(count),
     }
 }
 
