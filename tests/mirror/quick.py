@@ -15,10 +15,11 @@ from runs import Broker, Runs
 
 PLAIN, TABLE, LARGE, LATE, GONE = "plain", "table", "large", "late", "gone"
 GROUPS = ("in-the-middle", "at-the-end")
+PLACES = [(topic, partition) for topic in (PLAIN, TABLE) for partition in range(2)]
 WRITES = {PRODUCE: "Produce", OFFSET_COMMIT: "OffsetCommit", CREATE_TOPICS: "CreateTopics"}
 WORKERS = 6
 # Longer than one question is waited for.
-OUTAGE = 32
+OUTAGE = 31
 T0 = 1_767_571_200_000
 
 
@@ -106,7 +107,8 @@ class Quick(Runs):
         for at, group in enumerate(GROUPS):
             places = [(topic, partition, end if at else end // 2, group) for topic in (PLAIN, TABLE) for partition, end in enumerate(records.ends(address, topic))]
             records.commit(address, group, places)
-        whole = {topic: sum(count for count, _ in records.contents(address, topic)) for topic in (PLAIN, TABLE)}
+        wanted = records.holdings(address, (PLAIN, TABLE), GROUPS, "read_committed")
+        self.check("groups stand at records and at ends", len(wanted) == 2 + 4 + 2 * 4 and sum(not wanted[group, *place][0] for group in GROUPS for place in PLACES) == 4, wanted)
         points, found, partial = iter(["compare", "again and again", *range(200)]), [], []
         over = threading.Event()
 
@@ -116,7 +118,7 @@ class Quick(Runs):
                     point = next(points)
                 target = Target(self.binary)
                 try:
-                    killed = self.point(source, target, point, whole, partial)
+                    killed = self.point(source, target, point, wanted, partial)
                     if killed is None:
                         over.set()
                     else:
@@ -132,8 +134,8 @@ class Quick(Runs):
             worker.start()
         for worker in workers:
             worker.join()
-        wanted = {"CreateTopics", "Produce of _mirror", f"Produce of {PLAIN}", f"Produce of {TABLE}", "OffsetCommit", "the comparison"}
-        self.check(f"the mirror was ended at {len(found)} places: before {', '.join(sorted(set(found)))}", wanted <= set(found), found)
+        kinds = {"CreateTopics", "Produce of _mirror", f"Produce of {PLAIN}", f"Produce of {TABLE}", "OffsetCommit", "the comparison"}
+        self.check(f"the mirror was ended at {len(found)} places: before {', '.join(sorted(set(found)))}", kinds <= set(found), found)
         self.check(f"in {len(partial)} of them some records of a plan had come and some had not", len(partial) >= 3, partial)
         self.well(source)
 
@@ -142,7 +144,7 @@ class Quick(Runs):
         time.sleep(1)
         return before == records.contents(address, TABLE) and sum(count for count, _ in before) < 360
 
-    def point(self, source, target, point, whole, partial):
+    def point(self, source, target, point, wanted, partial):
         """What it was ended before; none if it ended by itself."""
         killed = []
         for at in (9, 7, 8, 10) if point == "again and again" else (point,):
@@ -158,11 +160,14 @@ class Quick(Runs):
         if not killed:
             self.check(f"without an end it ends well after {len(victim.seen)} writes", status == 0, said)
             return None
-        there = {topic: sum(records.ends(target.address, topic)) if topic in records.topics_of(target.address) else 0 for topic in whole}
+        topics = records.topics_of(target.address)
+        there = {topic: sum(records.ends(target.address, topic)) if topic in topics else 0 for topic in (PLAIN, TABLE)}
+        whole = {topic: sum(len(wanted[place]) for place in PLACES if place[0] == topic) for topic in there}
         if any(0 < there[topic] < whole[topic] for topic in whole):
             partial.append(point)
         status, said, copied = self.mirror(source, target)
-        problems = self.problems(source, target, (PLAIN, TABLE), GROUPS)
+        found = records.holdings(target.address, (PLAIN, TABLE), GROUPS, "read_uncommitted")
+        problems = [what for what in wanted | found if wanted.get(what) != found.get(what)]
         if copied != sum(whole.values()) - sum(there.values()):
             problems.append(f"{there} were there, {copied} came to {whole}")
         self.check(f"ended before {' and '.join(killed)} ({point}) it goes on, and all is there once", status == 0 and not problems, f"{problems} {said}")

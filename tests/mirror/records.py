@@ -1,5 +1,6 @@
 """What a cluster holds, seen by a client: records, configs and what groups have committed."""
 
+import bisect
 import functools
 import hashlib
 import random
@@ -87,8 +88,8 @@ def reader(address, isolation="read_committed"):
                      "enable.partition.eof": True, "isolation.level": isolation, "fetch.wait.max.ms": 20})
 
 
-def read(address, topic, partition, offset=None, most=None, isolation="read_committed"):
-    """(key, value, headers, time) of each record from an offset on (the first one by default), up to the end."""
+def read(address, topic, partition, offset=None, most=None, isolation="read_committed", into=None):
+    """(key, value, headers, time) of each record from an offset on (the first one by default), up to the end. `into` gets their offsets."""
     consumer = reader(address, isolation)
     if offset is None:
         offset = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[0]
@@ -105,6 +106,8 @@ def read(address, topic, partition, offset=None, most=None, isolation="read_comm
                 if message.error().code() == KafkaError._PARTITION_EOF:
                     break
                 raise AssertionError(message.error())
+            if into is not None:
+                into.append(message.offset())
             found.append((message.key(), message.value(), message.headers(), message.timestamp()))
     finally:
         consumer.close()
@@ -150,6 +153,18 @@ def committed(address, group):
 def next_records(address, group):
     """What the group reads next in each partition, with the metadata of its offset."""
     return {place: (read(address, *place, offset=offset, most=1), metadata) for place, (offset, metadata) in committed(address, group).items()}
+
+
+def holdings(address, topics, groups, isolation):
+    """All that has to be the same at both ends, of topics that nobody writes to: records, configs, and what each group reads next."""
+    found, offsets = {}, {}
+    for place in [(topic, partition) for topic in topics for partition in range(partitions_of(address, topic))]:
+        offsets[place] = []
+        found[place] = read(address, *place, isolation=isolation, into=offsets[place])
+    for group in groups:
+        for place, (offset, metadata) in committed(address, group).items():
+            found[group, *place] = (found[place][bisect.bisect_left(offsets[place], offset):][:1], metadata)
+    return found | {topic: overrides(address, topic) for topic in topics}
 
 
 def dice(seed):

@@ -11,8 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "clients")]
 
-import records  # noqa: E402  (the paths must be known first)
-from broker import OwnBroker  # noqa: E402
+from broker import OwnBroker  # noqa: E402  (the paths must be known first)
 
 LIMIT = 120
 # Many brokers start and stop at once here: no port is given twice, and none that other tests try first.
@@ -77,24 +76,6 @@ class Runs:
 
     def mirror(self, source, target, *more):
         return self.end(self.start(source, target, *more))
-
-    def problems(self, source, target, topics, groups):
-        """What is not the same at both ends."""
-        found = []
-        for topic in topics:
-            here, there = records.contents(source.address, topic), records.contents(target.address, topic)
-            if here != there:
-                found.append(f"{topic}: {here} {there}")
-            if records.contents(target.address, topic, "read_uncommitted") != there:
-                found.append(f"{topic} has something else for a reader of uncommitted records")
-            ours, theirs = records.overrides(source.address, topic), records.overrides(target.address, topic)
-            if ours != theirs:
-                found.append(f"configs of {topic}: {ours} {theirs}")
-        for group in groups:
-            here, there = records.next_records(source.address, group), records.next_records(target.address, group)
-            if not here or here != there:
-                found.append(f"{group}: {here} {there}")
-        return found
 
     def well(self, *brokers):
         for broker in brokers:

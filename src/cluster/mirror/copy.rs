@@ -22,14 +22,27 @@ const ROUND_BYTES: usize = 4 << 20;
 /// How long the source may have nothing to say before what it said so far is written.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// Writes the records.
+pub(super) struct Producer {
+    sender: Sender,
+    reports: Reports,
+    /// Partitions in which the target has a batch of it.
+    begun: BTreeSet<(String, i32)>,
+}
+
+impl Producer {
+    pub fn new((sender, reports): (Sender, Reports)) -> Producer {
+        Producer { sender, reports, begun: BTreeSet::new() }
+    }
+}
+
 /// Copies one topic.
 pub(super) struct Copier<'a> {
     pub from: &'a End,
     pub to: &'a End,
     pub pulse: &'a Pulse,
     pub journal: &'a mut Journal,
-    pub sender: &'a Sender,
-    pub reports: &'a Reports,
+    pub producer: &'a mut Producer,
     pub topic: &'a Topic,
     /// Of this topic, by partition.
     pub lanes: BTreeMap<i32, &'a mut Lane>,
@@ -153,16 +166,13 @@ impl Copier<'_> {
             plans.push(self.journal.plan_of(name, *partition, lane));
         }
         self.journal.write(self.to, &plans, self.pulse)?;
-        for message in &round.records {
-            self.journal.still_ours(self.to, self.pulse)?;
-            if !self.send(message)? {
-                break;
-            }
-        }
-        let waiting = |reason: Option<String>| self.pulse.waits(&self.to.name(), reason);
-        let Some(delivered) = answers(self.to, self.sender, self.reports, round.records.len(), name, waiting)? else {
-            return Err(MirrorError::stopped());
-        };
+        // The target takes any batch as a producer's first one in a partition, also one behind a batch that it has refused. So the first
+        // record of a partition goes alone; behind it the target misses what is not there.
+        let begun = &mut self.producer.begun;
+        let (first, rest): (Vec<_>, Vec<_>) =
+            round.records.iter().partition(|message| begun.insert((name.to_owned(), message.partition())));
+        let mut delivered = self.send_all(&first)?;
+        delivered.extend(self.send_all(&rest)?);
         self.verify(&delivered, expected)?;
         counts.records += round.records.len() as u64;
         counts.bytes += round.bytes as u64;
@@ -170,6 +180,18 @@ impl Copier<'_> {
         counts.lag = (counts.lag - copied).max(0);
         self.pulse.beat(|| format!("{name}: {} records, {} bytes copied, about {} to go", counts.records, counts.bytes, counts.lag));
         Ok(())
+    }
+
+    fn send_all(&mut self, messages: &[&BorrowedMessage<'_>]) -> Result<Vec<Delivered>, MirrorError> {
+        for message in messages {
+            self.journal.still_ours(self.to, self.pulse)?;
+            if !self.send(message)? {
+                break;
+            }
+        }
+        let waiting = |reason: Option<String>| self.pulse.waits(&self.to.name(), reason);
+        let answers = answers(self.to, &self.producer.sender, &self.producer.reports, messages.len(), &self.topic.name, waiting)?;
+        answers.ok_or_else(MirrorError::stopped)
     }
 
     /// False: the sender was ended by a record that it has already, whose answer says why.
@@ -181,10 +203,12 @@ impl Copier<'_> {
             record.payload = message.payload();
             record.timestamp = Some(time(message));
             record.headers = message.headers().map(BorrowedHeaders::detach);
-            match self.sender.send(record) {
+            match self.producer.sender.send(record) {
                 Ok(()) => return Ok(true),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::Fatal), _)) => return Ok(false),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => self.sender.poll(Duration::from_millis(50)),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    self.producer.sender.poll(Duration::from_millis(50))
+                }
                 Err((error, _)) => {
                     let at = format!("{name}-{} (offset {} of the source)", message.partition(), message.offset());
                     return Err(self.to.failed(&format!("cannot write to {at}"), &error));

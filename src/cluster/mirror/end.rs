@@ -235,10 +235,10 @@ impl End {
     pub fn replicas(&self, topic: &str, partition: i32) -> Result<(usize, usize), MirrorError> {
         let metadata = self.ends.fetch_metadata(Some(topic), ANSWER_WITHIN);
         let metadata = metadata.map_err(|error| self.failed(&format!("cannot look at {topic}"), &error))?;
-        let partitions = metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions);
-        let found = partitions.filter(|found| found.id() == partition).map(|found| (found.replicas().len(), found.isr().len()));
+        let mut partitions = metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions);
+        let found = partitions.find(|found| found.id() == partition);
         // Without an answer it counts as one of several that is being looked for.
-        Ok(found.last().unwrap_or((2, 1)))
+        Ok(found.map_or((2, 0), |found| (found.replicas().len(), found.isr().len())))
     }
 
     /// Lets the own reader read from these partitions, each from its offset on.

@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 use crate::cluster::Access;
 
 pub use compare::Compared;
-use copy::Copier;
-use end::{End, Reports, Sender};
+use copy::{Copier, Producer};
+use end::End;
 pub use groups::GroupReport;
 use groups::Groups;
 use journal::Journal;
@@ -134,7 +134,7 @@ impl Pulse {
 type Found = BTreeMap<(String, i32), (Lane, bool)>;
 
 /// By the size of their batches.
-type Producers = BTreeMap<i64, (Sender, Reports)>;
+type Producers = BTreeMap<i64, Producer>;
 
 /// What a move has come to.
 struct State {
@@ -312,9 +312,9 @@ impl Mirror {
             if self.pulse.is_stopped() {
                 return Ok(());
             }
-            let (sender, reports) = match producers.entry(topic.batch_bytes) {
+            let producer = match producers.entry(topic.batch_bytes) {
                 std::collections::btree_map::Entry::Occupied(found) => found.into_mut(),
-                std::collections::btree_map::Entry::Vacant(place) => place.insert(self.to.producer(topic.batch_bytes)?),
+                std::collections::btree_map::Entry::Vacant(place) => place.insert(Producer::new(self.to.producer(topic.batch_bytes)?)),
             };
             let own = lanes.iter_mut().filter(|((name, _), _)| *name == topic.name).map(|((_, partition), lane)| (*partition, lane));
             let counts = &mut outcome.topics.entry(topic.name.clone()).or_default().0;
@@ -323,8 +323,7 @@ impl Mirror {
                 to: &self.to,
                 pulse: &self.pulse,
                 journal: &mut *journal,
-                sender,
-                reports,
+                producer,
                 topic,
                 lanes: own.collect(),
             };
