@@ -1,4 +1,5 @@
-"""What a release consists of, as its user has it: the archive unpacked, the wheel installed, a record read from what was installed.
+"""What a release consists of, as its user has it: the archive unpacked, the wheel installed, a record read from what was installed. And what a
+student installs from a running broker.
 
 run.py --binary target/release/headwater
 """
@@ -105,10 +106,10 @@ def wheelhouse_is_enough_to_install(_, work, binary):
     house, begin = work / "wheelhouse", time.monotonic()
     system = "linux-arm" if platform.machine() == "aarch64" else "linux"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    output(sys.executable, ROOT / "student" / "wheelhouse.py", "--into", house, "--for", system, "--python", version)
-    filled = time.monotonic()
     output(sys.executable, "-m", "venv", work / "student")
     python = work / "student" / "bin" / "python"
+    output(python, ROOT / "student" / "wheelhouse.py", "--into", house, "--for", system, "--python", version)
+    filled = time.monotonic()
     command = (binary, "serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data-dir", work / "class", "--wheelhouse", house)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as broker:
         try:

@@ -20,11 +20,11 @@ export function CopyButton({ text, label = "Copy" }: { text: string | (() => str
   );
 }
 
-/** Text to be taken along: shown as it is, with a button that copies it and, with a file name, one that saves it. */
-export function Code({ text, file, label }: { text: string; file?: string; label?: string }) {
+/** Text to be taken along: shown as it is, with a button that copies it and, with a file name, one that saves it. `wraps`: a long line is seen whole. */
+export function Code({ text, file, label, wraps }: { text: string; file?: string; label?: string; wraps?: boolean }) {
   const shown = useRef<HTMLPreElement>(null);
   return (
-    <div class="code">
+    <div class={wraps ? "code wraps" : "code"}>
       <div class="tools">
         {file && <button type="button" onClick={() => save(file, text)}>Save</button>}
         <CopyButton text={text} />

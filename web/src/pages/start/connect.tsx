@@ -97,7 +97,7 @@ export function Program({ place }: { place: Place }) {
 function Install({ line }: { line: string }) {
   const here = fromHere(line);
   const words = here === line ? "Install it, once:" : "Install it, once. It comes from this broker, not from the Internet:";
-  return <Step words={words}><Code text={here} label="Install line" /></Step>;
+  return <Step words={words}><Code text={here} label="Install line" wraps /></Step>;
 }
 
 function Step({ words, children }: { words: string; children: preact.ComponentChildren }) {
