@@ -15,9 +15,9 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext}
 use tokio::runtime::{Builder, Runtime};
 
 use super::{MirrorError, Pulse};
+use crate::cluster::Access;
 use crate::cluster::remote_client::{self, code_of};
 use crate::cluster::settling::{ANSWERED_WITHIN, appears, partition_count, passes};
-use crate::cluster::Access;
 
 /// The cluster has to show up within this.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
