@@ -17,7 +17,8 @@ PLAIN, TABLE, LARGE, LATE, GONE = "plain", "table", "large", "late", "gone"
 GROUPS = ("in-the-middle", "at-the-end")
 PLACES = [(topic, partition) for topic in (PLAIN, TABLE) for partition in range(2)]
 WRITES = {PRODUCE: "Produce", OFFSET_COMMIT: "OffsetCommit", CREATE_TOPICS: "CreateTopics"}
-WORKERS = 6
+# They mostly wait.
+WORKERS = 12
 # Longer than one question is waited for.
 OUTAGE = 31
 T0 = 1_767_571_200_000
@@ -70,6 +71,8 @@ class Quick(Runs):
     def __init__(self, binary, seed):
         super().__init__(binary)
         self.seed = seed
+        # How many there are to be ended before, once that is known.
+        self.writes = 200
 
     def run(self, slow=False):
         """`slow`: also what takes longer than 40 s."""
@@ -116,6 +119,8 @@ class Quick(Runs):
             while not over.is_set():
                 with self.lock:
                     point = next(points)
+                if isinstance(point, int) and point > self.writes:
+                    return
                 target = Target(self.binary)
                 try:
                     killed = self.point(source, target, point, wanted, partial)
@@ -157,6 +162,8 @@ class Quick(Runs):
             if victim.killed is None:
                 break
             killed.append(victim.killed)
+            if point == "compare":
+                self.writes = len(victim.seen)
         if not killed:
             self.check(f"without an end it ends well after {len(victim.seen)} writes", status == 0, said)
             return None
@@ -179,6 +186,11 @@ class Quick(Runs):
         source, target = Broker(self.binary), Broker(self.binary)
         self.refused_batch(source, target)
         self.deleted_there(source, target)
+        nowhere = Proxy()
+        nowhere.close()
+        status, said, _ = self.mirror(source, nowhere)
+        self.check("a cluster that is not there is named, with what to look at", status == 1 and f"--to {nowhere.address}: no Kafka cluster answers" in said
+                   and "; check " in said, said)
         self.well(source, target)
 
     def refused_batch(self, source, target):
@@ -250,7 +262,7 @@ class Quick(Runs):
         proxy.route, proxy.answered = route, answered
         status, said, copied = self.mirror(proxy, target, "--topics", LATE, "--no-groups")
         proxy.route = lambda key, request: full.address
-        same = records.contents(full.address, LATE) == records.contents(target.address, LATE)
+        same = records.contents(proxy.address, LATE) == records.contents(target.address, LATE)
         self.check("an end that comes too early ends neither the copy nor the comparison",
                    status == 0 and copied == 1000 and same and state["turns"] >= 3, f"{state} {said}")
         self.well(full, behind, target)
