@@ -47,7 +47,7 @@ fn no_project() -> Refused {
 /// Names in it are letters, digits and `._+!-` (`wheelhouse.rs`): nothing to escape.
 fn listing(title: &str, links: &str) -> Html<String> {
     Html(format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta name=\"pypi:repository-version\" content=\"1.0\">\n<title>{title}</title>\n\
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
          </head>\n<body>\n<h1>{title}</h1>\n{links}</body>\n</html>\n"
     ))
 }
