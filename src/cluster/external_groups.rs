@@ -134,6 +134,7 @@ impl External {
 
     async fn list(&self) -> Vec<Listed> {
         let found = self.watch.group_list(None).await;
+        let mut gone = Vec::new();
         let mut kept = self.known_groups.kept();
         match found {
             Ok(found) => {
@@ -141,12 +142,16 @@ impl External {
                 kept.listed.sort_by(|a, b| a.id.cmp(&b.id));
                 let Kept { clients, committed, listed } = &mut *kept;
                 let is_there = |id: &String| listed.binary_search_by(|group| group.id.cmp(id)).is_ok();
-                clients.retain(|id, _| is_there(id));
+                gone.extend(clients.extract_if(|id, _| !is_there(id)));
                 committed.retain(|id, _| is_there(id));
             }
             Err(error) => tracing::debug!(%error, "the groups cannot be listed"),
         }
-        kept.listed.clone()
+        let listed = kept.listed.clone();
+        drop(kept);
+        // A consumer that ends waits for its broker.
+        tokio::task::spawn_blocking(move || drop(gone));
+        listed
     }
 
     fn ask_committed(&self, group: &str) -> tokio::task::JoinHandle<Result<Result<Committed, KafkaError>, ClusterError>> {
@@ -156,6 +161,7 @@ impl External {
     }
 
     pub(super) async fn members_of(&self, group: &str) -> Option<GroupMembers> {
+        self.reachable().ok()?;
         let found = self.watch.group_list(Some(group.to_owned())).await.ok()?;
         let found = found.into_iter().find(|one| one.id == group)?;
         Some(GroupMembers { assignor: found.assignor, members: found.members })

@@ -1,8 +1,8 @@
 //! Whose turn it is to feed a cluster: two programs that write the same streams would write each event twice. Both join one group of
 //! consumers that reads the one partition of the orders; whoever has that partition writes, the other waits until it is free.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -19,6 +19,9 @@ const TOPIC: &str = "_headwater";
 /// The least that brokers take as they are: after a kill the next start waits as long.
 const SESSION_MS: &str = "6000";
 const POLL: Duration = Duration::from_millis(200);
+/// Who stood still for so long, like a laptop that slept, may have lost its turn meanwhile. It hears of that with an answer to a heartbeat,
+/// well within the same time.
+const STILL_MAX: Duration = Duration::from_secs(3);
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// A group that is new settles within this.
 const SAID_AFTER: Duration = Duration::from_secs(10);
@@ -28,6 +31,52 @@ pub struct Turn {
     keeping: Arc<AtomicBool>,
     /// Told by the thread at its end.
     left: Option<oneshot::Receiver<()>>,
+}
+
+/// What is written passes it, so that nobody writes after their turn.
+#[derive(Default)]
+pub(super) struct Fence(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    /// Whether this program takes turns with others.
+    takes_turns: bool,
+    /// When it was last known to have the turn.
+    seen: Option<Instant>,
+    /// Somebody else may have written since the last record.
+    missed: bool,
+}
+
+impl Fence {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) {
+        let mut held = self.held();
+        (held.takes_turns, held.seen) = (true, Some(Instant::now()));
+    }
+
+    fn close(&self) {
+        let mut held = self.held();
+        held.takes_turns = true;
+        held.missed |= held.seen.take().is_some();
+    }
+
+    /// An error for as long as it is closed, and once more after that: what the topics hold has to be looked at anew.
+    pub fn pass(&self) -> Result<(), ClusterError> {
+        let mut held = self.held();
+        if !held.takes_turns {
+            return Ok(());
+        }
+        let is_open = held.seen.is_some_and(|seen| seen.elapsed() < STILL_MAX);
+        let missed = std::mem::replace(&mut held.missed, !is_open);
+        if is_open && !missed {
+            return Ok(());
+        }
+        let message = "another Headwater may have fed the cluster meanwhile".to_owned();
+        Err(ClusterError { code: ErrorCode::NotLeaderOrFollower, message })
+    }
 }
 
 impl Turn {
@@ -79,17 +128,28 @@ impl External {
         let member: BaseConsumer<Talk> = config.create_with_context(Talk::default()).map_err(failed)?;
         member.subscribe(&[TOPIC]).map_err(failed)?;
         let keeping = Arc::new(AtomicBool::new(true));
-        let (mine, watch) = (Arc::clone(&keeping), Arc::clone(&self.watch));
+        let (mine, watch, town) = (Arc::clone(&keeping), Arc::clone(&self.watch), self.town());
         let (told, has_it) = oneshot::channel();
         let (leaves, left) = oneshot::channel();
         // A consumer that is not polled loses its membership.
         std::thread::spawn(move || {
             let (began, mut told) = (Instant::now(), Some(told));
+            let (mut polled, mut stood_still) = (began, None::<Instant>);
             while mine.load(Ordering::Relaxed) {
                 if let Some(Err(error)) = member.poll(POLL) {
                     tracing::debug!(%error, "the group of those who feed the streams");
                 }
-                let has = member.assignment().is_ok_and(|assignment| assignment.count() > 0);
+                if polled.elapsed() > STILL_MAX {
+                    stood_still = Some(Instant::now());
+                }
+                polled = Instant::now();
+                let is_heard = stood_still.is_none_or(|at| at.elapsed() > STILL_MAX);
+                let has = is_heard && member.assignment().is_ok_and(|assignment| assignment.count() > 0);
+                if has {
+                    town.fence.open()
+                } else {
+                    town.fence.close()
+                }
                 if has && let Some(told) = told.take() {
                     // Whoever waited for it may have gone.
                     let _ = told.send(());
@@ -108,5 +168,36 @@ impl External {
         let turn = Turn { keeping, left: Some(left) };
         let lost = |_| ClusterError { code: ErrorCode::UnknownServerError, message: "the group's member ended".to_owned() };
         has_it.await.map_err(lost).map(|()| turn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_writes_after_their_turn_or_before_they_have_looked_again() {
+        let fence = Fence::default();
+        let may = || fence.pass().is_ok();
+        assert!(may(), "who takes no turns may always write");
+        fence.close();
+        assert!(!may());
+        fence.open();
+        assert!(!may() && may(), "the first one looks again");
+        fence.close();
+        fence.open();
+        assert!(!may() && may(), "also when nothing was tried meanwhile");
+        fence.held().seen = Instant::now().checked_sub(STILL_MAX);
+        assert!(!may() && !may(), "it stood still");
+        fence.open();
+        assert!(!may() && may());
+    }
+
+    #[test]
+    fn the_first_turn_has_missed_nothing() {
+        let fence = Fence::default();
+        fence.close();
+        fence.open();
+        assert!(fence.pass().is_ok());
     }
 }

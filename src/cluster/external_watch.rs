@@ -1,6 +1,7 @@
 //! What is known of another cluster at the moment: its topics with the ends of their partitions, and whether it answers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,8 @@ pub(super) struct Watch {
     asker: Arc<BaseConsumer<Talk>>,
     talk: Talk,
     view: RwLock<Arc<View>>,
+    /// How often one topic was put into the view.
+    puts: AtomicU64,
     problem: Mutex<Option<String>>,
     /// When it last said what it has.
     answered: Mutex<Instant>,
@@ -84,6 +87,7 @@ impl Watch {
             asker,
             talk,
             view: RwLock::new(Arc::new(view)),
+            puts: AtomicU64::default(),
             problem: Mutex::default(),
             answered: Mutex::new(Instant::now()),
             remark: Mutex::default(),
@@ -190,14 +194,19 @@ impl Watch {
             None => view.topics.remove(name),
         };
         *kept = Arc::new(view);
+        self.puts.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn take(&self, looked: Result<View, KafkaError>) {
+    /// What a look found that began after so many puts. One that was overtaken by a newer look at a topic changes nothing.
+    fn take(&self, looked: Result<View, KafkaError>, puts: u64) {
         let problem = match looked {
             Ok(view) => {
                 self.talk.forget();
                 *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-                *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+                let mut kept = self.view.write().unwrap_or_else(PoisonError::into_inner);
+                if self.puts.load(Ordering::Acquire) == puts {
+                    *kept = Arc::new(view);
+                }
                 None
             }
             Err(_) if self.answered.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < AWAY_AFTER => return,
@@ -220,10 +229,10 @@ async fn keep_looking(watch: Weak<Watch>) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let Some(watch) = watch.upgrade() else { return };
+        let puts = watch.puts.load(Ordering::Acquire);
         let (asker, before) = (Arc::clone(&watch.asker), watch.view());
-        if let Ok(looked) = blocking(move || look(&asker, &before)).await {
-            watch.take(looked);
-        }
+        let looked = blocking(move || look(&asker, &before)).await;
+        watch.take(looked.unwrap_or(Err(KafkaError::MetadataFetch(RDKafkaErrorCode::Fail))), puts);
     }
 }
 
@@ -356,19 +365,27 @@ mod tests {
             asker: Arc::new(reading(&config).create_with_context(talk.clone()).unwrap()),
             talk,
             view: RwLock::default(),
+            puts: AtomicU64::default(),
             problem: Mutex::default(),
             answered: Mutex::new(Instant::now()),
             remark: Mutex::default(),
         };
         let silent = || Err(KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut));
-        watch.take(silent());
+        watch.take(silent(), 0);
         assert_eq!(watch.problem(), None, "one broker may have gone");
         *watch.answered.lock().unwrap() = ago(AWAY_AFTER);
-        watch.take(silent());
+        watch.take(silent(), 0);
         assert!(watch.problem().is_some_and(|problem| problem.contains("does not answer")), "{:?}", watch.problem());
-        watch.take(Ok(View::default()));
+        watch.take(Ok(View::default()), 0);
         assert_eq!(watch.problem(), None);
-        watch.take(silent());
+        watch.take(silent(), 0);
         assert_eq!(watch.problem(), None, "it has just answered");
+        let made =
+            TopicSummary { name: TopicName::new("made"), id: TopicId::ZERO, internal: false, durability: None, partitions: Vec::new() };
+        watch.put("made", Some(made));
+        watch.take(Ok(View::default()), 0);
+        assert!(watch.view().topics.contains_key("made"), "a look that began before knows nothing of it");
+        watch.take(Ok(View::default()), 1);
+        assert!(watch.view().topics.is_empty());
     }
 }

@@ -11,6 +11,7 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, Producer};
 
+use super::external_turn::Fence;
 use super::remote_client::{CONNECT_WITHIN, Talk, blocking, reading, refused, unanswered};
 use super::remote_read::read_tail;
 use super::remote_write::{create, send};
@@ -25,6 +26,7 @@ pub struct Remote {
     address: String,
     prefix: String,
     producer: FutureProducer<Talk>,
+    pub(super) fence: Fence,
     admin: Admin,
     /// Reads one partition at a time.
     reader: Arc<Mutex<BaseConsumer<Talk>>>,
@@ -44,6 +46,7 @@ impl Remote {
             address: address.to_owned(),
             prefix: prefix.to_owned(),
             producer: producing.create_with_context(talk.clone()).map_err(unusable)?,
+            fence: Fence::default(),
             admin: Arc::new(config.create().map_err(unusable)?),
             reader: Arc::new(Mutex::new(reading(&config).create_with_context(talk.clone()).map_err(unusable)?)),
         };
@@ -115,7 +118,10 @@ impl Topics for Remote {
         partition: PartitionId,
         records: Vec<NewRecord>,
     ) -> BoxFuture<'a, Result<Offset, ClusterError>> {
-        Box::pin(async move { send(&self.producer, &self.name(topic), partition, &records).await.map(|sent| sent.offset) })
+        Box::pin(async move {
+            self.fence.pass()?;
+            send(&self.producer, &self.name(topic), partition, &records).await.map(|sent| sent.offset)
+        })
     }
 
     fn tail<'a>(

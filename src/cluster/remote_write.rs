@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 
 use super::remote_client::{Talk, refused};
 use super::settling::{Admin, administered, unsettled};
 use super::{ClusterError, NewRecord, Produced};
-use crate::model::{Offset, PartitionId, Timestamp};
+use crate::model::{ErrorCode, Offset, PartitionId, Timestamp};
 
 /// A cluster that leaves little to its users still takes these.
 const ALWAYS_TAKEN: &[&str] = &["cleanup.policy", "retention.ms", "retention.bytes"];
@@ -31,15 +31,12 @@ pub(super) async fn create(admin: &Admin, name: &str, partitions: i32, configs: 
         configs.iter().map(|(key, value)| (*key, value.as_str())).filter(|(key, _)| *key != "flush.messages").collect();
     let plain = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
     let full = wanted.iter().fold(plain.set("message.timestamp.type", "CreateTime"), |topic, (key, value)| topic.set(key, value));
-    let outcome = create_once(admin, name, &full).await;
+    let outcome = create_or_find(admin, name, &full).await;
     // Some clusters refuse, say, small segments.
-    if outcome
-        .as_ref()
-        .is_err_and(|error| matches!(error.code, crate::model::ErrorCode::InvalidConfig | crate::model::ErrorCode::PolicyViolation))
-    {
+    if outcome.as_ref().is_err_and(|error| matches!(error.code, ErrorCode::InvalidConfig | ErrorCode::PolicyViolation)) {
         let plain = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
         let few = wanted.iter().filter(|(key, _)| ALWAYS_TAKEN.contains(key));
-        return create_once(admin, name, &few.fold(plain, |topic, (key, value)| topic.set(key, value))).await;
+        return create_or_find(admin, name, &few.fold(plain, |topic, (key, value)| topic.set(key, value))).await;
     }
     outcome
 }
@@ -51,13 +48,18 @@ pub(super) async fn create_with(admin: &Admin, name: &str, partitions: i32, conf
     create_once(admin, name, &topic).await
 }
 
+async fn create_or_find(admin: &Admin, name: &str, topic: &NewTopic<'_>) -> Result<(), ClusterError> {
+    match create_once(admin, name, topic).await {
+        Err(error) if error.code == ErrorCode::TopicAlreadyExists => Ok(()),
+        outcome => outcome,
+    }
+}
+
 async fn create_once(admin: &Admin, name: &str, topic: &NewTopic<'_>) -> Result<(), ClusterError> {
     let answers = administered(admin, || admin.create_topics([topic], &waiting())).await;
     let answers = answers.map_err(|error| unsettled(&error, &format!("cannot create {name}")))?;
     match answers.into_iter().next() {
-        Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
-            Err(refused(&KafkaError::AdminOp(code), &format!("cannot create {name}")))
-        }
+        Some(Err((_, code))) => Err(refused(&KafkaError::AdminOp(code), &format!("cannot create {name}"))),
         _ => Ok(()),
     }
 }
