@@ -109,8 +109,7 @@ def until(what, limit, look):
 
 def refused(binary, *words):
     """The sentence of a start that fails."""
-    (http,) = free_ports(1)
-    command = [binary, "serve", *words, "--http", f"127.0.0.1:{http}"]
+    command = [binary, "serve", *words, "--http", "127.0.0.1:0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode not in (0, None), f"started: {done.stdout}"
     lines = [line for line in done.stderr.splitlines() if line.startswith("headwater: ")]
