@@ -1,6 +1,7 @@
 """The broker under test: one of our own, which can be killed and started again, or one that already runs."""
 
 import shutil
+import random
 import socket
 import subprocess
 import tempfile
@@ -13,9 +14,11 @@ READY_LIMIT = 60
 
 
 def free_ports(count):
-    """Ports that nobody listens on now, outside the range that outgoing connections take theirs from."""
+    """Ports that nobody listens on now, outside the range that outgoing connections take theirs from. Of chance, as other tests look for
+    theirs at the same time."""
     found = []
-    for port in range(21_000, 32_000, 7):
+    candidates = range(21_000, 32_000, 7)
+    for port in random.sample(candidates, len(candidates)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
