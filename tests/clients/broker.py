@@ -1,7 +1,7 @@
 """The broker under test: one of our own, which can be killed and started again, or one that already runs."""
 
-import shutil
 import random
+import shutil
 import socket
 import subprocess
 import tempfile
