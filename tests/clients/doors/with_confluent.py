@@ -2,7 +2,7 @@
 
 import threading
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
 from work import main
 
 
@@ -37,7 +37,13 @@ def producing(job, topic, over):
         job.said(error) if error else job.wrote(message.partition(), message.offset())
 
     while not over():
-        producer.produce(topic, b"x", on_delivery=delivered)
+        try:
+            producer.produce(topic, b"x", on_delivery=delivered)
+        except KafkaException as reason:
+            # What librdkafka says at once, for as long as it takes the topic for deleted.
+            job.said(reason)
+            if not job.stays:
+                return
         while len(producer) and not over():
             producer.poll(0.1)
         if not job.stays:
